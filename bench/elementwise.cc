@@ -1,0 +1,154 @@
+#include <algorithm>
+#include <cstddef>
+#include <string>
+
+#include "bench/commands.h"
+#include "bench/data.h"
+#include "bench/runner.h"
+#include "kernels/activation.h"
+#include "kernels/update.h"
+#include "kernels/vector.h"
+
+namespace nnkernels::bench {
+namespace {
+
+/// The row length of the functions that see a matrix.
+constexpr std::int64_t kCols = 128;
+/// How many partial results sum_pieces() adds up.
+constexpr std::int64_t kPieces = 4;
+
+/// What one call works on: copies share the memory.
+template <class T>
+struct Operands {
+  explicit Operands(std::int64_t size_)
+      : size(size_),
+        x(random_array<T>(size, 1)),
+        y(random_array<T>(size, 2)),
+        v(random_array<T>(size, 3)),
+        w(random_array<T>(size, 4)),
+        bias(random_array<T>(kCols, 5)),
+        bytes(size) {
+    // The running mean of squares in Adam is not negative.
+    for (T& element : v) element *= element;
+  }
+  std::int64_t size;
+  Array<T> x, y, v, w, bias;
+  Array<std::uint8_t> bytes;
+};
+
+/// A function and how many elements of T it touches for each element of its size. Factors are such
+/// that values neither grow nor vanish however often it is called.
+template <class T>
+struct Function {
+  const char* name;
+  double read_and_written;
+  double touched;  // the same, what is both read and written counted once
+  void (*call)(const Operands<T>& o);
+};
+
+template <class T, Activation kKind>
+void call_forward(const Operands<T>& o) {
+  activation_forward<T>(kKind, o.size, o.x.data(), o.y.data());
+}
+template <class T, Activation kKind>
+void call_backward(const Operands<T>& o) {
+  activation_backward<T>(kKind, o.size, o.x.data(), o.w.data(), o.y.data());
+}
+
+template <class T>
+constexpr double kByte = 1.0 / sizeof(T);
+
+template <class T>
+const Function<T> kFunctions[] = {
+    {"relu forward", 2, 2, call_forward<T, Activation::relu>},
+    {"relu backward", 3, 3, call_backward<T, Activation::relu>},
+    {"sigmoid forward", 2, 2, call_forward<T, Activation::sigmoid>},
+    {"sigmoid backward", 3, 3, call_backward<T, Activation::sigmoid>},
+    {"tanh forward", 2, 2, call_forward<T, Activation::tanh>},
+    {"tanh backward", 3, 3, call_backward<T, Activation::tanh>},
+    {"axpy", 3, 2, [](const Operands<T>& o) { axpy<T>(o.size, T(1e-9), o.x.data(), o.y.data()); }},
+    {"scale", 2, 1, [](const Operands<T>& o) { scale<T>(o.size, T{1}, o.y.data()); }},
+    {"add_bias", 2, 1,
+     [](const Operands<T>& o) { add_bias<T>(o.size / kCols, kCols, o.bias.data(), o.y.data()); }},
+    {"column_sums", 1, 1,
+     [](const Operands<T>& o) {
+       column_sums<T>(o.size / kCols, kCols, o.x.data(), o.bias.data());
+     }},
+    {"sum_pieces", 1 + 1.0 / kPieces, 1 + 1.0 / kPieces,
+     [](const Operands<T>& o) {
+       sum_pieces<T>(kPieces, o.size / kPieces, o.x.data(), o.y.data());
+     }},
+    {"from_bytes", 1 + kByte<T>, 1 + kByte<T>,
+     [](const Operands<T>& o) {
+       from_bytes<T>(o.size, T(1.0 / 255), T{0}, o.bytes.data(), o.y.data());
+     }},
+    {"sgd_update", 3, 2,
+     [](const Operands<T>& o) { sgd_update<T>(o.size, T(1e-9), o.x.data(), o.w.data()); }},
+    {"momentum_update", 5, 3,
+     [](const Operands<T>& o) {
+       momentum_update<T>(o.size, T(1e-9), T(0.9), o.x.data(), o.y.data(), o.w.data());
+     }},
+    {"adam_update", 7, 4,
+     [](const Operands<T>& o) {
+       const AdamStep<T> step = {
+           .lr = T(1e-9), .beta1 = T(0.9), .beta2 = T(0.999), .epsilon = T(1e-8), .step = 1000};
+       adam_update<T>(o.size, step, o.x.data(), o.y.data(), o.v.data(), o.w.data());
+     }},
+};
+
+template <class T>
+std::vector<std::string> function_names() {
+  std::vector<std::string> names;
+  for (const Function<T>& function : kFunctions<T>) names.emplace_back(function.name);
+  return names;
+}
+
+template <class T>
+std::vector<Case> cases(const std::vector<std::int64_t>& sizes,
+                        const std::vector<std::string>& chosen) {
+  std::vector<Case> result;
+  for (const Function<T>& function : kFunctions<T>) {
+    if (std::find(chosen.begin(), chosen.end(), function.name) == chosen.end()) continue;
+    for (const std::int64_t size : sizes) {
+      const double bytes = static_cast<double>(size) * sizeof(T);
+      Case one;
+      one.name = std::string(function.name) + ' ' + std::to_string(size);
+      one.parameters.add("function", function.name).add("size", size);
+      one.bytes = bytes * function.read_and_written;
+      one.footprint = static_cast<std::int64_t>(bytes * function.touched);
+      one.prepare = [size, call = function.call] {
+        return timed([operands = Operands<T>(size), call] { call(operands); });
+      };
+      result.push_back(one);
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+void run_elementwise(const Arguments& arguments) {
+  CommonOptions common;
+  std::int64_t size = 0;
+  std::vector<std::string> functions = function_names<float>();
+  std::string type = "f32";
+  Options flags("elementwise", "measures activations, optimizer updates and vector kernels");
+  flags.choices("function", "what to measure", function_names<float>(), functions);
+  flags.integer("size", "N", "elements, a multiple of 128; 0 for a list of sizes", size, 0,
+                1 << 28);
+  flags.choice("type", "type of the elements", {"f32", "f64"}, type);
+  common.add_to(flags);
+  if (!parse(flags, common, arguments)) return;
+
+  if (size % kCols != 0) throw UsageError("elementwise: --size must be a multiple of 128");
+  // As float: 8 KB, 128 KB, 2 MB and 64 MB an array.
+  std::vector<std::int64_t> sizes = {1 << 11, 1 << 15, 1 << 19, 1 << 24};
+  if (size > 0) sizes = {size};
+  apply(common);
+  const Precision precision = precision_named(type);
+  run_cases("elementwise", common, Rate::copies, precision,
+            precision == Precision::f32 ? cases<float>(sizes, functions)
+                                        : cases<double>(sizes, functions));
+}
+
+}  // namespace nnkernels::bench

@@ -1,0 +1,58 @@
+#include "kernels/im2col.h"
+
+#include "bench/commands.h"
+#include "bench/conv_shapes.h"
+#include "bench/data.h"
+#include "bench/runner.h"
+
+namespace nnkernels::bench {
+namespace {
+
+std::int64_t col_size(const ConvShape& shape) {
+  return shape.n * shape.oh() * shape.ow() * shape.kh * shape.kw * shape.ic;
+}
+
+template <class T>
+std::vector<Case> cases(const std::vector<NamedConv>& convs) {
+  std::vector<Case> result;
+  for (const NamedConv& conv : convs) {
+    const ConvShape shape = conv.shape;
+    for (const bool forward : {true, false}) {
+      Case one;
+      one.name = conv_name(conv) + (forward ? " im2col" : " col2im");
+      one.parameters = conv_parameters(shape).add("function", forward ? "im2col" : "col2im");
+      one.footprint = (shape.x_size() + col_size(shape)) * static_cast<std::int64_t>(sizeof(T));
+      one.bytes = static_cast<double>(one.footprint);
+      one.prepare = [shape, forward] {
+        const Array<T> x = random_array<T>(shape.x_size(), 1);
+        const Array<T> col = random_array<T>(col_size(shape), 2);
+        return forward ? timed([=] { im2col<T>(shape, x.data(), col.data()); })
+                       : timed([=] { col2im<T>(shape, col.data(), x.data()); });
+      };
+      result.push_back(one);
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+void run_im2col(const Arguments& arguments) {
+  CommonOptions common;
+  ConvFlags shapes;
+  shapes.networks = {"mnist", "lenet", "resnet"};
+  std::string type = "f32";
+  Options flags("im2col", "measures im2col and col2im; bytes are those of image and matrix, once");
+  shapes.add_to(flags);
+  flags.choice("type", "type of the elements", {"f32", "f64"}, type);
+  common.add_to(flags);
+  if (!parse(flags, common, arguments)) return;
+
+  const std::vector<NamedConv> convs = shapes.chosen(flags);
+  apply(common);
+  const Precision precision = precision_named(type);
+  run_cases("im2col", common, Rate::copies, precision,
+            precision == Precision::f32 ? cases<float>(convs) : cases<double>(convs));
+}
+
+}  // namespace nnkernels::bench

@@ -1,0 +1,89 @@
+// nnbench: how fast the kernels are on this machine.
+#include <algorithm>
+#include <array>
+#include <exception>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "bench/affinity.h"
+#include "bench/commands.h"
+#include "bench/options.h"
+
+namespace nnkernels::bench {
+namespace {
+
+constexpr int kFailure = 1;
+constexpr int kUsage = 2;
+
+struct Command {
+  const char* name;
+  const char* summary;
+  void (*run)(const Arguments& arguments);
+};
+
+constexpr std::array<Command, 9> kCommands = {{
+    {"gemm", "the matrix product; --vs races it against any BLAS", run_gemm},
+    {"conv", "convolution, forward and both backward passes", run_conv},
+    {"im2col", "im2col and col2im", run_im2col},
+    {"pool", "max and average pooling, forward and backward", run_pool},
+    {"softmax", "softmax, log-softmax and cross-entropy", run_softmax},
+    {"elementwise", "activations, optimizer updates and vector kernels", run_elementwise},
+    {"train", "one training step of whole networks", run_train},
+    {"parallel", "what it costs to share a loop among threads", run_parallel},
+    {"peak", "what this machine can do: multiply-adds and copies", run_peak},
+}};
+
+std::string help() {
+  std::string page = "nnbench " NNKERNELS_VERSION
+                     ": how fast the kernels are, beside the peak of this machine\n\n"
+                     "usage: nnbench COMMAND [FLAGS]\n\ncommands:\n";
+  for (const Command& command : kCommands) {
+    std::string line = "  " + std::string(command.name);
+    line.resize(16, ' ');
+    page += line + command.summary + '\n';
+  }
+  return page +
+         "\nnnbench COMMAND --help lists the flags of a command.\n"
+         "Exit status: 0 fine, 1 failure, 2 wrong usage.\n";
+}
+
+void run(const std::vector<std::string>& words) {
+  if (words.empty()) throw UsageError("no command given (see nnbench --help)");
+  if (words[0] == "--help" || words[0] == "-h") {
+    std::cout << help();
+    return;
+  }
+  if (words[0] == "--version") {
+    std::cout << "nnbench " NNKERNELS_VERSION "\n";
+    return;
+  }
+  std::vector<std::string> names;
+  for (const Command& command : kCommands) {
+    if (words[0] == command.name) return command.run({words.begin() + 1, words.end()});
+    names.emplace_back(command.name);
+  }
+  throw UsageError("unknown command \"" + words[0] + "\"" + suggestion(words[0], names) +
+                   " (see nnbench --help)");
+}
+
+int run_and_report(const std::vector<std::string>& words) {
+  try {
+    process_cpus();
+    run(words);
+    return 0;
+  } catch (const UsageError& error) {
+    std::cerr << "nnbench: " << error.what() << '\n';
+    return kUsage;
+  } catch (const std::exception& error) {
+    std::cerr << "nnbench: " << error.what() << '\n';
+    return kFailure;
+  }
+}
+
+}  // namespace
+}  // namespace nnkernels::bench
+
+int main(int argc, char** argv) {
+  return nnkernels::bench::run_and_report({argv + std::min(argc, 1), argv + argc});
+}

@@ -1,0 +1,32 @@
+// The commands of nncli: each takes its options, does its work, prints its result to standard
+// output and returns the process's exit code (cli/exit_code.h). Errors are exceptions: UsageError,
+// nn::FileError, nn::WriteError, nn::Diverged and others, for main() to report.
+#ifndef NNKERNELS_CLI_COMMANDS_H_
+#define NNKERNELS_CLI_COMMANDS_H_
+
+#include "cli/options.h"
+
+namespace nnkernels::cli {
+
+/// Trains a network, telling progress on standard error, and leaves a run folder
+/// (cli/run_folder.h). The first SIGINT or SIGTERM stops after the batch at hand; the run is saved
+/// all the same.
+int train(const TrainOptions& options);
+
+/// Accuracy, loss and confusion matrix of a trained network on the test set.
+int eval(const EvalOptions& options);
+
+/// The class of each image and the probabilities of all classes. An image that cannot be read is
+/// reported on standard error, the others are still predicted, and the code is kBadFile.
+int predict(const PredictOptions& options);
+
+/// The numerical gradient check of a built-in network in double precision, tensor by tensor;
+/// kFailure if one is off.
+int gradcheck(const GradcheckOptions& options);
+
+/// Version, instruction sets, threads, CPU, data folder.
+int info(const InfoOptions& options);
+
+}  // namespace nnkernels::cli
+
+#endif  // NNKERNELS_CLI_COMMANDS_H_

@@ -1,0 +1,55 @@
+// nncli: parse the command line, run the command, report what went wrong.
+#include <exception>
+#include <new>
+#include <string>
+#include <variant>
+
+#include "cli/commands.h"
+#include "cli/exit_code.h"
+#include "cli/interrupt.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "nn/file_error.h"
+#include "nn/trainer.h"
+
+namespace nnkernels::cli {
+namespace {
+
+struct Run {
+  int operator()(const TrainOptions& options) const { return train(options); }
+  int operator()(const EvalOptions& options) const { return eval(options); }
+  int operator()(const PredictOptions& options) const { return predict(options); }
+  int operator()(const GradcheckOptions& options) const { return gradcheck(options); }
+  int operator()(const InfoOptions& options) const { return info(options); }
+  int operator()(const PrintText& text) const {
+    print(text.text);
+    return kSuccess;
+  }
+};
+
+int fail(const std::string& what, ExitCode code) {
+  report("nncli: " + one_line(what));
+  return code;
+}
+
+int run(int argc, const char* const* argv) {
+  turn_write_signals_into_errors();
+  try {
+    return std::visit(Run{}, parse_options(argc, argv));
+  } catch (const UsageError& error) {
+    return fail(error.what(), kUsage);
+  } catch (const nn::FileError& error) {
+    return fail(error.what(), kBadFile);
+  } catch (const nn::Diverged& error) {
+    return fail(error.what(), kDiverged);
+  } catch (const std::bad_alloc&) {
+    return fail("not enough memory", kFailure);
+  } catch (const std::exception& error) {
+    return fail(error.what(), kFailure);
+  }
+}
+
+}  // namespace
+}  // namespace nnkernels::cli
+
+int main(int argc, char** argv) { return nnkernels::cli::run(argc, argv); }

@@ -1,0 +1,80 @@
+// The command line as plain structs.
+#ifndef NNKERNELS_CLI_OPTIONS_H_
+#define NNKERNELS_CLI_OPTIONS_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "cli/defaults.h"
+
+namespace nnkernels::cli {
+
+/// How to use the machine.
+struct MachineOptions {
+  int threads = 0;   // 0: one a CPU
+  std::string simd;  // empty: the best, unless the environment variable NNKERNELS_SIMD lowers it
+  bool pin = true;   // bind threads to CPUs where there is a CPU for each
+};
+
+struct TrainOptions {
+  std::string model;
+  std::filesystem::path data;  // empty: the data that comes with nncli
+  std::int64_t epochs = 0;
+  std::int64_t batch_size = 0;
+  double lr = 0;
+  std::string optimizer;
+  std::string init;
+  std::uint64_t seed = kDefaultSeed;
+  MachineOptions machine;
+  std::filesystem::path out;  // empty: a new folder below runs/
+  bool force = false;
+  bool json = false;
+  bool quiet = false;
+  std::vector<std::string> command_line;  // as it was given, for the record
+};
+
+struct EvalOptions {
+  std::filesystem::path run;
+  std::filesystem::path data;  // empty: what the model was trained on
+  MachineOptions machine;
+  bool json = false;
+};
+
+struct PredictOptions {
+  std::filesystem::path run;
+  std::vector<std::filesystem::path> images;
+  MachineOptions machine;
+  bool json = false;
+};
+
+struct GradcheckOptions {
+  std::string model;
+  std::uint64_t seed = kDefaultSeed;
+  MachineOptions machine;
+  bool json = false;
+};
+
+struct InfoOptions {
+  MachineOptions machine;
+  bool json = false;
+};
+
+/// Nothing to do but print a text: --help, --version.
+struct PrintText {
+  std::string text;
+};
+
+using Options = std::variant<TrainOptions, EvalOptions, PredictOptions, GradcheckOptions,
+                             InfoOptions, PrintText>;
+
+/// Parses and checks the command line; what was left out is filled in from cli/defaults.h. Throws
+/// UsageError, one line that says what is wrong and, for a word that was mistyped, what may have
+/// been meant.
+Options parse_options(int argc, const char* const* argv);
+
+}  // namespace nnkernels::cli
+
+#endif  // NNKERNELS_CLI_OPTIONS_H_

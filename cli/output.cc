@@ -1,0 +1,97 @@
+#include "cli/output.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <stdexcept>
+#include <system_error>
+
+namespace nnkernels::cli {
+namespace {
+
+/// 0, or the errno of the write that failed.
+int write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = write(fd, text.data(), text.size());
+    if (written >= 0) {
+      text.remove_prefix(static_cast<std::size_t>(written));
+    } else if (errno != EINTR) {
+      return errno;
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
+void print(std::string_view text) {
+  if (const int error = write_all(STDOUT_FILENO, text); error != 0) {
+    throw std::runtime_error("cannot write to standard output: " +
+                             std::generic_category().message(error));
+  }
+}
+
+void report(std::string_view line) { draw(std::string(line) + '\n'); }
+
+void draw(std::string_view text) { write_all(STDERR_FILENO, text); }
+
+std::string one_line(std::string_view text) {
+  std::string result(text);
+  std::replace_if(
+      result.begin(), result.end(),
+      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }, '?');
+  return result;
+}
+
+std::string grouped(std::int64_t number) {
+  std::string digits = std::to_string(number);
+  const std::size_t first = number < 0 ? 1 : 0;
+  for (std::size_t i = digits.size(); i > first + 3; i -= 3) digits.insert(i - 3, ",");
+  return digits;
+}
+
+std::string fixed(double number, int digits) {
+  std::array<char, 400> buffer;  // the largest double has 309 digits before the point
+  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number,
+                                 std::chars_format::fixed, digits);
+  return {buffer.data(), end.ptr};
+}
+
+std::string scientific(double number) {
+  std::array<char, 32> buffer;
+  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number,
+                                 std::chars_format::scientific, 1);
+  return {buffer.data(), end.ptr};
+}
+
+std::string loss_text(double loss) {
+  const bool shows = loss == 0 || (std::abs(loss) >= 1e-3 && std::abs(loss) < 1e4);
+  return shows ? fixed(loss, 4) : scientific(loss);
+}
+
+std::string percent(double fraction) { return fixed(100 * fraction, 2) + " %"; }
+
+std::string duration(double seconds) {
+  if (seconds < 9.95) return fixed(seconds, 1) + " s";
+  const auto whole = static_cast<std::int64_t>(std::llround(std::min(seconds, 1e15)));
+  if (whole < 60) return std::to_string(whole) + " s";
+  const auto two_digits = [](std::int64_t n) { return (n < 10 ? "0" : "") + std::to_string(n); };
+  if (whole < 3600) return std::to_string(whole / 60) + " min " + two_digits(whole % 60) + " s";
+  return std::to_string(whole / 3600) + " h " + two_digits(whole % 3600 / 60) + " min";
+}
+
+std::string right(std::string_view text, std::size_t width) {
+  return std::string(width - std::min(width, text.size()), ' ').append(text);
+}
+
+std::string left(std::string_view text, std::size_t width) {
+  std::string result(text);
+  result.resize(std::max(width, result.size()), ' ');
+  return result;
+}
+
+}  // namespace nnkernels::cli

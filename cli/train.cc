@@ -1,0 +1,204 @@
+#include <algorithm>
+#include <cmath>
+#include <ctime>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+
+#include "cli/commands.h"
+#include "cli/dataset.h"
+#include "cli/exit_code.h"
+#include "cli/interrupt.h"
+#include "cli/json_writer.h"
+#include "cli/machine.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/run_folder.h"
+#include "kernels/parallel.h"
+#include "kernels/simd.h"
+#include "nn/architecture.h"
+#include "nn/batch.h"
+#include "nn/file_error.h"
+#include "nn/initialize.h"
+#include "nn/metrics.h"
+#include "nn/trainer.h"
+
+namespace nnkernels::cli {
+namespace {
+
+/// The network of options.model for images of the data set's size, with its first weights.
+nn::Sequential<float> make_net(const TrainOptions& options, const NamedData& data) {
+  const nn::Shape image = nn::sample_shape(data.sets.train);
+  std::optional<nn::Sequential<float>> net;
+  try {
+    net = nn::build<float>(image, nn::model_architecture(options.model));
+  } catch (const std::invalid_argument& error) {
+    throw nn::FileError(data.folder.string(), "images of " + image.str() +
+                                                  " do not fit the model " + options.model + ": " +
+                                                  error.what());
+  }
+  nn::initialize(*net, nn::initialization_from_name(options.init), options.seed);
+  return *std::move(net);
+}
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
+}
+
+/// All that made the run.
+std::string config_json(const TrainOptions& options, const NamedData& data,
+                        const nn::Sequential<float>& net) {
+  JsonWriter json(JsonWriter::Style::kIndented);
+  json.begin_object()
+      .member("nncli", NNKERNELS_VERSION)
+      .member("started", utc_now())
+      .member("command_line", options.command_line)
+      .member("model", options.model)
+      .member("architecture", nn::architecture_of(net))
+      .member("input", net.input_shape().str())
+      .member("parameters", net.parameter_count())
+      .member("dataset", data.name)
+      .member("data", data.folder.string())
+      .member("train_images", data.sets.train.n)
+      .member("test_images", data.sets.test.n)
+      .member("epochs", options.epochs)
+      .member("batch_size", options.batch_size)
+      .member("optimizer", options.optimizer)
+      .member("lr", options.lr)
+      .member("init", options.init)
+      .member("seed", options.seed)
+      .member("threads", threads())
+      .member("pin", options.machine.pin)
+      .member("simd", simd())
+      .member("cpu", cpu_name())
+      .end_object();
+  return json.str() + "\n";
+}
+
+std::string metrics_json(const nn::EpochResult& result, const nn::Evaluation& test) {
+  JsonWriter json;
+  json.begin_object()
+      .member("epoch", result.epoch)
+      .member("train_loss", result.loss)
+      .member("train_seconds", result.epoch_seconds)
+      .member("images_per_second", static_cast<double>(result.samples) / result.epoch_seconds)
+      .member("test_accuracy", test.accuracy)
+      .member("test_loss", test.loss)
+      .end_object();
+  return json.str();
+}
+
+/// What training came to.
+struct Outcome {
+  std::vector<double> epoch_seconds;  // of the epochs that were finished
+  bool complete = false;              // no signal cut it short
+  nn::BatchProgress last;
+  nn::Evaluation test;
+};
+
+Outcome fit(const TrainOptions& options, const nn::TrainTest& sets,
+            const nn::Preprocessing& preprocessing, nn::Sequential<float>& net,
+            const InterruptGuard& interrupt, RunFolder& run, Progress& progress) {
+  const auto optimizer = nn::make_optimizer<float>(options.optimizer, options.lr);
+  nn::Trainer<float> trainer(net, *optimizer, sets.train,
+                             {.epochs = options.epochs,
+                              .batch_size = std::min(options.batch_size, sets.train.n),
+                              .seed = options.seed,
+                              .preprocessing = preprocessing});
+  Outcome outcome;
+  const auto test = [&] {
+    outcome.test = nn::evaluate(net, sets.test, preprocessing);
+    // The update of an epoch's last batch can spoil weights that no training loss shows any more.
+    if (!std::isfinite(outcome.test.loss)) {
+      throw nn::Diverged(outcome.last.epoch, outcome.last.batch, outcome.test.loss, options.lr);
+    }
+  };
+  trainer.on_batch = [&](const nn::BatchProgress& batch) {
+    outcome.last = batch;
+    progress.batch(batch);
+    return interrupt.signal() == 0;
+  };
+  trainer.on_epoch = [&](const nn::EpochResult& epoch) {
+    test();
+    outcome.epoch_seconds.push_back(epoch.epoch_seconds);
+    run.append_metrics(metrics_json(epoch, outcome.test));
+    progress.epoch(epoch, outcome.test);
+    return interrupt.signal() == 0;
+  };
+  outcome.complete = trainer.run();
+  if (!outcome.complete) test();
+  return outcome;
+}
+
+std::string result_json(const TrainOptions& options, const NamedData& data,
+                        const nn::Sequential<float>& net, const Outcome& outcome,
+                        const RunFolder& run) {
+  JsonWriter json;
+  json.begin_object()
+      .member("model", options.model)
+      .member("dataset", data.name)
+      .member("seed", options.seed)
+      .member("threads", threads())
+      .member("simd", simd())
+      .member("epochs", outcome.epoch_seconds.size())
+      .member("epoch_seconds", outcome.epoch_seconds)
+      .member("test_accuracy", outcome.test.accuracy)
+      .member("test_loss", outcome.test.loss)
+      .member("parameters", net.parameter_count())
+      .member("weights_sha256", nn::weights_sha256(net))
+      .member("batch_size", options.batch_size)
+      .member("optimizer", options.optimizer)
+      .member("lr", options.lr)
+      .member("init", options.init)
+      .member("data", data.folder.string())
+      .member("run", run.path().string())
+      .member("interrupted", !outcome.complete)
+      .end_object();
+  return json.str() + "\n";
+}
+
+}  // namespace
+
+int train(const TrainOptions& options) {
+  use_machine(options.machine);
+  Progress progress(options.quiet);
+  progress.note("training " + options.model + " with " + options.optimizer + ", " +
+                std::to_string(threads()) + (threads() == 1 ? " thread, " : " threads, ") + simd());
+  const InterruptGuard interrupt;
+  RunFolder run(options.out, options.model, options.force);
+  const NamedData data = load_data(options.data);
+  // Model files hold text, and the folder's name goes into one.
+  if (!is_utf8(data.folder.string())) throw UsageError("--data: the folder's path is no UTF-8");
+  const nn::Preprocessing preprocessing;
+  nn::Sequential<float> net = make_net(options, data);
+  run.write_config(config_json(options, data, net));
+
+  const Outcome outcome = fit(options, data.sets, preprocessing, net, interrupt, run, progress);
+
+  nn::ModelInfo model{.preprocessing = preprocessing,
+                      .classes = data.sets.train.classes,
+                      .metadata = {{"model", options.model}, {"dataset", data.name}}};
+  // So that eval finds the data again; the bundled data it finds by itself, wherever it is then.
+  if (!options.data.empty()) model.metadata["data"] = data.folder.string();
+  run.save(net, model);
+  progress.clear();
+
+  print(options.json
+            ? result_json(options, data, net, outcome, run)
+            : "test accuracy  " + percent(outcome.test.accuracy) + "\ntest loss      " +
+                  loss_text(outcome.test.loss) + "\nrun            " + run.path().string() + "\n");
+  if (outcome.complete) return kSuccess;
+  report("nncli: interrupted in epoch " + std::to_string(outcome.last.epoch) + " of " +
+         std::to_string(outcome.last.epochs) + ", after batch " +
+         std::to_string(outcome.last.batch) + " of " + std::to_string(outcome.last.batches) +
+         "; the network as it was then is saved: try `nncli eval " + run.path().string() +
+         "`, or train again for a finished one");
+  return kSignalBase + interrupt.signal();
+}
+
+}  // namespace nnkernels::cli

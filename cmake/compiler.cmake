@@ -1,0 +1,25 @@
+# nnkernels_target(TARGET): the compiler settings that every target of this project shares.
+# No -march: Highway chooses the instruction set at run time. No -ffast-math: NaN, Inf, denormals
+# and the order of sums are part of what the kernels promise. -ffp-contract=off: a multiplication
+# and an addition are fused where the source says so and nowhere else, on every compiler.
+function(nnkernels_target target)
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  target_compile_options(${target} PRIVATE
+    -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-qual
+    -ffp-contract=off -fno-math-errno)
+  # GCC bug 105651: a false alarm about the standard library's operator+ for strings.
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    target_compile_options(${target} PRIVATE -Wno-restrict)
+  endif()
+  if(NNKERNELS_WARNINGS_AS_ERRORS)
+    target_compile_options(${target} PRIVATE -Werror)
+  endif()
+  if(NNKERNELS_SANITIZE)
+    target_compile_options(${target} PUBLIC -fsanitize=${NNKERNELS_SANITIZE}
+                           -fno-omit-frame-pointer)
+    target_link_options(${target} PUBLIC -fsanitize=${NNKERNELS_SANITIZE})
+    if(NNKERNELS_SANITIZE MATCHES "undefined")
+      target_compile_options(${target} PUBLIC -fno-sanitize-recover=undefined)
+    endif()
+  endif()
+endfunction()

@@ -1,0 +1,240 @@
+#include "kernels/activation.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "kernels/blocks.h"
+#include "kernels/check.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/activation.cc"
+#include "hwy/foreach_target.h"
+// After foreach_target.
+#include "hwy/highway.h"
+#include "kernels/exp-inl.h"
+#include "kernels/simd-inl.h"
+
+// Outside the per-target part, which is compiled several times.
+#ifndef NNKERNELS_KERNELS_ACTIVATION_CC_
+#define NNKERNELS_KERNELS_ACTIVATION_CC_
+namespace nnkernels::detail {
+
+template <class T>
+struct ActivationKernels {
+  void (*forward)(Activation kind, std::size_t size, const T* x, T* y);
+  void (*backward)(Activation kind, std::size_t size, const T* y, const T* dy, T* dx);
+};
+
+}  // namespace nnkernels::detail
+#endif  // NNKERNELS_KERNELS_ACTIVATION_CC_
+
+HWY_BEFORE_NAMESPACE();
+namespace nnkernels {
+namespace HWY_NAMESPACE {
+namespace {
+
+/// P in tanh(x) = x + x z P(z), z = x^2, for |x| <= 0.625, highest power first: Chebyshev's
+/// approximation to (tanh(x) / x - 1) / z. Its relative error is below 2^-26 (float, 5 terms) and
+/// 2^-54 (double, 11 terms), of a term that is at most an eighth of the sum.
+inline constexpr float kTanhFloat[] = {-0.0060967141659f, 0.020997178999f, -0.053850909579f,
+                                       0.13332769737f, -0.33333328944f};
+inline constexpr double kTanhDouble[] = {
+    -0.000017244874494844330172, 0.000079599557352648080002, -0.000230776162695198579,
+    0.00058743728600943818973,   -0.001455309297534642025,   0.0035920589774734553151,
+    -0.0088632298309257087457,   0.021869488260559114645,    -0.053968253961395570821,
+    0.13333333333326657736,      -0.33333333333333322565};
+
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V TanhPolynomial(D d, V z) {
+  V p;
+  if constexpr (std::is_same_v<hn::TFromD<D>, float>) {
+    p = hn::Set(d, kTanhFloat[0]);
+    for (int i = 1; i < 5; ++i) p = hn::MulAdd(p, z, hn::Set(d, kTanhFloat[i]));
+  } else {
+    p = hn::Set(d, kTanhDouble[0]);
+    for (int i = 1; i < 11; ++i) p = hn::MulAdd(p, z, hn::Set(d, kTanhDouble[i]));
+  }
+  return p;
+}
+
+// Each activation maps one vector, forward x -> y and backward (y, dy) -> dx.
+
+struct Relu {
+  template <class D, class V = hn::Vec<D>>
+  static HWY_INLINE V Forward(D d, V x) {
+    // Not Max: NaN must stay NaN on every instruction set.
+    return hn::IfThenZeroElse(hn::Le(x, hn::Zero(d)), x);
+  }
+  template <class D, class V = hn::Vec<D>>
+  static HWY_INLINE V Backward(D d, V y, V dy) {
+    // y - y is zero but for NaN.
+    return hn::IfThenElse(hn::Gt(y, hn::Zero(d)), dy, hn::Sub(y, y));
+  }
+};
+
+struct Sigmoid {
+  template <class D, class V = hn::Vec<D>>
+  static HWY_INLINE V Forward(D d, V x) {
+    using T = hn::TFromD<D>;
+    // With e <= 1 nothing overflows, and the small results of negative x keep their digits.
+    const V one = hn::Set(d, T{1});
+    const V e = ExpOfNegative(d, hn::Neg(hn::Abs(x)));
+    const V numerator = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), e, one);
+    return hn::Div(numerator, hn::Add(one, e));
+  }
+  template <class D, class V = hn::Vec<D>>
+  static HWY_INLINE V Backward(D d, V y, V dy) {
+    using T = hn::TFromD<D>;
+    return hn::Mul(dy, hn::Mul(y, hn::Sub(hn::Set(d, T{1}), y)));
+  }
+};
+
+struct Tanh {
+  template <class D, class V = hn::Vec<D>>
+  static HWY_INLINE V Forward(D d, V x) {
+    using T = hn::TFromD<D>;
+    const V one = hn::Set(d, T{1});
+    const V magnitude = hn::Abs(x);
+    const V z = hn::Mul(x, x);
+    const V small = hn::MulAdd(hn::Mul(x, z), TanhPolynomial(d, z), x);
+    const V e = ExpOfNegative(d, hn::Mul(hn::Set(d, T{-2}), magnitude));
+    const V large = hn::Div(hn::Sub(one, e), hn::Add(one, e));
+    // NaN is not large, and `small` keeps it.
+    const auto is_large = hn::Ge(magnitude, hn::Set(d, T{0.625}));
+    return hn::IfThenElse(is_large, hn::CopySign(large, x), small);
+  }
+  template <class D, class V = hn::Vec<D>>
+  static HWY_INLINE V Backward(D d, V y, V dy) {
+    using T = hn::TFromD<D>;
+    // As (1 - y)(1 + y), which loses no digits near |y| = 1.
+    const V one = hn::Set(d, T{1});
+    return hn::Mul(dy, hn::Mul(hn::Sub(one, y), hn::Add(one, y)));
+  }
+};
+
+template <class Function, class T>
+void ForwardAll(std::size_t size, const T* x, T* y) {
+  const hn::ScalableTag<T> d;
+  const std::size_t lanes = hn::Lanes(d);
+  std::size_t i = 0;
+  for (; i + lanes <= size; i += lanes) {
+    hn::StoreU(Function::Forward(d, hn::LoadU(d, x + i)), d, y + i);
+  }
+  const FirstLanes rest{size - i};
+  if (rest.count != 0) rest.Store(d, Function::Forward(d, rest.Load(d, x + i)), y + i);
+}
+
+template <class Function, class T>
+void BackwardAll(std::size_t size, const T* y, const T* dy, T* dx) {
+  const hn::ScalableTag<T> d;
+  const std::size_t lanes = hn::Lanes(d);
+  std::size_t i = 0;
+  for (; i + lanes <= size; i += lanes) {
+    hn::StoreU(Function::Backward(d, hn::LoadU(d, y + i), hn::LoadU(d, dy + i)), d, dx + i);
+  }
+  const FirstLanes rest{size - i};
+  if (rest.count != 0) {
+    rest.Store(d, Function::Backward(d, rest.Load(d, y + i), rest.Load(d, dy + i)), dx + i);
+  }
+}
+
+template <class T>
+void Forward(Activation kind, std::size_t size, const T* x, T* y) {
+  switch (kind) {
+    case Activation::identity:
+      if (x != y) std::copy_n(x, size, y);
+      return;
+    case Activation::relu:
+      return ForwardAll<Relu>(size, x, y);
+    case Activation::sigmoid:
+      return ForwardAll<Sigmoid>(size, x, y);
+    case Activation::tanh:
+      return ForwardAll<Tanh>(size, x, y);
+  }
+}
+
+template <class T>
+void Backward(Activation kind, std::size_t size, const T* y, const T* dy, T* dx) {
+  switch (kind) {
+    case Activation::identity:
+      if (dy != dx) std::copy_n(dy, size, dx);
+      return;
+    case Activation::relu:
+      return BackwardAll<Relu>(size, y, dy, dx);
+    case Activation::sigmoid:
+      return BackwardAll<Sigmoid>(size, y, dy, dx);
+    case Activation::tanh:
+      return BackwardAll<Tanh>(size, y, dy, dx);
+  }
+}
+
+detail::ActivationKernels<float> FloatKernels() { return {Forward<float>, Backward<float>}; }
+detail::ActivationKernels<double> DoubleKernels() { return {Forward<double>, Backward<double>}; }
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace nnkernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace nnkernels {
+namespace {
+
+HWY_EXPORT(FloatKernels);
+HWY_EXPORT(DoubleKernels);
+
+template <class T>
+detail::ActivationKernels<T> kernels() {
+  if constexpr (std::is_same_v<T, float>) {
+    return HWY_DYNAMIC_DISPATCH(FloatKernels)();
+  } else {
+    return HWY_DYNAMIC_DISPATCH(DoubleKernels)();
+  }
+}
+
+/// An exponential takes about as long as moving ten elements.
+constexpr double kExponential = 10;
+
+}  // namespace
+
+template <class T>
+void activation_forward(Activation kind, std::int64_t size, const T* x, T* y) {
+  constexpr const char* kFunction = "activation_forward";
+  detail::check_size(kFunction, "size", size);
+  detail::check_array(kFunction, "x", x, size);
+  detail::check_array(kFunction, "y", y, size);
+  const auto forward = kernels<T>().forward;
+  const bool exponential = kind == Activation::sigmoid || kind == Activation::tanh;
+  const double cost = (2 + (exponential ? kExponential : 0)) * static_cast<double>(size);
+  detail::parallel_blocks(size, detail::kBlockElements, detail::transfer_microseconds<T>(cost),
+                          [&](std::int64_t i, std::int64_t count) {
+                            forward(kind, static_cast<std::size_t>(count), x + i, y + i);
+                          });
+}
+
+template <class T>
+void activation_backward(Activation kind, std::int64_t size, const T* y, const T* dy, T* dx) {
+  constexpr const char* kFunction = "activation_backward";
+  detail::check_size(kFunction, "size", size);
+  detail::check_array(kFunction, "y", y, size);
+  detail::check_array(kFunction, "dy", dy, size);
+  detail::check_array(kFunction, "dx", dx, size);
+  const auto backward = kernels<T>().backward;
+  const double cost = 3 * static_cast<double>(size);
+  detail::parallel_blocks(size, detail::kBlockElements, detail::transfer_microseconds<T>(cost),
+                          [&](std::int64_t i, std::int64_t count) {
+                            backward(kind, static_cast<std::size_t>(count), y + i, dy + i, dx + i);
+                          });
+}
+
+template void activation_forward<float>(Activation, std::int64_t, const float*, float*);
+template void activation_forward<double>(Activation, std::int64_t, const double*, double*);
+template void activation_backward<float>(Activation, std::int64_t, const float*, const float*,
+                                         float*);
+template void activation_backward<double>(Activation, std::int64_t, const double*, const double*,
+                                          double*);
+
+}  // namespace nnkernels
+#endif  // HWY_ONCE

@@ -1,0 +1,53 @@
+// Memory for vectors: aligned to cache lines, owned by one object.
+#ifndef NNKERNELS_KERNELS_ALIGNED_BUFFER_H_
+#define NNKERNELS_KERNELS_ALIGNED_BUFFER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <utility>
+
+namespace nnkernels {
+
+/// One cache line of x86-64 and most aarch64 CPUs, and the widest vector of this library.
+inline constexpr std::size_t kAlignment = 64;
+
+/// An array of `size()` elements that starts on a cache line; the elements are not initialised.
+/// Move-only. T must be trivial. Throws std::bad_alloc when memory is short.
+template <class T>
+class AlignedBuffer {
+ public:
+  AlignedBuffer() = default;
+  explicit AlignedBuffer(std::int64_t size)
+      : data_(size == 0
+                  ? nullptr
+                  : static_cast<T*>(::operator new (static_cast<std::size_t>(size) * sizeof(T),
+                                                    std::align_val_t{kAlignment}))),
+        size_(size) {}
+  AlignedBuffer(AlignedBuffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  AlignedBuffer(const AlignedBuffer&) = delete;
+  AlignedBuffer& operator=(const AlignedBuffer&) = delete;
+  ~AlignedBuffer() { ::operator delete (data_, std::align_val_t{kAlignment}); }
+
+  T* data() const { return data_; }
+  std::int64_t size() const { return size_; }
+
+  /// Makes room for at least `size` elements; what they held before is lost when it must grow.
+  void reserve(std::int64_t size) {
+    if (size > size_) *this = AlignedBuffer(size);
+  }
+
+ private:
+  T* data_ = nullptr;
+  std::int64_t size_ = 0;
+};
+
+}  // namespace nnkernels
+
+#endif  // NNKERNELS_KERNELS_ALIGNED_BUFFER_H_

@@ -1,0 +1,49 @@
+// Matrix product: C = activation(alpha A B + beta C + bias).
+#ifndef NNKERNELS_KERNELS_GEMM_H_
+#define NNKERNELS_KERNELS_GEMM_H_
+
+#include <type_traits>
+
+#include "kernels/activation.h"
+#include "kernels/matrix_view.h"
+
+namespace nnkernels {
+
+/// C = activation(alpha A B + beta C + bias), with A of m x k, B of k x n, C of m x n.
+///
+/// Layout: any strides (transposes are views). Fastest when C's rows are contiguous
+/// (col_stride 1); A and B cost the same in any layout but for packing.
+///
+/// Values, as in the BLAS: beta = 0 never reads C (it may hold NaN or be uninitialised); alpha = 0
+/// never reads A or B; otherwise NaN and Inf propagate. m = 0 or n = 0 does nothing; k = 0 gives
+/// activation(beta C + bias). Gaps between rows are never touched. Denormals are honoured.
+///
+/// Aliasing: A and B may overlap each other, C must overlap neither. `epilogue.bias` has n
+/// elements.
+///
+/// Precision and order: each element of A B is a sum over k in ascending order, in blocks of a
+/// fixed length (docs/gemm.md), each block one chain of fused multiply-adds that starts from zero;
+/// where the instruction set has no FMA, of multiplications and additions. |error| <= gamma_(k+3) *
+/// (|alpha| |A| |B| + |beta C|) element by element. For one instruction set the result bits do not
+/// depend on the number of threads or on alignment.
+///
+/// Threads: shared with parallel_for where it pays. Allocates only when a thread's scratch memory
+/// must grow for a larger shape than it has seen.
+///
+/// Throws std::invalid_argument if the shapes do not fit, a pointer is null where elements are
+/// read or written, two elements of C share memory, or C is known to overlap A or B.
+///
+/// T is float or double, deduced from C.
+///
+///     gemm(1.0f, x, w, 0.0f, y, {.bias = b, .activation = Activation::relu});
+///
+/// Source of the method: K. Goto and R. van de Geijn, "Anatomy of High-Performance Matrix
+/// Multiplication" (2008); F. Van Zee and R. van de Geijn, "BLIS" (2015).
+template <class T>
+void gemm(std::type_identity_t<T> alpha, std::type_identity_t<MatrixView<const T>> a,
+          std::type_identity_t<MatrixView<const T>> b, std::type_identity_t<T> beta,
+          MatrixView<T> c, const std::type_identity_t<Epilogue<T>>& epilogue = {});
+
+}  // namespace nnkernels
+
+#endif  // NNKERNELS_KERNELS_GEMM_H_

@@ -1,0 +1,81 @@
+// What every SIMD source of this folder needs beyond Highway: vectors that are only partly there.
+// Included after hwy/highway.h inside foreach_target, hence once for each target.
+// clang-format off: the toggle guard is Highway's idiom
+#if defined(NNKERNELS_KERNELS_SIMD_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NNKERNELS_KERNELS_SIMD_INL_H_
+#undef NNKERNELS_KERNELS_SIMD_INL_H_
+#else
+#define NNKERNELS_KERNELS_SIMD_INL_H_
+#endif
+// clang-format on
+
+#include <cstddef>
+#include <cstdint>
+
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace nnkernels {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// Whether masked loads and stores touch nothing but the lanes of the mask. Elsewhere Highway
+/// loads, or rewrites, whole vectors: that may fault at the end of a page, and another thread may
+/// own the lanes behind the end.
+inline constexpr bool kHasMasks = HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3;
+
+/// The first `count` lanes from p, in [0, Lanes(d)], zeros behind them; reads nothing else.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE hn::Vec<D> LoadFirst(D d, const T* p, std::size_t count) {
+  if constexpr (kHasMasks) {
+    return hn::MaskedLoad(hn::FirstN(d, count), d, p);
+  } else {
+    HWY_ALIGN T lanes[hn::MaxLanes(d)] = {};
+    for (std::size_t i = 0; i < count; ++i) lanes[i] = p[i];
+    return hn::Load(d, lanes);
+  }
+}
+
+/// Stores the first `count` lanes of v at p, in [0, Lanes(d)]; touches nothing else.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE void StoreFirst(D d, hn::Vec<D> v, T* p, std::size_t count) {
+  if constexpr (kHasMasks) {
+    hn::BlendedStore(v, hn::FirstN(d, count), d, p);
+  } else {
+    HWY_ALIGN T lanes[hn::MaxLanes(d)];
+    hn::Store(v, d, lanes);
+    for (std::size_t i = 0; i < count; ++i) p[i] = lanes[i];
+  }
+}
+
+/// Loads and stores of whole vectors, and (below) of the first lanes: with one of them as an
+/// argument, the body of a loop and its tail are the same code.
+struct WholeVector {
+  template <class D, class T = hn::TFromD<D>>
+  HWY_INLINE hn::Vec<D> Load(D d, const T* p) const {
+    return hn::LoadU(d, p);
+  }
+  template <class D, class T = hn::TFromD<D>>
+  HWY_INLINE void Store(D d, hn::Vec<D> v, T* p) const {
+    hn::StoreU(v, d, p);
+  }
+};
+
+struct FirstLanes {
+  std::size_t count;
+
+  template <class D, class T = hn::TFromD<D>>
+  HWY_INLINE hn::Vec<D> Load(D d, const T* p) const {
+    return LoadFirst(d, p, count);
+  }
+  template <class D, class T = hn::TFromD<D>>
+  HWY_INLINE void Store(D d, hn::Vec<D> v, T* p) const {
+    StoreFirst(d, v, p, count);
+  }
+};
+
+}  // namespace HWY_NAMESPACE
+}  // namespace nnkernels
+HWY_AFTER_NAMESPACE();
+
+#endif  // NNKERNELS_KERNELS_SIMD_INL_H_

@@ -1,0 +1,82 @@
+#include "kernels/simd.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cstdlib>
+#include <stdexcept>
+
+#include "hwy/highway.h"
+
+namespace nnkernels {
+namespace {
+
+/// The targets of this build that the CPU can run, best first. Highway numbers better targets with
+/// lower bits.
+std::vector<std::int64_t> runnable_targets() {
+  hwy::DisableTargets(0);
+  std::vector<std::int64_t> targets;
+  for (std::int64_t bits = hwy::SupportedTargets() & HWY_TARGETS; bits != 0; bits &= bits - 1) {
+    targets.push_back(bits & -bits);
+  }
+  return targets;
+}
+
+const std::vector<std::int64_t>& targets() {
+  static const std::vector<std::int64_t> list = runnable_targets();
+  return list;
+}
+
+/// The target in use; 0 until somebody chooses.
+std::int64_t& chosen() {
+  static std::int64_t target = 0;
+  return target;
+}
+
+std::string upper(std::string_view name) {
+  std::string result(name);
+  std::transform(result.begin(), result.end(), result.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  return result;
+}
+
+void choose(std::int64_t target) {
+  // Everything better than the target is switched off; the dispatch tables look it up again.
+  hwy::DisableTargets(target - 1);
+  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  chosen() = target;
+}
+
+/// Applies the environment variable once, before main.
+const bool environment_applied = [] {
+  const char* name = std::getenv("NNKERNELS_SIMD");
+  if (name == nullptr || *name == '\0') return false;
+  const std::string wanted = upper(name) == "AVX512" ? "AVX3" : upper(name);
+  for (const std::int64_t target : targets()) {
+    if (wanted == hwy::TargetName(target)) choose(target);
+  }
+  return true;
+}();
+
+}  // namespace
+
+std::vector<std::string> available_simd() {
+  std::vector<std::string> names;
+  for (const std::int64_t target : targets()) names.emplace_back(hwy::TargetName(target));
+  return names;
+}
+
+std::string simd() { return hwy::TargetName(chosen() == 0 ? targets().front() : chosen()); }
+
+void set_simd(std::string_view name) {
+  std::string wanted = upper(name);
+  if (wanted == "AVX512") wanted = "AVX3";
+  if (wanted == "BEST") wanted = hwy::TargetName(targets().front());
+  for (const std::int64_t target : targets()) {
+    if (wanted == hwy::TargetName(target)) return choose(target);
+  }
+  std::string message = "set_simd: no instruction set \"" + std::string(name) + "\" here; there is";
+  for (const std::string& known : available_simd()) message += " " + known;
+  throw std::invalid_argument(message);
+}
+
+}  // namespace nnkernels

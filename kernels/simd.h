@@ -1,0 +1,29 @@
+// The instruction set that the kernels run on: which there are, which is chosen, how to lower it.
+#ifndef NNKERNELS_KERNELS_SIMD_H_
+#define NNKERNELS_KERNELS_SIMD_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace nnkernels {
+
+/// The instruction sets that this build holds code for and this CPU can run, best first, by
+/// Highway's names: on x86-64 "AVX3" (AVX-512 F, BW, CD, DQ, VL), "AVX2" (with FMA), "SSE4",
+/// "SSSE3", and at the end the portable "SCALAR" (g++ before 12.3) or "EMU128".
+std::vector<std::string> available_simd();
+
+/// The instruction set in use: the best available one unless it was lowered.
+std::string simd();
+
+/// Lowers the instruction set of every later kernel call in this process to `name`, or raises it
+/// again. Case does not matter; "avx512" means AVX3, and "best" the best that is available.
+/// When a program never calls this, the environment variable NNKERNELS_SIMD decides, with the same
+/// names. Not to be called while a kernel runs. One instruction set gives the same result bits for
+/// any number of threads; two different ones may round differently.
+/// Throws std::invalid_argument that lists the available names if `name` is not one of them.
+void set_simd(std::string_view name);
+
+}  // namespace nnkernels
+
+#endif  // NNKERNELS_KERNELS_SIMD_H_

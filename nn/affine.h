@@ -1,0 +1,53 @@
+// The fully connected layer.
+#ifndef NNKERNELS_NN_AFFINE_H_
+#define NNKERNELS_NN_AFFINE_H_
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "nn/layer.h"
+
+namespace nnkernels::nn {
+
+/// y = activation(x w + b) with x of [n][in], w of [in][out], b of [out], y of [n][out].
+///
+/// Also known as Linear (PyTorch, with w transposed), Dense (Keras) and InnerProduct (Caffe). The
+/// activation is the identity unless Sequential has fused the one that follows.
+///
+/// Takes the whole batch at once: the GEMM shares the work among threads. Weights are zero until
+/// initialize() (nn/initialize.h). Samples of another rank than 1 need a Flatten before. Allocates
+/// nothing after construction, but for the GEMM's own scratch memory.
+template <class T>
+class Affine : public Layer<T> {
+ public:
+  /// Throws std::invalid_argument unless in and out are at least 1.
+  Affine(std::int64_t in, std::int64_t out);
+
+  std::int64_t in() const { return in_; }
+  std::int64_t out() const { return out_; }
+
+  std::string type() const override { return "Affine"; }
+  std::string description() const override;
+  Shape output_shape(const Shape& x) const override;
+  void forward(TensorView<const T> x, TensorView<T> y, std::int64_t first) override;
+  void backward(TensorView<const T> x, TensorView<const T> y, TensorView<const T> dy,
+                TensorView<T> dx, std::span<const TensorView<T>> grads,
+                std::int64_t first) override;
+  std::span<Parameter<T>> parameters() override { return parameters_; }
+  bool backward_reads_y() const override { return false; }
+  bool fuse(Activation kind) override;
+  double work(const Shape& x) const override;
+
+ private:
+  std::int64_t in_;
+  std::int64_t out_;
+  std::array<Parameter<T>, 2> parameters_;  // w, b
+  Activation activation_ = Activation::identity;
+};
+
+}  // namespace nnkernels::nn
+
+#endif  // NNKERNELS_NN_AFFINE_H_

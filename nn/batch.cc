@@ -1,0 +1,77 @@
+#include "nn/batch.h"
+
+#include <stdexcept>
+#include <string>
+
+#include "kernels/parallel.h"
+#include "kernels/vector.h"
+
+namespace nnkernels::nn {
+namespace {
+
+void check_dataset(const Dataset& data, const char* function) {
+  const Shape pixels = sample_shape(data).batch(data.n);
+  if (static_cast<std::int64_t>(data.pixels.size()) != pixels.size() ||
+      static_cast<std::int64_t>(data.labels.size()) != data.n) {
+    throw std::invalid_argument(std::string(function) + ": a data set of shape " + pixels.str() +
+                                " holds " + std::to_string(data.pixels.size()) + " bytes and " +
+                                std::to_string(data.labels.size()) + " labels");
+  }
+  if (data.n == 0) throw std::invalid_argument(std::string(function) + ": the data set is empty");
+}
+
+}  // namespace
+
+Shape sample_shape(const Dataset& data) { return {data.h, data.w, data.c}; }
+
+template <class T>
+void check_classifier(const Sequential<T>& net, const Dataset& data, const char* function) {
+  check_dataset(data, function);
+  if (net.input_shape() != sample_shape(data)) {
+    throw std::invalid_argument(std::string(function) + ": the network takes samples of shape " +
+                                net.input_shape().str() + ", the data set has " +
+                                sample_shape(data).str());
+  }
+  if (net.output_shape() != Shape{data.classes}) {
+    throw std::invalid_argument(std::string(function) + ": the network's output is " +
+                                net.output_shape().str() + ", the data set has " +
+                                std::to_string(data.classes) + " classes");
+  }
+}
+
+template <class T>
+void gather_batch(const Dataset& data, const Preprocessing& preprocessing,
+                  std::span<const std::int64_t> indices, TensorView<T> x,
+                  std::span<std::int32_t> labels) {
+  const auto count = static_cast<std::int64_t>(indices.size());
+  const Shape expected = sample_shape(data).batch(count);
+  if (x.shape != expected || labels.size() != indices.size()) {
+    throw std::invalid_argument("gather_batch: expected x of shape " + expected.str() + " and " +
+                                std::to_string(count) + " labels, got " + x.shape.str() + " and " +
+                                std::to_string(labels.size()));
+  }
+  for (const std::int64_t index : indices) {
+    if (index < 0 || index >= data.n) {
+      throw std::invalid_argument("gather_batch: no sample " + std::to_string(index) + " of " +
+                                  std::to_string(data.n));
+    }
+  }
+  const std::int64_t size = sample_shape(data).size();
+  const double microseconds =
+      static_cast<double>(x.size()) * (1 + sizeof(T)) / kBytesPerMicrosecond;
+  parallel_for(count, microseconds, [&](std::int64_t i, int /*slot*/) {
+    const std::int64_t index = indices[static_cast<std::size_t>(i)];
+    from_bytes(size, static_cast<T>(preprocessing.scale), static_cast<T>(preprocessing.shift),
+               data.pixels.data() + index * size, x.data + i * size);
+    labels[static_cast<std::size_t>(i)] = data.labels[static_cast<std::size_t>(index)];
+  });
+}
+
+template void check_classifier(const Sequential<float>&, const Dataset&, const char*);
+template void check_classifier(const Sequential<double>&, const Dataset&, const char*);
+template void gather_batch(const Dataset&, const Preprocessing&, std::span<const std::int64_t>,
+                           TensorView<float>, std::span<std::int32_t>);
+template void gather_batch(const Dataset&, const Preprocessing&, std::span<const std::int64_t>,
+                           TensorView<double>, std::span<std::int32_t>);
+
+}  // namespace nnkernels::nn

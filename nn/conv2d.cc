@@ -1,0 +1,103 @@
+#include "nn/conv2d.h"
+
+#include <stdexcept>
+
+#include "nn/size_text.h"
+
+namespace nnkernels::nn {
+template <class T>
+Conv2d<T>::Conv2d(const Conv2dOptions& options) : options_(options) {
+  const auto& o = options;
+  for (const std::int64_t size : {o.ic, o.oc, o.kh, o.kw, o.stride_h, o.stride_w, o.dilation_h,
+                                  o.dilation_w, o.pad_h + 1, o.pad_w + 1}) {
+    if (size < 1) {
+      throw std::invalid_argument(
+          "Conv2d: sizes, strides and dilations must be at least 1 and pads at least 0, got ic " +
+          std::to_string(o.ic) + ", oc " + std::to_string(o.oc) + ", kernel " +
+          size_text(o.kh, o.kw) + ", stride " + size_text(o.stride_h, o.stride_w) + ", pad " +
+          size_text(o.pad_h, o.pad_w) + ", dilation " + size_text(o.dilation_h, o.dilation_w));
+    }
+  }
+  const Shape w{o.kh, o.kw, o.ic, o.oc};
+  parameters_[0] = {"w", Tensor<T>(w), Tensor<T>(w), o.kh * o.kw * o.ic, o.kh * o.kw * o.oc};
+  parameters_[1] = {"b", Tensor<T>({o.oc}), Tensor<T>({o.oc}), 0, 0};
+}
+
+template <class T>
+std::string Conv2d<T>::description() const {
+  const auto& o = options_;
+  std::string text =
+      "Conv2d " + std::to_string(o.ic) + "->" + std::to_string(o.oc) + " " + size_text(o.kh, o.kw);
+  if (o.stride_h != 1 || o.stride_w != 1) text += " stride " + size_text(o.stride_h, o.stride_w);
+  if (o.pad_h != 0 || o.pad_w != 0) text += " pad " + size_text(o.pad_h, o.pad_w);
+  if (o.dilation_h != 1 || o.dilation_w != 1)
+    text += " dilation " + size_text(o.dilation_h, o.dilation_w);
+  return text;
+}
+
+template <class T>
+ConvShape Conv2d<T>::shape(const Shape& sample, std::int64_t n) const {
+  const auto& o = options_;
+  return {.n = n,
+          .ih = sample[0],
+          .iw = sample[1],
+          .ic = o.ic,
+          .oc = o.oc,
+          .kh = o.kh,
+          .kw = o.kw,
+          .stride_h = o.stride_h,
+          .stride_w = o.stride_w,
+          .pad_h = o.pad_h,
+          .pad_w = o.pad_w,
+          .dilation_h = o.dilation_h,
+          .dilation_w = o.dilation_w};
+}
+
+template <class T>
+Shape Conv2d<T>::output_shape(const Shape& x) const {
+  if (x.rank() != 3 || x[2] != options_.ic) {
+    throw std::invalid_argument(description() + ": expected samples of shape [h, w, " +
+                                std::to_string(options_.ic) + "], got " + x.str());
+  }
+  const ConvShape conv = shape(x, 1);
+  check(conv, description().c_str());
+  return {conv.oh(), conv.ow(), conv.oc};
+}
+
+template <class T>
+bool Conv2d<T>::fuse(Activation kind) {
+  activation_ = kind;
+  return true;
+}
+
+template <class T>
+double Conv2d<T>::work(const Shape& x) const {
+  const ConvShape conv = shape(x, 1);
+  return static_cast<double>(conv.oh() * conv.ow()) * static_cast<double>(conv.w_size());
+}
+
+template <class T>
+void Conv2d<T>::forward(TensorView<const T> x, TensorView<T> y, std::int64_t /*first*/) {
+  const T* w = parameters_[0].value.data();
+  const T* b = parameters_[1].value.data();
+  conv_forward(shape(x.shape.sample(), x.shape[0]), x.data, w, y.data,
+               {.bias = b, .activation = activation_});
+}
+
+// `dy` is already the gradient by x * w + b: the activation's own layer has seen to its part.
+template <class T>
+void Conv2d<T>::backward(TensorView<const T> x, TensorView<const T> /*y*/, TensorView<const T> dy,
+                         TensorView<T> dx, std::span<const TensorView<T>> grads,
+                         std::int64_t /*first*/) {
+  const ConvShape conv = shape(x.shape.sample(), x.shape[0]);
+  const T* w = parameters_[0].value.data();
+  // y = x * w + b  =>  dw = x correlated with dy, db = the sum of dy over images and pixels
+  conv_backward_weights(conv, x.data, dy.data, grads[0].data, grads[1].data);
+  // y = x * w + b  =>  dx = the transposed convolution of dy by w
+  if (!dx.empty()) conv_backward_data(conv, dy.data, w, dx.data);
+}
+
+template class Conv2d<float>;
+template class Conv2d<double>;
+
+}  // namespace nnkernels::nn

@@ -1,0 +1,64 @@
+// The two-dimensional convolution layer.
+#ifndef NNKERNELS_NN_CONV2D_H_
+#define NNKERNELS_NN_CONV2D_H_
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "kernels/conv.h"
+#include "nn/layer.h"
+
+namespace nnkernels::nn {
+
+/// The settings of a convolution, as in kernels/conv.h. `pad` zeros surround the image.
+struct Conv2dOptions {
+  std::int64_t ic = 1, oc = 1;  // channels in and out
+  std::int64_t kh = 1, kw = 1;  // kernel height and width
+  std::int64_t stride_h = 1, stride_w = 1;
+  std::int64_t pad_h = 0, pad_w = 0;
+  std::int64_t dilation_h = 1, dilation_w = 1;
+
+  bool operator==(const Conv2dOptions&) const = default;
+};
+
+/// y = activation(x * w + b), a cross-correlation with x of [n][ih][iw][ic], w of [kh][kw][ic][oc],
+/// b of [oc], y of [n][oh][ow][oc]; the sum and the sizes of y are in kernels/conv.h.
+///
+/// Also known as Convolution2D. The activation is the identity unless Sequential has fused the one
+/// that follows. Runs sample by sample. Weights are zero until initialize(). Allocates nothing
+/// after construction, but for the convolution's own scratch memory.
+template <class T>
+class Conv2d : public Layer<T> {
+ public:
+  /// Throws std::invalid_argument unless sizes, strides and dilations are at least 1, pads at
+  /// least 0.
+  explicit Conv2d(const Conv2dOptions& options);
+
+  const Conv2dOptions& options() const { return options_; }
+
+  std::string type() const override { return "Conv2d"; }
+  std::string description() const override;
+  Shape output_shape(const Shape& x) const override;
+  void forward(TensorView<const T> x, TensorView<T> y, std::int64_t first) override;
+  void backward(TensorView<const T> x, TensorView<const T> y, TensorView<const T> dy,
+                TensorView<T> dx, std::span<const TensorView<T>> grads,
+                std::int64_t first) override;
+  std::span<Parameter<T>> parameters() override { return parameters_; }
+  bool sample_wise() const override { return true; }
+  bool backward_reads_y() const override { return false; }
+  bool fuse(Activation kind) override;
+  double work(const Shape& x) const override;
+
+ private:
+  ConvShape shape(const Shape& sample, std::int64_t n) const;
+
+  Conv2dOptions options_;
+  std::array<Parameter<T>, 2> parameters_;  // w, b
+  Activation activation_ = Activation::identity;
+};
+
+}  // namespace nnkernels::nn
+
+#endif  // NNKERNELS_NN_CONV2D_H_

@@ -1,0 +1,225 @@
+#include "nn/data/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <system_error>
+
+#include "nn/file_error.h"
+
+namespace nnkernels::nn {
+namespace {
+
+std::string reason(int error) { return std::generic_category().message(error); }
+
+/// A descriptor that is closed when it goes out of scope.
+class Descriptor {
+ public:
+  explicit Descriptor(int value) : value_(value) {}
+  ~Descriptor() {
+    if (value_ >= 0) ::close(value_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+
+  int get() const { return value_; }
+  /// For writers: some file systems report a failed write only here.
+  int close() {
+    const int result = ::close(value_);
+    value_ = -1;
+    return result;
+  }
+
+ private:
+  int value_;
+};
+
+int open_file(const std::string& path, int flags, mode_t mode = 0) {
+  int descriptor;
+  do {
+    descriptor = ::open(path.c_str(), flags | O_CLOEXEC, mode);
+  } while (descriptor < 0 && errno == EINTR);
+  return descriptor;
+}
+
+/// Writes everything; false (and errno) if that fails.
+bool write_all(int descriptor, std::span<const std::uint8_t> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::write(descriptor, bytes.data(), bytes.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return false;
+    bytes = bytes.subspan(static_cast<std::size_t>(count));
+  }
+  return true;
+}
+
+bool sync(int descriptor) {
+  int result;
+  do {
+    result = ::fsync(descriptor);
+  } while (result != 0 && errno == EINTR);
+  return result == 0;
+}
+
+std::string folder_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+std::span<const std::uint8_t> bytes_of(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+/// A new file beside `path`, removed unless it was moved into place.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::string& target) : target_(target), descriptor_(create()) {}
+  ~TemporaryFile() {
+    if (!name_.empty()) ::unlink(name_.c_str());
+  }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+  void write(std::span<const std::uint8_t> bytes) {
+    if (!write_all(descriptor_.get(), bytes) || !sync(descriptor_.get()) ||
+        descriptor_.close() != 0) {
+      throw WriteError(target_, reason(errno));
+    }
+  }
+  void move_into_place() {
+    if (::rename(name_.c_str(), target_.c_str()) != 0) throw WriteError(target_, reason(errno));
+    name_.clear();
+  }
+
+ private:
+  /// Not mkstemp(): its files are for the owner alone, and the umask cannot be read safely while
+  /// other threads run.
+  int create() {
+    static std::atomic<unsigned> counter{0};
+    for (;;) {
+      std::string name = target_ + ".tmp-" + std::to_string(::getpid()) + "-" +
+                         std::to_string(counter.fetch_add(1));
+      const int descriptor = open_file(name, O_WRONLY | O_CREAT | O_EXCL, 0666);
+      if (descriptor >= 0) {
+        name_ = std::move(name);
+        return descriptor;
+      }
+      if (errno != EEXIST) throw WriteError(target_, reason(errno));
+    }
+  }
+
+  std::string target_;
+  std::string name_;  // empty: nothing to remove
+  Descriptor descriptor_;
+};
+
+}  // namespace
+
+InputFile::InputFile(const std::string& path)
+    : path_(path), descriptor_(open_file(path, O_RDONLY)) {
+  if (descriptor_ < 0) throw FileError(path, reason(errno));
+  struct stat status;
+  if (::fstat(descriptor_, &status) == 0) {
+    if (S_ISREG(status.st_mode)) size_ = status.st_size;
+    if (S_ISDIR(status.st_mode)) {
+      ::close(descriptor_);
+      throw FileError(path, "expected a file, found a folder");
+    }
+  }
+}
+
+InputFile::~InputFile() { ::close(descriptor_); }
+
+std::size_t InputFile::read(std::span<std::uint8_t> to) {
+  std::size_t filled = 0;
+  while (filled < to.size()) {
+    const ssize_t count = ::read(descriptor_, to.data() + filled, to.size() - filled);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw FileError(path_, offset_, reason(errno));
+    if (count == 0) break;
+    filled += static_cast<std::size_t>(count);
+    offset_ += count;
+  }
+  return filled;
+}
+
+std::vector<std::uint8_t> read_file(const std::string& path, std::int64_t max_bytes) {
+  constexpr std::size_t kStep = std::size_t{1} << 16;
+  InputFile file(path);
+  const auto refuse_above_limit = [&](std::int64_t size) {
+    if (size > max_bytes) {
+      throw FileError(path, "expected at most " + std::to_string(max_bytes) + " bytes, found " +
+                                (file.size() >= 0 ? std::to_string(file.size()) : "more"));
+    }
+  };
+  refuse_above_limit(file.size());
+  std::vector<std::uint8_t> bytes;
+  // One byte more than a regular file has, to meet its end in the first read.
+  std::size_t step = file.size() >= 0 ? static_cast<std::size_t>(file.size()) + 1 : kStep;
+  for (std::size_t filled = 0;;) {
+    bytes.resize(filled + step);
+    const std::size_t count = file.read(std::span(bytes).subspan(filled));
+    filled += count;
+    refuse_above_limit(static_cast<std::int64_t>(filled));
+    if (count < step) {
+      bytes.resize(filled);
+      return bytes;
+    }
+    step = kStep;
+  }
+}
+
+void write_file_atomically(const std::string& path, std::span<const std::uint8_t> bytes) {
+  // Renaming would put a file in the place of a device such as /dev/null.
+  struct stat status;
+  if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
+    throw WriteError(path, S_ISDIR(status.st_mode) ? reason(EISDIR) : "Not a regular file");
+  }
+  TemporaryFile file(path);
+  file.write(bytes);
+  file.move_into_place();
+  // The new content is in place and valid. That the folder could not be synced (some file systems
+  // cannot) costs only the promise that it survives a power cut from this moment on.
+  const Descriptor folder(open_file(folder_of(path), O_RDONLY | O_DIRECTORY));
+  if (folder.get() >= 0 && !sync(folder.get()) && (errno == EIO || errno == ENOSPC)) {
+    throw WriteError(path, reason(errno));
+  }
+}
+
+void write_file_atomically(const std::string& path, std::string_view text) {
+  write_file_atomically(path, bytes_of(text));
+}
+
+void append_line(const std::string& path, std::string_view line) {
+  Descriptor file(open_file(path, O_WRONLY | O_CREAT | O_APPEND, 0666));
+  if (file.get() < 0) throw WriteError(path, reason(errno));
+  const off_t end = ::lseek(file.get(), 0, SEEK_END);
+  if (!write_all(file.get(), bytes_of(std::string(line) + '\n'))) {
+    const int error = errno;
+    const bool undone = end >= 0 && ::ftruncate(file.get(), end) == 0;
+    throw WriteError(path, reason(error) + (undone ? "" : " (part of a line may be left in it)"));
+  }
+  if (file.close() != 0) throw WriteError(path, reason(errno));
+}
+
+std::string printable(std::string_view bytes) {
+  constexpr std::size_t kMost = 40;
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text = "\"";
+  for (const char c : bytes.substr(0, kMost)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte < 0x7f && c != '"' && c != '\\') {
+      text += c;
+    } else {
+      text += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
+    }
+  }
+  return text + (bytes.size() > kMost ? "\"..." : "\"");
+}
+
+}  // namespace nnkernels::nn

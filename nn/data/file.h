@@ -1,0 +1,61 @@
+// Whole files: read with a limit, written so that a crash or a full disk never leaves half of one.
+#ifndef NNKERNELS_NN_DATA_FILE_H_
+#define NNKERNELS_NN_DATA_FILE_H_
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace nnkernels::nn {
+
+/// A file that is open for reading from its start to its end. Neither copied nor moved.
+class InputFile {
+ public:
+  /// Throws FileError if the file is missing, unreadable or a folder.
+  explicit InputFile(const std::string& path);
+  ~InputFile();
+  InputFile(const InputFile&) = delete;
+  InputFile& operator=(const InputFile&) = delete;
+
+  const std::string& path() const { return path_; }
+  /// The length in bytes, or -1 if that is not known in advance (a pipe).
+  std::int64_t size() const { return size_; }
+  /// Fills `to` with what comes next and returns how much that was: less than to.size() only at the
+  /// end of the file. Throws FileError if the system cannot read.
+  std::size_t read(std::span<std::uint8_t> to);
+
+ private:
+  std::string path_;
+  int descriptor_;
+  std::int64_t size_ = -1;
+  std::int64_t offset_ = 0;
+};
+
+/// All bytes of a file (a pipe will do). Throws FileError as InputFile does, and, having read no
+/// more than that, if there are more than `max_bytes`.
+std::vector<std::uint8_t> read_file(const std::string& path, std::int64_t max_bytes);
+
+/// Replaces or creates a file so that, whenever the process or the machine stops, `path` holds
+/// either all of its old content or all of the new: writes to a temporary file in the same folder,
+/// syncs it, renames it over `path` and syncs the folder. Permissions are those of any new file
+/// (0666 less the umask). If `path` is a symbolic link, the link itself is replaced.
+///
+/// Throws WriteError with the system's reason; the temporary file is then removed and `path` is
+/// what it was. An existing `path` that is no regular file (a device, a folder) is refused.
+void write_file_atomically(const std::string& path, std::span<const std::uint8_t> bytes);
+void write_file_atomically(const std::string& path, std::string_view text);
+
+/// Adds `line` and a newline to the end of a file, which is created if need be. Not synced: for
+/// logs such as JSON lines. Throws WriteError; the file then ends where it
+/// ended before, or the message says otherwise.
+void append_line(const std::string& path, std::string_view line);
+
+/// Bytes of a file as they may stand in a one-line message: quoted, everything but printable ASCII
+/// as \xHH, cut after 40 bytes.
+std::string printable(std::string_view bytes);
+
+}  // namespace nnkernels::nn
+
+#endif  // NNKERNELS_NN_DATA_FILE_H_

@@ -1,0 +1,95 @@
+// The interface of a layer: what Sequential needs to know to run, train and plan it.
+#ifndef NNKERNELS_NN_LAYER_H_
+#define NNKERNELS_NN_LAYER_H_
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "kernels/activation.h"
+#include "nn/tensor.h"
+
+namespace nnkernels::nn {
+
+/// A trainable tensor and the gradient of the loss by it, of one shape. `fan_in` and `fan_out` are
+/// what the initialisations of K. He and X. Glorot divide by; 0 marks a bias (initialised to zero).
+template <class T>
+struct Parameter {
+  std::string name;  // "w", "b"; Sequential prefixes the layer's index, "0.w"
+  Tensor<T> value;
+  Tensor<T> grad;
+  std::int64_t fan_in = 0;
+  std::int64_t fan_out = 0;
+};
+
+/// y = f(x; parameters), and its derivatives.
+///
+/// A layer owns its parameters and what the backward pass needs beyond x and y (an argmax, a mask).
+/// Activations belong to Sequential, which hands x and y back to backward(). Shapes passed to
+/// forward() and backward() are batches, [n, ...]; they have been checked by Sequential.
+template <class T>
+class Layer {
+ public:
+  virtual ~Layer() = default;
+
+  /// The layer's type as users write it, "Conv2d"; also its tag in model files.
+  virtual std::string type() const = 0;
+
+  /// The type and its settings for people: "Conv2d 1->30 5x5".
+  virtual std::string description() const { return type(); }
+
+  /// The shape of one y for one x. Throws std::invalid_argument, naming the layer, the shape it
+  /// expects and the one it got, if the layer cannot take x.
+  virtual Shape output_shape(const Shape& x) const = 0;
+
+  /// Prepares workspace for batches of up to n samples of shape x: the only call that may allocate.
+  virtual void plan(const Shape& x, std::int64_t n);
+
+  /// Computes y from x. `first` is the place of x's first sample in the whole batch: a sample-wise
+  /// layer (below) may be called on parts of it, and finds its workspace by `first`.
+  virtual void forward(TensorView<const T> x, TensorView<T> y, std::int64_t first) = 0;
+
+  /// From dy = dL/dy computes dx = dL/dx, unless dx is empty (nobody needs it), and overwrites
+  /// grads[i] with dL/d(parameters()[i]) summed over the samples of this call. dx and dy overlap
+  /// only where in_place() says so. x, y and first are those of the forward call.
+  virtual void backward(TensorView<const T> x, TensorView<const T> y, TensorView<const T> dy,
+                        TensorView<T> dx, std::span<const TensorView<T>> grads,
+                        std::int64_t first) = 0;
+
+  /// The trainable tensors; the order is part of the model's file format.
+  virtual std::span<Parameter<T>> parameters() { return {}; }
+
+  /// True if each sample's y depends on that sample's x alone and nothing is gained by taking the
+  /// whole batch at once. Sequential then runs the layer depth first, on small blocks of samples,
+  /// in parallel, calling forward() and backward() from several threads with disjoint samples.
+  virtual bool sample_wise() const { return false; }
+
+  /// True if y may share memory with x and dx with dy, and backward() does not read x.
+  virtual bool in_place() const { return false; }
+
+  /// False if backward() does not read y, so that an in_place() layer that follows may overwrite
+  /// it.
+  virtual bool backward_reads_y() const { return true; }
+
+  /// The activation, if this layer is nothing but one. Activation::identity says that y is x under
+  /// another shape (Flatten): Sequential then lets y be x's memory, and calls neither forward() nor
+  /// backward().
+  virtual std::optional<Activation> activation() const { return std::nullopt; }
+
+  /// Asks the layer to apply `kind` to its y from now on, because the layer that follows does just
+  /// that. Returns false if it cannot. The follower's backward pass is still called.
+  virtual bool fuse(Activation /*kind*/) { return false; }
+
+  /// A rough count of the multiply-adds of one forward pass of one sample: what decides whether a
+  /// block is worth a thread.
+  virtual double work(const Shape& x) const { return static_cast<double>(x.size()); }
+};
+
+template <class T>
+void Layer<T>::plan(const Shape& /*x*/, std::int64_t /*n*/) {}
+
+}  // namespace nnkernels::nn
+
+#endif  // NNKERNELS_NN_LAYER_H_

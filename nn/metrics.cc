@@ -1,0 +1,109 @@
+#include "nn/metrics.h"
+
+#include <algorithm>
+#include <numeric>
+#include <stdexcept>
+#include <string>
+
+#include "nn/batch.h"
+#include "nn/loss.h"
+
+namespace nnkernels::nn {
+
+ConfusionMatrix::ConfusionMatrix(std::int32_t classes) : classes_(classes) {
+  if (classes < 0) {
+    throw std::invalid_argument("ConfusionMatrix: classes must not be negative, got " +
+                                std::to_string(classes));
+  }
+  counts_.resize(static_cast<std::size_t>(classes) * static_cast<std::size_t>(classes));
+}
+
+std::size_t ConfusionMatrix::index(std::int32_t truth, std::int32_t predicted) const {
+  if (truth < 0 || truth >= classes_ || predicted < 0 || predicted >= classes_) {
+    throw std::invalid_argument("ConfusionMatrix: expected classes from 0 to " +
+                                std::to_string(classes_ - 1) + ", got true class " +
+                                std::to_string(truth) + " and predicted class " +
+                                std::to_string(predicted));
+  }
+  return static_cast<std::size_t>(truth) * static_cast<std::size_t>(classes_) +
+         static_cast<std::size_t>(predicted);
+}
+
+void ConfusionMatrix::add(std::int32_t truth, std::int32_t predicted) {
+  ++counts_[index(truth, predicted)];
+}
+
+std::int64_t ConfusionMatrix::at(std::int32_t truth, std::int32_t predicted) const {
+  return counts_[index(truth, predicted)];
+}
+
+std::int64_t ConfusionMatrix::total() const {
+  return std::accumulate(counts_.begin(), counts_.end(), std::int64_t{0});
+}
+
+std::int64_t ConfusionMatrix::correct() const {
+  std::int64_t sum = 0;
+  for (std::int32_t i = 0; i < classes_; ++i) sum += at(i, i);
+  return sum;
+}
+
+double ConfusionMatrix::accuracy() const {
+  return static_cast<double>(correct()) / static_cast<double>(total());
+}
+
+template <class T>
+void predict_classes(TensorView<const T> y, std::span<std::int32_t> predicted) {
+  if (y.shape.rank() != 2 || y.shape[0] != static_cast<std::int64_t>(predicted.size()) ||
+      y.shape[1] < 1) {
+    throw std::invalid_argument("predict_classes: y must be [" + std::to_string(predicted.size()) +
+                                ", classes], got " + y.shape.str());
+  }
+  const std::int64_t classes = y.shape[1];
+  for (std::size_t i = 0; i < predicted.size(); ++i) {
+    const T* row = y.data + static_cast<std::int64_t>(i) * classes;
+    predicted[i] = static_cast<std::int32_t>(std::max_element(row, row + classes) - row);
+  }
+}
+
+template <class T>
+Evaluation evaluate(Sequential<T>& net, const Dataset& data, const Preprocessing& preprocessing,
+                    std::int64_t batch_size) {
+  check_classifier(net, data, "evaluate");
+  if (batch_size < 1) {
+    throw std::invalid_argument("evaluate: batch_size must be at least 1, got " +
+                                std::to_string(batch_size));
+  }
+  batch_size = std::min(batch_size, data.n);
+  Tensor<T> x(net.input_shape().batch(batch_size));
+  std::vector<std::int64_t> indices(static_cast<std::size_t>(batch_size));
+  std::vector<std::int32_t> labels(indices.size());
+  std::vector<std::int32_t> predicted(indices.size());
+  SoftmaxWithLoss<T> loss;
+  Evaluation result{.accuracy = 0, .loss = 0, .confusion = ConfusionMatrix(data.classes)};
+
+  for (std::int64_t first = 0; first < data.n; first += batch_size) {
+    const std::int64_t count = std::min(batch_size, data.n - first);
+    const auto size = static_cast<std::size_t>(count);
+    std::iota(indices.begin(), indices.end(), first);
+    const auto batch = x.view().samples(0, count);
+    const std::span batch_labels(labels.data(), size);
+    gather_batch(data, preprocessing, std::span<const std::int64_t>(indices.data(), size), batch,
+                 batch_labels);
+    const TensorView<const T> y = net.forward(batch);
+    result.loss += loss.value(y, batch_labels) * static_cast<double>(count);
+    predict_classes(y, std::span(predicted.data(), size));
+    for (std::size_t i = 0; i < size; ++i) result.confusion.add(labels[i], predicted[i]);
+  }
+  result.loss /= static_cast<double>(data.n);
+  result.accuracy = result.confusion.accuracy();
+  return result;
+}
+
+template void predict_classes(TensorView<const float>, std::span<std::int32_t>);
+template void predict_classes(TensorView<const double>, std::span<std::int32_t>);
+template Evaluation evaluate(Sequential<float>&, const Dataset&, const Preprocessing&,
+                             std::int64_t);
+template Evaluation evaluate(Sequential<double>&, const Dataset&, const Preprocessing&,
+                             std::int64_t);
+
+}  // namespace nnkernels::nn

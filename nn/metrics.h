@@ -1,0 +1,60 @@
+// How good a classifier is: accuracy, loss, confusion matrix.
+#ifndef NNKERNELS_NN_METRICS_H_
+#define NNKERNELS_NN_METRICS_H_
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "nn/data/dataset.h"
+#include "nn/sequential.h"
+
+namespace nnkernels::nn {
+
+/// Counts how often class `truth` was taken for class `predicted`.
+class ConfusionMatrix {
+ public:
+  ConfusionMatrix() = default;
+  /// All counts zero. Throws std::invalid_argument on a negative number of classes.
+  explicit ConfusionMatrix(std::int32_t classes);
+
+  /// Counts one sample. Throws std::invalid_argument if a class is out of range.
+  void add(std::int32_t truth, std::int32_t predicted);
+
+  std::int32_t classes() const { return classes_; }
+  /// Row: the true class; column: the predicted one. Throws std::invalid_argument if out of range.
+  std::int64_t at(std::int32_t truth, std::int32_t predicted) const;
+  std::int64_t total() const;
+  std::int64_t correct() const;
+  /// correct() / total(); NaN if nothing was counted.
+  double accuracy() const;
+
+ private:
+  std::size_t index(std::int32_t truth, std::int32_t predicted) const;
+
+  std::int32_t classes_ = 0;
+  std::vector<std::int64_t> counts_;  // [truth][predicted]
+};
+
+/// predicted[i] = where row i of y, [n][classes], is largest (the first of several). Allocates
+/// nothing. Throws std::invalid_argument unless y is [predicted.size()][at least 1 class].
+template <class T>
+void predict_classes(TensorView<const T> y, std::span<std::int32_t> predicted);
+
+/// What a classifier does on a data set. `loss` is SoftmaxWithLoss over all samples.
+struct Evaluation {
+  double accuracy = 0;
+  double loss = 0;
+  ConfusionMatrix confusion;
+};
+
+/// Runs `net` on every sample of `data`, in order, batch_size at a time. Overwrites net's
+/// activations, not its gradients. Throws std::invalid_argument if the data set is empty, its
+/// samples do not fit the net's input, the net's output is not [data.classes], or batch_size < 1.
+template <class T>
+Evaluation evaluate(Sequential<T>& net, const Dataset& data, const Preprocessing& preprocessing,
+                    std::int64_t batch_size = 500);
+
+}  // namespace nnkernels::nn
+
+#endif  // NNKERNELS_NN_METRICS_H_

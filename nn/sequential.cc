@@ -1,0 +1,251 @@
+#include "nn/sequential.h"
+
+#include <algorithm>
+#include <span>
+#include <stdexcept>
+
+#include "kernels/parallel.h"
+#include "kernels/vector.h"
+#include "nn/sequential_plan.h"
+
+namespace nnkernels::nn {
+
+template <class T>
+void Sequential<T>::Plan::run_forward(const Stage& stage, std::int64_t first, std::int64_t count) {
+  for (const int i : stage.layers) {
+    if (nodes[static_cast<std::size_t>(i)].fused) continue;
+    layer(i).forward(activation(i, first, count), mutable_activation(i + 1, first, count), first);
+  }
+}
+
+template <class T>
+void Sequential<T>::Plan::forward_stage(const Stage& stage) {
+  const bool nothing = std::all_of(stage.layers.begin(), stage.layers.end(),
+                                   [&](int i) { return nodes[static_cast<std::size_t>(i)].fused; });
+  if (nothing) return;
+  const Blocks blocks = stage.depth_first ? make_blocks(stage, n) : Blocks{n, 1};
+  // A single block is no loop: its kernels may then use all threads themselves.
+  if (blocks.count == 1) return run_forward(stage, 0, n);
+  const double microseconds = 2 * stage.work * static_cast<double>(n) / kFlopsPerMicrosecond;
+  parallel_for(blocks.count, microseconds, [&](std::int64_t block, int /*slot*/) {
+    const std::int64_t first = blocks.first(block);
+    run_forward(stage, first, blocks.first(block + 1) - first);
+  });
+}
+
+template <class T>
+void Sequential<T>::Plan::run_backward(std::size_t s, int lowest, const Blocks& blocks,
+                                       std::int64_t block, int slot) {
+  const Stage& stage = schedule.stages[s];
+  const std::int64_t first = blocks.first(block);
+  const std::int64_t count = blocks.first(block + 1) - first;
+  std::vector<TensorView<T>>& grads = slots[static_cast<std::size_t>(slot)].grads;
+  std::int64_t offset = stage_buffers[s].parameter_size;
+  for (auto at = stage.layers.rbegin(); at != stage.layers.rend() && *at >= lowest; ++at) {
+    const int i = *at;
+    const std::span<Parameter<T>> parameters = layer(i).parameters();
+    for (const Parameter<T>& parameter : parameters) offset -= parameter.value.size();
+    std::int64_t place = offset;
+    for (std::size_t k = 0; k < parameters.size(); ++k) {
+      Parameter<T>& parameter = parameters[k];
+      const std::int64_t size = parameter.value.size();
+      T* sum = blocks.count == 1
+                   ? parameter.grad.data()
+                   : stage_buffers[s].gradients.data() + place * blocks.count + block * size;
+      grads[k] = {sum, parameter.value.shape()};
+      place += size;
+    }
+    const bool wants_dx = i > lowest || dx != nullptr;
+    layer(i).backward(activation(i, first, count), activation(i + 1, first, count),
+                      gradient(i + 1, first, count, slot),
+                      wants_dx ? mutable_gradient(i, first, count, slot) : TensorView<T>{},
+                      std::span<const TensorView<T>>(grads.data(), parameters.size()), first);
+  }
+}
+
+template <class T>
+void Sequential<T>::Plan::sum_gradients(std::size_t s, std::int64_t blocks) {
+  const T* pieces = stage_buffers[s].gradients.data();
+  for (const int i : schedule.stages[s].layers) {
+    for (Parameter<T>& parameter : layer(i).parameters()) {
+      const std::int64_t size = parameter.value.size();
+      sum_pieces(blocks, size, pieces, parameter.grad.data());
+      pieces += blocks * size;
+    }
+  }
+}
+
+template <class T>
+void Sequential<T>::Plan::backward_stage(std::size_t s, int lowest) {
+  const Stage& stage = schedule.stages[s];
+  if (stage.layers.back() < lowest) return;
+  const Blocks blocks = stage.depth_first ? make_blocks(stage, n) : Blocks{n, 1};
+  if (blocks.count == 1) return run_backward(s, lowest, blocks, 0, 0);
+  // Two products of the size of the forward one: by the data and by the weights.
+  const double microseconds = 4 * stage.work * static_cast<double>(n) / kFlopsPerMicrosecond;
+  parallel_for(blocks.count, microseconds,
+               [&](std::int64_t block, int slot) { run_backward(s, lowest, blocks, block, slot); });
+  sum_gradients(s, blocks.count);
+}
+
+template <class T>
+Sequential<T>::Sequential(const Shape& input) : plan_(std::make_unique<Plan>()) {
+  plan_->shapes.push_back(input);
+}
+template <class T>
+Sequential<T>::~Sequential() = default;
+template <class T>
+Sequential<T>::Sequential(Sequential&&) noexcept = default;
+template <class T>
+Sequential<T>& Sequential<T>::operator=(Sequential&&) noexcept = default;
+
+template <class T>
+void Sequential<T>::add(std::unique_ptr<Layer<T>> layer) {
+  Plan& p = *plan_;
+  p.shapes.push_back(layer->output_shape(p.shapes.back()));
+  const std::optional<Activation> kind = layer->activation();
+  const bool identity = kind == Activation::identity;
+  bool fused = false;
+  if (kind && !identity) {
+    const auto before = std::find_if(p.nodes.rbegin(), p.nodes.rend(),
+                                     [](const auto& node) { return !node.identity; });
+    fused = before != p.nodes.rend() && before->layer->fuse(*kind);
+  }
+  p.nodes.push_back({std::move(layer), identity, fused});
+  p.scheduled = false;
+  p.n = -1;
+}
+
+template <class T>
+const Shape& Sequential<T>::input_shape() const {
+  return plan_->shapes.front();
+}
+
+template <class T>
+const Shape& Sequential<T>::output_shape() const {
+  return plan_->shapes.back();
+}
+
+template <class T>
+std::int64_t Sequential<T>::layer_count() const {
+  return static_cast<std::int64_t>(plan_->nodes.size());
+}
+
+template <class T>
+Layer<T>& Sequential<T>::layer(std::int64_t i) const {
+  if (i < 0 || i >= layer_count()) {
+    throw std::invalid_argument("Sequential::layer: no layer " + std::to_string(i) + " of " +
+                                std::to_string(layer_count()));
+  }
+  return plan_->layer(static_cast<int>(i));
+}
+
+template <class T>
+const Shape& Sequential<T>::shape_before(std::int64_t i) const {
+  if (i < 0 || i > layer_count()) {
+    throw std::invalid_argument("Sequential::shape_before: no layer " + std::to_string(i) + " of " +
+                                std::to_string(layer_count()));
+  }
+  return plan_->shape(static_cast<int>(i));
+}
+
+template <class T>
+std::vector<Parameter<T>*> Sequential<T>::parameters() const {
+  std::vector<Parameter<T>*> all;
+  for (const auto& node : plan_->nodes) {
+    for (Parameter<T>& parameter : node.layer->parameters()) all.push_back(&parameter);
+  }
+  return all;
+}
+
+template <class T>
+std::vector<std::string> Sequential<T>::parameter_names() const {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < plan_->nodes.size(); ++i) {
+    for (const Parameter<T>& parameter : plan_->nodes[i].layer->parameters()) {
+      names.push_back(std::to_string(i) + "." + parameter.name);
+    }
+  }
+  return names;
+}
+
+template <class T>
+std::int64_t Sequential<T>::parameter_count() const {
+  std::int64_t count = 0;
+  for (const Parameter<T>* parameter : parameters()) count += parameter->value.size();
+  return count;
+}
+
+template <class T>
+void Sequential<T>::plan(std::int64_t n) {
+  Plan& p = *plan_;
+  if (n < 0) {
+    throw std::invalid_argument("Sequential::plan: n must not be negative, got " +
+                                std::to_string(n));
+  }
+  if (!p.scheduled) p.make_schedule();
+  if (n > p.planned || p.slots.size() < static_cast<std::size_t>(threads())) {
+    p.n = -1;
+    p.allocate(std::max(n, p.planned));
+  }
+}
+
+template <class T>
+TensorView<const T> Sequential<T>::forward(TensorView<const T> x) {
+  Plan& p = *plan_;
+  if (x.shape.rank() == 0 || x.shape.sample() != input_shape()) {
+    throw std::invalid_argument("Sequential::forward: x must be a batch of samples of shape " +
+                                input_shape().str() + ", got " + x.shape.str());
+  }
+  plan(x.shape[0]);
+  p.n = x.shape[0];
+  p.x = x.data;
+  if (p.n > 0) {
+    for (const Stage& stage : p.schedule.stages) p.forward_stage(stage);
+  }
+  return p.activation(static_cast<int>(p.nodes.size()), 0, p.n);
+}
+
+template <class T>
+void Sequential<T>::backward(TensorView<const T> x, TensorView<const T> dy, TensorView<T> dx) {
+  Plan& p = *plan_;
+  if (p.n < 0) throw std::invalid_argument("Sequential::backward: no forward() before");
+  p.check_batch("x", x.shape, input_shape().batch(p.n));
+  p.check_batch("dy", dy.shape, output_shape().batch(p.n));
+  if (!dx.empty()) p.check_batch("dx", dx.shape, x.shape);
+  if (p.slots.size() < static_cast<std::size_t>(threads())) p.allocate_slots();
+  p.x = x.data;
+  p.dy = dy.data;
+  p.dx = dx.data;
+  if (p.n == 0) {
+    for (Parameter<T>* parameter : parameters()) {
+      std::fill(parameter->grad.begin(), parameter->grad.end(), T(0));
+    }
+    return;
+  }
+  // What lies below the first parameters needs no gradient, unless the caller asks for dx.
+  const int lowest = dx.empty() ? p.schedule.first_trainable : 0;
+  for (std::size_t s = p.schedule.stages.size(); s-- > 0;) p.backward_stage(s, lowest);
+  if (!dx.empty() && p.schedule.stages.empty()) std::copy_n(dy.data, dy.size(), dx.data);
+}
+
+template <class T>
+TensorView<const T> Sequential<T>::output(std::int64_t i) const {
+  const Plan& p = *plan_;
+  if (i < 0 || i >= layer_count() || p.n < 0) {
+    throw std::invalid_argument("Sequential::output: layer " + std::to_string(i) + " of " +
+                                std::to_string(layer_count()) +
+                                (p.n < 0 ? ", but no forward() before" : " does not exist"));
+  }
+  const auto boundary = static_cast<std::size_t>(i) + 1;
+  for (std::size_t later = boundary; later < p.nodes.size(); ++later) {
+    if (p.schedule.activations[later + 1] != p.schedule.activations[boundary]) break;
+    if (!p.nodes[later].fused && !p.nodes[later].identity) return {};
+  }
+  return p.activation(static_cast<int>(boundary), 0, p.n);
+}
+
+template class Sequential<float>;
+template class Sequential<double>;
+
+}  // namespace nnkernels::nn

@@ -1,0 +1,95 @@
+// A stack of layers, run forward and backward with every buffer planned in advance.
+#ifndef NNKERNELS_NN_SEQUENTIAL_H_
+#define NNKERNELS_NN_SEQUENTIAL_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "nn/layer.h"
+
+namespace nnkernels::nn {
+
+/// Layers one after the other: y = f_L(... f_1(x)).
+///
+///     Sequential<float> net(Shape{28, 28, 1});
+///     net.add<Conv2d<float>>(Conv2dOptions{.ic = 1, .oc = 30, .kh = 5, .kw = 5});
+///     net.add<ReLU<float>>();
+///     net.add<MaxPool2d<float>>(Pool2dOptions{.kh = 2, .kw = 2});
+///     net.add<Flatten<float>>();
+///     net.add<Affine<float>>(12 * 12 * 30, 10);
+///     initialize(net, Initialization::he, seed);
+///
+/// plan(n) allocates everything that batches of up to n samples need; after that forward() and
+/// backward() allocate nothing for n samples or fewer.
+///
+/// Neighbouring sample-wise layers (Layer::sample_wise) form a stage that runs depth first: the
+/// batch is cut into blocks of samples small enough that what flows between the layers stays in the
+/// L2 cache, blocks run in parallel, and each runs through all layers of the stage before the next.
+/// A stage is one parallel region forward and one backward. Every other layer is a stage of its own
+/// and is given the whole batch. The blocks depend on shapes only, and their gradients are added in
+/// order, so result bits do not depend on the number of threads.
+///
+/// A layer that is nothing but an activation is computed by the layer before it where that can
+/// (Layer::fuse), and else in place where no backward pass needs what it overwrites.
+/// One Sequential is to be used by one thread at a time.
+template <class T>
+class Sequential {
+ public:
+  /// `input` is the shape of one sample.
+  explicit Sequential(const Shape& input);
+  ~Sequential();
+  Sequential(Sequential&&) noexcept;
+  Sequential& operator=(Sequential&&) noexcept;
+
+  /// Appends a layer. Throws std::invalid_argument if it cannot take the output of the one before.
+  void add(std::unique_ptr<Layer<T>> layer);
+  template <class L, class... Args>
+  L& add(Args&&... args) {
+    auto layer = std::make_unique<L>(std::forward<Args>(args)...);
+    L& reference = *layer;
+    add(std::unique_ptr<Layer<T>>(std::move(layer)));
+    return reference;
+  }
+
+  const Shape& input_shape() const;
+  const Shape& output_shape() const;
+  std::int64_t layer_count() const;
+  Layer<T>& layer(std::int64_t i) const;
+  /// The shape of one sample that goes into layer i; i = layer_count() is the output.
+  const Shape& shape_before(std::int64_t i) const;
+
+  /// All parameters in layer order, and their names, "0.w", "0.b", "4.w"...
+  std::vector<Parameter<T>*> parameters() const;
+  std::vector<std::string> parameter_names() const;
+  /// How many numbers the parameters hold.
+  std::int64_t parameter_count() const;
+
+  /// Allocates for batches of up to n samples. forward() calls it when a batch is larger than
+  /// planned.
+  void plan(std::int64_t n);
+
+  /// Returns f(x) for a batch x of shape [n, input...], in a buffer that stays valid and unchanged
+  /// until the next forward(). Throws std::invalid_argument if the shape does not fit.
+  TensorView<const T> forward(TensorView<const T> x);
+
+  /// From dy = dL/d(f(x)) for the x of the last forward() overwrites the grad of every parameter.
+  /// x must still hold what it held then. If dx is not empty, it receives dL/dx.
+  /// dx must not overlap x or dy. Throws std::invalid_argument if a shape is not that of the last
+  /// forward().
+  void backward(TensorView<const T> x, TensorView<const T> dy, TensorView<T> dx = {});
+
+  /// The output of layer i in the last forward(), for a look inside; with the activation that was
+  /// fused into the layer, if any. Empty if a later layer works in place and has overwritten it.
+  TensorView<const T> output(std::int64_t i) const;
+
+ private:
+  struct Plan;
+  std::unique_ptr<Plan> plan_;
+};
+
+}  // namespace nnkernels::nn
+
+#endif  // NNKERNELS_NN_SEQUENTIAL_H_

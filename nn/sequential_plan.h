@@ -1,0 +1,78 @@
+// The inside of Sequential: its layers, what nn/schedule.h decided about them, and their memory.
+#ifndef NNKERNELS_NN_SEQUENTIAL_PLAN_H_
+#define NNKERNELS_NN_SEQUENTIAL_PLAN_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "nn/schedule.h"
+#include "nn/sequential.h"
+
+namespace nnkernels::nn {
+
+template <class T>
+struct Sequential<T>::Plan {
+  struct Node {
+    std::unique_ptr<Layer<T>> layer;
+    bool identity = false;  // y is x
+    bool fused = false;     // computed by the layer before
+  };
+
+  /// The sum of a stage's parameter gradients is taken over its blocks in order, whichever thread
+  /// computed them.
+  struct StageBuffers {
+    std::int64_t parameter_size = 0;  // of all parameters of the stage together
+    AlignedBuffer<T> gradients;       // [parameter][block][element]
+  };
+
+  /// What one thread needs to take a block backward.
+  struct Slot {
+    std::array<AlignedBuffer<T>, 2> scratch;  // [largest block][...]
+    std::vector<TensorView<T>> grads;         // of one layer
+  };
+
+  std::vector<Node> nodes;
+  std::vector<Shape> shapes;  // of one sample, before each layer and after the last
+
+  bool scheduled = false;
+  Schedule schedule;
+  std::int64_t planned = 0;                   // samples that all buffers have room for
+  std::vector<AlignedBuffer<T>> activations;  // [planned][...] each
+  std::array<AlignedBuffer<T>, 2> gradients;  // [planned][...] each
+  std::vector<StageBuffers> stage_buffers;
+  std::vector<Slot> slots;
+
+  // The batch in progress, and the caller's memory.
+  std::int64_t n = -1;  // of the last forward(); -1 if there was none
+  const T* x = nullptr;
+  const T* dy = nullptr;
+  T* dx = nullptr;
+
+  Layer<T>& layer(int i) const { return *nodes[static_cast<std::size_t>(i)].layer; }
+  const Shape& shape(int boundary) const { return shapes[static_cast<std::size_t>(boundary)]; }
+
+  void make_schedule();
+  void allocate(std::int64_t samples);
+  void allocate_slots();
+  void check_batch(const char* argument, const Shape& got, const Shape& expected) const;
+
+  TensorView<const T> activation(int boundary, std::int64_t first, std::int64_t count) const;
+  TensorView<T> mutable_activation(int boundary, std::int64_t first, std::int64_t count) const;
+  TensorView<T> mutable_gradient(int boundary, std::int64_t first, std::int64_t count, int slot);
+  TensorView<const T> gradient(int boundary, std::int64_t first, std::int64_t count, int slot);
+
+  void run_forward(const Stage& stage, std::int64_t first, std::int64_t count);
+  void forward_stage(const Stage& stage);
+  /// Leaves the gradients of block `block` of `blocks` in the stage's buffer, or, if there is only
+  /// one block, where they belong.
+  void run_backward(std::size_t stage, int lowest, const Blocks& blocks, std::int64_t block,
+                    int slot);
+  void backward_stage(std::size_t stage, int lowest);
+  void sum_gradients(std::size_t stage, std::int64_t blocks);
+};
+
+}  // namespace nnkernels::nn
+
+#endif  // NNKERNELS_NN_SEQUENTIAL_PLAN_H_

@@ -1,0 +1,111 @@
+#include "nn/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <sstream>
+
+#include "nn/batch.h"
+#include "nn/random.h"
+
+namespace nnkernels::nn {
+namespace {
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+std::string divergence_message(std::int64_t epoch, std::int64_t batch, double loss,
+                               double learning_rate) {
+  std::ostringstream text;
+  text << "training diverged: the loss is " << loss << " in epoch " << epoch << ", batch " << batch
+       << "; try a learning rate lower than " << learning_rate;
+  return text.str();
+}
+
+}  // namespace
+
+Diverged::Diverged(std::int64_t epoch, std::int64_t batch, double loss, double learning_rate)
+    : std::runtime_error(divergence_message(epoch, batch, loss, learning_rate)),
+      epoch_(epoch),
+      batch_(batch) {}
+
+template <class T>
+Trainer<T>::Trainer(Sequential<T>& net, Optimizer<T>& optimizer, const Dataset& data,
+                    const TrainerOptions& options)
+    : net_(net), optimizer_(optimizer), data_(data), options_(options) {
+  check_classifier(net, data, "Trainer");
+  if (options.batch_size < 1 || options.epochs < 0) {
+    throw std::invalid_argument(
+        "Trainer: batch_size must be at least 1 and epochs at least 0, got " +
+        std::to_string(options.batch_size) + " and " + std::to_string(options.epochs));
+  }
+  options_.batch_size = std::min(options.batch_size, data.n);
+  order_.resize(static_cast<std::size_t>(data.n));
+  labels_.resize(static_cast<std::size_t>(options_.batch_size));
+  x_ = Tensor<T>(net.input_shape().batch(options_.batch_size));
+  dy_ = Tensor<T>(net.output_shape().batch(options_.batch_size));
+  loss_.plan(options_.batch_size);
+  net.plan(options_.batch_size);
+  optimizer.bind(net);
+}
+
+template <class T>
+bool Trainer<T>::run() {
+  for (std::int64_t epoch = 1; epoch <= options_.epochs; ++epoch) {
+    EpochResult result{.epoch = epoch, .epochs = options_.epochs};
+    if (!run_epoch(result)) return false;
+    if (on_epoch && !on_epoch(result)) return epoch == options_.epochs;
+  }
+  return true;
+}
+
+template <class T>
+bool Trainer<T>::run_epoch(EpochResult& result) {
+  const std::int64_t batches = (data_.n + options_.batch_size - 1) / options_.batch_size;
+  double start = now();
+  permutation(options_.seed, static_cast<std::uint64_t>(result.epoch), order_);
+  for (std::int64_t batch = 1; batch <= batches; ++batch) {
+    const std::int64_t first = (batch - 1) * options_.batch_size;
+    const std::int64_t count = std::min(options_.batch_size, data_.n - first);
+    const double loss = backpropagate(first, count);
+    if (!std::isfinite(loss)) {
+      throw Diverged(result.epoch, batch, loss, optimizer_.learning_rate());
+    }
+    optimizer_.step();
+
+    result.samples += count;
+    result.loss += (loss - result.loss) * static_cast<double>(count) /
+                   static_cast<double>(result.samples);  // a running mean
+    result.epoch_seconds += now() - start;
+    const BatchProgress progress{.epoch = result.epoch,
+                                 .epochs = result.epochs,
+                                 .batch = batch,
+                                 .batches = batches,
+                                 .samples = result.samples,
+                                 .loss = loss,
+                                 .epoch_seconds = result.epoch_seconds};
+    if (on_batch && !on_batch(progress)) return false;
+    start = now();
+  }
+  return true;
+}
+
+template <class T>
+double Trainer<T>::backpropagate(std::int64_t first, std::int64_t count) {
+  const auto size = static_cast<std::size_t>(count);
+  const std::span<const std::int64_t> indices(order_.data() + first, size);
+  const std::span labels(labels_.data(), size);
+  const TensorView<T> x = x_.view().samples(0, count);
+  const TensorView<T> dy = dy_.view().samples(0, count);
+  gather_batch(data_, options_.preprocessing, indices, x, labels);
+  const TensorView<const T> y = net_.forward(x);
+  const double loss = loss_.value_and_gradient(y, labels, dy);
+  net_.backward(x, dy);
+  return loss;
+}
+
+template class Trainer<float>;
+template class Trainer<double>;
+
+}  // namespace nnkernels::nn

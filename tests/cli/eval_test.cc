@@ -1,0 +1,81 @@
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/cli/process.h"
+#include "tests/cli/samples.h"
+
+namespace nnkernels::cli {
+namespace {
+
+using nlohmann::json;
+using test::nncli;
+using test::Result;
+
+class Eval : public testing::Test {
+ protected:
+  /// One epoch only, so that there are mistakes to count.
+  void SetUp() override {
+    test::write_shapes(dir_ / "data");
+    const Result result = nncli(test::train_shapes(dir_ / "data", dir_ / "run",
+                                                   {"--json", "--epochs", "1", "--lr", "1e-4"}));
+    ASSERT_EQ(result.code, 0) << result.err;
+    trained_ = json::parse(result.out);
+  }
+
+  test::TempDir dir_;
+  json trained_;
+};
+
+TEST_F(Eval, AgreesWithTraining) {
+  const Result result = nncli({"eval", (dir_ / "run").string(), "--json"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  const json eval = json::parse(result.out);
+  for (const char* key : {"test_accuracy", "test_loss", "weights_sha256", "dataset", "data"}) {
+    EXPECT_EQ(eval[key], trained_[key]) << key;
+  }
+}
+
+TEST_F(Eval, TheConfusionMatrixCountsEveryImage) {
+  const json eval = json::parse(nncli({"eval", (dir_ / "run").string(), "--json"}).out);
+  int correct = 0;
+  ASSERT_EQ(eval["confusion"].size(), 10u);
+  for (std::size_t i = 0; i < 10; ++i) {
+    int row = 0;
+    for (const json& count : eval["confusion"][i]) row += count.get<int>();
+    EXPECT_EQ(row, 5) << i;
+    correct += eval["confusion"][i][i].get<int>();
+  }
+  EXPECT_EQ(eval["correct"], correct);
+  EXPECT_EQ(eval["images"], 50);
+  EXPECT_EQ(eval["test_accuracy"], correct / 50.0);
+}
+
+TEST_F(Eval, PrintsATable) {
+  const Result result = nncli({"eval", (dir_ / "run").string()});
+  EXPECT_EQ(result.err, "");
+  EXPECT_TRUE(result.out.starts_with("test accuracy  ")) << result.out;
+  for (const char* words : {" of 50)\n", "test loss      ", "confusion matrix", "recall\n    0 "}) {
+    EXPECT_NE(result.out.find(words), std::string::npos) << words << " in:\n" << result.out;
+  }
+}
+
+TEST_F(Eval, TakesOtherDataAndModelFiles) {
+  std::filesystem::rename(dir_ / "data", dir_ / "moved");
+  const std::string model = (dir_ / "run/model.safetensors").string();
+  const Result lost = nncli({"eval", model});
+  EXPECT_EQ(lost.code, 3);
+  EXPECT_NE(lost.err.find("--data DIR"), std::string::npos) << lost.err;
+  const Result found = nncli({"eval", model, "--data", (dir_ / "moved").string(), "--json"});
+  ASSERT_EQ(found.code, 0) << found.err;
+  EXPECT_EQ(json::parse(found.out)["test_accuracy"], trained_["test_accuracy"]);
+}
+
+TEST_F(Eval, TheNumberOfThreadsDoesNotMatter) {
+  const std::string run = (dir_ / "run").string();
+  const std::string one = nncli({"eval", run, "--json", "--threads", "1"}).out;
+  EXPECT_EQ(nncli({"eval", run, "--json", "--threads", "3", "--no-pin"}).out, one);
+}
+
+}  // namespace
+}  // namespace nnkernels::cli

@@ -1,0 +1,340 @@
+#include "kernels/conv.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "tests/support/each_simd.h"
+
+namespace nnkernels {
+namespace {
+
+/// Calls use(x index, w index, y index) for every product that the definition sums: the one
+/// reference for all three passes.
+template <class Use>
+void for_each_product(const ConvShape& s, Use use) {
+  for (std::int64_t n = 0; n < s.n; ++n) {
+    for (std::int64_t oh = 0; oh < s.oh(); ++oh) {
+      for (std::int64_t ow = 0; ow < s.ow(); ++ow) {
+        for (std::int64_t kh = 0; kh < s.kh; ++kh) {
+          for (std::int64_t kw = 0; kw < s.kw; ++kw) {
+            const std::int64_t i = oh * s.stride_h + kh * s.dilation_h - s.pad_h;
+            const std::int64_t j = ow * s.stride_w + kw * s.dilation_w - s.pad_w;
+            if (i < 0 || i >= s.ih || j < 0 || j >= s.iw) continue;
+            for (std::int64_t ic = 0; ic < s.ic; ++ic) {
+              for (std::int64_t oc = 0; oc < s.oc; ++oc) {
+                use(((n * s.ih + i) * s.iw + j) * s.ic + ic,
+                    ((kh * s.kw + kw) * s.ic + ic) * s.oc + oc,
+                    ((n * s.oh() + oh) * s.ow() + ow) * s.oc + oc);
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+template <class T>
+std::vector<T> integers(std::int64_t size, std::uint32_t seed) {
+  std::mt19937 random(seed);
+  std::vector<T> values(static_cast<std::size_t>(size));
+  for (T& value : values) value = static_cast<T>(static_cast<int>(random() % 9) - 4);
+  return values;
+}
+
+std::string str(const ConvShape& s) {
+  return "n" + std::to_string(s.n) + " i" + std::to_string(s.ih) + "x" + std::to_string(s.iw) +
+         "x" + std::to_string(s.ic) + " oc" + std::to_string(s.oc) + " k" + std::to_string(s.kh) +
+         "x" + std::to_string(s.kw) + " s" + std::to_string(s.stride_h) + "x" +
+         std::to_string(s.stride_w) + " p" + std::to_string(s.pad_h) + "x" +
+         std::to_string(s.pad_w) + " d" + std::to_string(s.dilation_h) + "x" +
+         std::to_string(s.dilation_w);
+}
+
+/// A buffer whose elements outside [begin, end) must keep their value.
+template <class T>
+class Guarded {
+ public:
+  explicit Guarded(std::int64_t size)
+      : values_(static_cast<std::size_t>(size + 2 * kGuard), std::numeric_limits<T>::quiet_NaN()) {
+    for (std::int64_t i = 0; i < kGuard; ++i) {
+      values_[static_cast<std::size_t>(i)] = T{77};
+      values_[static_cast<std::size_t>(kGuard + size + i)] = T{77};
+    }
+  }
+  T* data() { return values_.data() + kGuard; }
+  T operator[](std::int64_t i) const { return values_[static_cast<std::size_t>(kGuard + i)]; }
+  bool intact() const {
+    for (std::size_t i = 0; i < kGuard; ++i) {
+      if (values_[i] != T{77} || values_[values_.size() - 1 - i] != T{77}) return false;
+    }
+    return true;
+  }
+
+ private:
+  static constexpr std::int64_t kGuard = 17;
+  std::vector<T> values_;
+};
+
+/// All three passes against the definition, exactly: the sums of small integers are exact.
+template <class T>
+void check_exactly(const ConvShape& s) {
+  SCOPED_TRACE(str(s));
+  const std::vector<T> x = integers<T>(s.x_size(), 1), w = integers<T>(s.w_size(), 2);
+  const std::vector<T> bias = integers<T>(s.oc, 3), dy = integers<T>(s.y_size(), 4);
+  std::vector<T> y(static_cast<std::size_t>(s.y_size())), dx(x.size()), dw(w.size()),
+      db(bias.size());
+  for (std::size_t i = 0; i < y.size(); ++i) y[i] = bias[i % bias.size()];
+  for_each_product(s, [&](std::int64_t ix, std::int64_t iw, std::int64_t iy) {
+    const auto a = static_cast<std::size_t>(ix), b = static_cast<std::size_t>(iw),
+               c = static_cast<std::size_t>(iy);
+    y[c] += x[a] * w[b];
+    dx[a] += dy[c] * w[b];
+    dw[b] += dy[c] * x[a];
+  });
+  for (std::size_t i = 0; i < dy.size(); ++i) db[i % db.size()] += dy[i];
+
+  Guarded<T> got_y(s.y_size()), got_dx(s.x_size()), got_dw(s.w_size()), got_db(s.oc);
+  conv_forward(s, x.data(), w.data(), got_y.data(), {bias.data(), Activation::relu});
+  conv_backward_data(s, dy.data(), w.data(), got_dx.data());
+  conv_backward_weights(s, x.data(), dy.data(), got_dw.data(), got_db.data());
+  const auto compare = [](const char* name, const std::vector<T>& want, const Guarded<T>& got,
+                          bool relu) {
+    EXPECT_TRUE(got.intact()) << name;
+    for (std::size_t i = 0; i < want.size(); ++i) {
+      const T value = relu && want[i] < 0 ? T{0} : want[i];
+      ASSERT_EQ(got[static_cast<std::int64_t>(i)], value) << name << "[" << i << "]";
+    }
+  };
+  compare("y", y, got_y, true);
+  compare("dx", dx, got_dx, false);
+  compare("dw", dw, got_dw, false);
+  compare("db", db, got_db, false);
+}
+
+class ConvTest : public EachSimd {};
+NNKERNELS_EACH_SIMD(ConvTest);
+
+TEST_P(ConvTest, AgreesWithTheDefinitionOnNamedShapes) {
+  const ConvShape shapes[] = {
+      {.n = 2, .ih = 28, .iw = 28, .ic = 1, .oc = 30, .kh = 5, .kw = 5},
+      {.n = 1, .ih = 12, .iw = 12, .ic = 24, .oc = 32, .kh = 3, .kw = 3},
+      {.n = 1, .ih = 14, .iw = 14, .ic = 8, .oc = 16, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1},
+      {.n = 3, .ih = 6, .iw = 6, .ic = 5, .oc = 70, .kh = 1, .kw = 1},
+      {.n = 1,
+       .ih = 23,
+       .iw = 23,
+       .ic = 3,
+       .oc = 9,
+       .kh = 7,
+       .kw = 7,
+       .stride_h = 2,
+       .stride_w = 2,
+       .pad_h = 3,
+       .pad_w = 3},
+      {.n = 2, .ih = 9, .iw = 11, .ic = 2, .oc = 3, .kh = 2, .kw = 3, .stride_h = 3, .stride_w = 4},
+      {.n = 1,
+       .ih = 17,
+       .iw = 15,
+       .ic = 4,
+       .oc = 5,
+       .kh = 3,
+       .kw = 3,
+       .stride_h = 2,
+       .stride_w = 2,
+       .pad_h = 2,
+       .pad_w = 2,
+       .dilation_h = 2,
+       .dilation_w = 2},
+      {.n = 1, .ih = 1, .iw = 1, .ic = 3, .oc = 4, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1},
+      {.n = 1, .ih = 5, .iw = 5, .ic = 1, .oc = 1, .kh = 5, .kw = 5},
+      {.n = 1, .ih = 4, .iw = 4, .ic = 2, .oc = 2, .kh = 2, .kw = 2, .pad_h = 5, .pad_w = 6},
+      {.n = 1, .ih = 40, .iw = 40, .ic = 1, .oc = 2, .kh = 3, .kw = 3},
+  };
+  for (const ConvShape& shape : shapes) {
+    check_exactly<float>(shape);
+    check_exactly<double>(shape);
+  }
+}
+
+TEST_P(ConvTest, AgreesWithTheDefinitionOnRandomShapes) {
+  std::mt19937 random(11);
+  const auto draw = [&](std::int64_t first, std::int64_t last) {
+    return first + static_cast<std::int64_t>(random() % static_cast<unsigned>(last - first + 1));
+  };
+  int tried = 0;
+  while (tried < 150) {
+    const ConvShape s{.n = draw(1, 3),
+                      .ih = draw(1, 12),
+                      .iw = draw(1, 12),
+                      .ic = draw(1, 6),
+                      .oc = draw(1, 35),
+                      .kh = draw(1, 4),
+                      .kw = draw(1, 4),
+                      .stride_h = draw(1, 4),
+                      .stride_w = draw(1, 4),
+                      .pad_h = draw(0, 3),
+                      .pad_w = draw(0, 3),
+                      .dilation_h = draw(1, 3),
+                      .dilation_w = draw(1, 3)};
+    if (s.dilation_h * (s.kh - 1) + 1 > s.ih + 2 * s.pad_h ||
+        s.dilation_w * (s.kw - 1) + 1 > s.iw + 2 * s.pad_w) {
+      continue;
+    }
+    ++tried;
+    check_exactly<float>(s);
+    if (tried % 4 == 0) check_exactly<double>(s);
+  }
+}
+
+/// |error| <= gamma_(k + 3) * (sum of |products| + |bias|), Higham's bound for any order of the
+/// sum.
+TEST_P(ConvTest, StaysWithinTheProvedErrorBound) {
+  const ConvShape s{
+      .n = 2, .ih = 13, .iw = 11, .ic = 7, .oc = 19, .kh = 3, .kw = 5, .pad_h = 1, .pad_w = 2};
+  std::mt19937 random(5);
+  std::normal_distribution<float> normal;
+  std::vector<float> x(static_cast<std::size_t>(s.x_size())),
+      w(static_cast<std::size_t>(s.w_size())), dy(static_cast<std::size_t>(s.y_size()));
+  for (std::vector<float>* values : {&x, &w, &dy}) {
+    for (float& value : *values) value = normal(random);
+  }
+  std::vector<double> y(dy.size()), y_size(dy.size()), dx(x.size()), dx_size(x.size()),
+      dw(w.size()), dw_size(w.size());
+  for_each_product(s, [&](std::int64_t ix, std::int64_t iw, std::int64_t iy) {
+    const auto a = static_cast<std::size_t>(ix), b = static_cast<std::size_t>(iw),
+               c = static_cast<std::size_t>(iy);
+    const double forward = double{x[a]} * w[b], data = double{dy[c]} * w[b],
+                 weights = double{dy[c]} * x[a];
+    y[c] += forward;
+    y_size[c] += std::abs(forward);
+    dx[a] += data;
+    dx_size[a] += std::abs(data);
+    dw[b] += weights;
+    dw_size[b] += std::abs(weights);
+  });
+  std::vector<float> got_y(y.size()), got_dx(dx.size()), got_dw(dw.size());
+  conv_forward(s, x.data(), w.data(), got_y.data());
+  conv_backward_data(s, dy.data(), w.data(), got_dx.data());
+  conv_backward_weights<float>(s, x.data(), dy.data(), got_dw.data(), nullptr);
+  const auto within = [](const std::vector<float>& got, const std::vector<double>& want,
+                         const std::vector<double>& size, std::int64_t k) {
+    const double u = std::ldexp(1.0, -24);
+    const double n = static_cast<double>(k) + 3;
+    const double gamma = n * u / (1 - n * u);
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      ASSERT_LE(std::abs(got[i] - want[i]), gamma * size[i]) << i;
+    }
+  };
+  within(got_y, y, y_size, s.kh * s.kw * s.ic);
+  within(got_dx, dx, dx_size, s.kh * s.kw * s.oc);
+  within(got_dw, dw, dw_size, s.n * s.oh() * s.ow());
+}
+
+/// <dy, conv(x)> = <conv^T(dy), x> = <dw(x, dy), w>, exactly on integers.
+TEST_P(ConvTest, BackwardPassesAreTheAdjoint) {
+  const ConvShape s{
+      .n = 2, .ih = 10, .iw = 9, .ic = 3, .oc = 4, .kh = 3, .kw = 2, .stride_h = 2, .pad_h = 1};
+  const std::vector<float> x = integers<float>(s.x_size(), 1), w = integers<float>(s.w_size(), 2),
+                           dy = integers<float>(s.y_size(), 3);
+  std::vector<float> y(dy.size()), dx(x.size()), dw(w.size());
+  conv_forward(s, x.data(), w.data(), y.data());
+  conv_backward_data(s, dy.data(), w.data(), dx.data());
+  conv_backward_weights<float>(s, x.data(), dy.data(), dw.data(), nullptr);
+  const auto dot = [](const std::vector<float>& a, const std::vector<float>& b) {
+    double sum = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) sum += double{a[i]} * b[i];
+    return sum;
+  };
+  EXPECT_EQ(dot(dy, y), dot(dx, x));
+  EXPECT_EQ(dot(dy, y), dot(dw, w));
+}
+
+TEST_P(ConvTest, SameBitsForAnyNumberOfThreads) {
+  const ConvShape s{
+      .n = 9, .ih = 26, .iw = 25, .ic = 3, .oc = 30, .kh = 5, .kw = 5, .pad_h = 1, .pad_w = 2};
+  std::mt19937 random(5);
+  std::normal_distribution<float> normal;
+  std::vector<float> x(static_cast<std::size_t>(s.x_size())),
+      w(static_cast<std::size_t>(s.w_size())), dy(static_cast<std::size_t>(s.y_size()));
+  for (std::vector<float>* values : {&x, &w, &dy}) {
+    for (float& value : *values) value = normal(random);
+  }
+  std::vector<std::vector<float>> first;
+  for (const int count : {1, 2, 3, 8}) {
+    const ForceThreads force(count);
+    std::vector<float> y(dy.size()), dx(x.size()), dw(w.size()), db(30);
+    conv_forward(s, x.data(), w.data(), y.data(), {nullptr, Activation::tanh});
+    conv_backward_data(s, dy.data(), w.data(), dx.data());
+    conv_backward_weights(s, x.data(), dy.data(), dw.data(), db.data());
+    if (first.empty()) {
+      first = {y, dx, dw, db};
+    } else {
+      EXPECT_EQ(first, (std::vector<std::vector<float>>{y, dx, dw, db})) << count << " threads";
+    }
+  }
+}
+
+TEST_P(ConvTest, NanPropagatesThroughRelu) {
+  const ConvShape s{.ih = 6, .iw = 6, .ic = 1, .oc = 3, .kh = 3, .kw = 3};
+  std::vector<float> x(36, 1.0f), w(27, -1.0f), y(48);
+  x[0] = std::numeric_limits<float>::quiet_NaN();
+  conv_forward(s, x.data(), w.data(), y.data(), {nullptr, Activation::relu});
+  EXPECT_TRUE(std::isnan(y[0]));
+  EXPECT_EQ(y[47], 0.0f);
+}
+
+TEST(Conv, SigmoidEpilogueIsTheActivationOfThePlainResult) {
+  const ConvShape s{.n = 2, .ih = 8, .iw = 8, .ic = 2, .oc = 5, .kh = 3, .kw = 3};
+  const std::vector<float> x = integers<float>(s.x_size(), 1), w = integers<float>(s.w_size(), 2);
+  std::vector<float> fused(static_cast<std::size_t>(s.y_size())), plain(fused.size());
+  conv_forward(s, x.data(), w.data(), fused.data(), {nullptr, Activation::sigmoid});
+  conv_forward(s, x.data(), w.data(), plain.data());
+  activation_forward(Activation::sigmoid, s.y_size(), plain.data(), plain.data());
+  EXPECT_EQ(fused, plain);
+}
+
+TEST(Conv, EmptyBatch) {
+  const ConvShape s{.n = 0, .ih = 5, .iw = 5, .ic = 1, .oc = 2, .kh = 3, .kw = 3};
+  std::vector<float> dw(18, 5.0f), db(2, 5.0f);
+  conv_forward<float>(s, nullptr, nullptr, nullptr);
+  conv_backward_data<float>(s, nullptr, nullptr, nullptr);
+  conv_backward_weights<float>(s, nullptr, nullptr, dw.data(), db.data());
+  EXPECT_EQ(dw, std::vector<float>(18, 0.0f));
+  EXPECT_EQ(db, std::vector<float>(2, 0.0f));
+}
+
+TEST(Conv, RefusesBadArguments) {
+  std::vector<float> memory(1000);
+  float* const p = memory.data();
+  const ConvShape good{.ih = 5, .iw = 5, .ic = 1, .oc = 2, .kh = 3, .kw = 3};
+  EXPECT_THROW(conv_forward<float>(good, nullptr, p, p), std::invalid_argument);
+  EXPECT_THROW(conv_backward_data<float>(good, p, nullptr, p), std::invalid_argument);
+  EXPECT_THROW(conv_backward_weights<float>(good, p, p, nullptr, nullptr), std::invalid_argument);
+  const auto message = [&](auto change) {
+    ConvShape s = good;
+    change(s);
+    try {
+      conv_forward(s, p, p, p);
+    } catch (const std::invalid_argument& error) {
+      return std::string(error.what());
+    }
+    return std::string("no exception");
+  };
+  EXPECT_NE(message([](ConvShape& s) { s.kh = 6; }).find("must fit into the padded image"),
+            std::string::npos);
+  EXPECT_NE(message([](ConvShape& s) { s.stride_w = 0; }).find("strides"), std::string::npos);
+  EXPECT_NE(message([](ConvShape& s) { s.pad_h = -1; }).find("pads"), std::string::npos);
+  EXPECT_NE(message([](ConvShape& s) { s.ic = 0; }).find("sizes"), std::string::npos);
+  EXPECT_NE(message([](ConvShape& s) { s.n = -1; }).find("n must not"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace nnkernels

@@ -1,0 +1,177 @@
+#include "kernels/parallel.h"
+
+#include <gtest/gtest.h>
+#include <sched.h>
+
+#include <atomic>
+#include <cstdint>
+#include <numeric>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/support/each_simd.h"
+#include "tests/support/expect.h"
+
+namespace nnkernels {
+namespace {
+
+constexpr double kLong = 1e9;  // microseconds: worth sharing
+
+class ParallelTest : public testing::Test {
+ protected:
+  ~ParallelTest() override { set_threads(threads_); }
+
+ private:
+  int threads_ = threads();
+};
+
+/// How often each piece ran.
+std::vector<int> runs_of_pieces(std::int64_t pieces, double microseconds) {
+  std::vector<std::atomic<int>> runs(static_cast<std::size_t>(pieces));
+  parallel_for(pieces, microseconds,
+               [&](std::int64_t piece, int) { ++runs[static_cast<std::size_t>(piece)]; });
+  return std::vector<int>(runs.begin(), runs.end());
+}
+
+TEST_F(ParallelTest, RunsEveryPieceOnce) {
+  for (const int count : {1, 2, 3, 8}) {
+    const ForceThreads force(count);
+    EXPECT_EQ(threads(), count);
+    for (const std::int64_t pieces : {0, 1, 2, 3, 7, 8, 9, 1000}) {
+      EXPECT_EQ(runs_of_pieces(pieces, kLong),
+                std::vector<int>(static_cast<std::size_t>(pieces), 1))
+          << pieces << " pieces, " << count << " threads";
+    }
+  }
+}
+
+TEST_F(ParallelTest, SlotsAreInRangeAndNeverShared) {
+  for (const int count : {1, 2, 3, 8}) {
+    const ForceThreads force(count);
+    std::vector<std::atomic<int>> users(static_cast<std::size_t>(count));
+    std::atomic<int> clashes{0};
+    parallel_for(2000, kLong, [&](std::int64_t, int slot) {
+      if (slot < 0 || slot >= count) {
+        ++clashes;
+        return;
+      }
+      auto& user = users[static_cast<std::size_t>(slot)];
+      if (++user != 1) ++clashes;
+      for (int i = 0; i < 20; ++i) sched_yield();
+      --user;
+    });
+    EXPECT_EQ(clashes, 0);
+  }
+}
+
+TEST_F(ParallelTest, SharesWorkThatIsWorthIt) {
+  set_threads(2);
+  // Two pieces that wait for each other end only on two threads.
+  std::atomic<int> arrived{0};
+  parallel_for(2, kLong, [&](std::int64_t, int) {
+    ++arrived;
+    while (arrived < 2) sched_yield();
+  });
+  EXPECT_EQ(arrived, 2);
+}
+
+TEST_F(ParallelTest, SmallWorkStaysWithItsCaller) {
+  set_threads(2);
+  const std::thread::id caller = std::this_thread::get_id();
+  parallel_for(100, 0.001, [&](std::int64_t, int slot) {
+    EXPECT_EQ(std::this_thread::get_id(), caller);
+    EXPECT_EQ(slot, 0);
+  });
+}
+
+TEST_F(ParallelTest, NestedLoopsAreSerial) {
+  const ForceThreads force(3);
+  std::atomic<int> inner{0};
+  std::atomic<int> strangers{0};
+  parallel_for(10, kLong, [&](std::int64_t, int) {
+    const std::thread::id outer = std::this_thread::get_id();
+    parallel_for(7, kLong, [&](std::int64_t, int slot) {
+      ++inner;
+      if (std::this_thread::get_id() != outer || slot != 0) ++strangers;
+    });
+  });
+  EXPECT_EQ(inner, 70);
+  EXPECT_EQ(strangers, 0);
+}
+
+TEST_F(ParallelTest, ExceptionsReachTheCallerAndTheWorkersSurvive) {
+  for (const int count : {1, 2, 8}) {
+    const ForceThreads force(count);
+    for (int repeat = 0; repeat < 20; ++repeat) {
+      const auto throwing = [&] {
+        parallel_for(50, kLong, [](std::int64_t piece, int) {
+          if (piece == 17) throw std::runtime_error("piece 17");
+        });
+      };
+      try {
+        throwing();
+        ADD_FAILURE() << "nothing thrown";
+      } catch (const std::runtime_error& error) {
+        EXPECT_EQ(std::string(error.what()), "piece 17");
+      }
+      EXPECT_EQ(runs_of_pieces(50, kLong), std::vector<int>(50, 1));
+    }
+  }
+}
+
+TEST_F(ParallelTest, ManyApplicationThreadsMayCallAtOnce) {
+  const ForceThreads force(2);
+  std::atomic<std::int64_t> sum{0};
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 8; ++caller) {
+    callers.emplace_back([&] {
+      for (int repeat = 0; repeat < 50; ++repeat) {
+        std::vector<std::int64_t> parts(20);
+        parallel_for(20, kLong, [&](std::int64_t piece, int) {
+          parts[static_cast<std::size_t>(piece)] = piece;
+        });
+        sum += std::accumulate(parts.begin(), parts.end(), std::int64_t{0});
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(sum, 8 * 50 * 190);
+}
+
+TEST_F(ParallelTest, PinnedLoopsDoTheSame) {
+  cpu_set_t before, after;
+  ASSERT_EQ(sched_getaffinity(0, sizeof before, &before), 0);
+  std::thread([&] {  // a thread of its own: its binding must not outlive the test
+    for (const int count : {1, 2, 5}) {
+      const ForceThreads force(count);
+      for (const bool on : {true, false, true}) {
+        set_pinning(on);
+        EXPECT_EQ(runs_of_pieces(100, kLong), std::vector<int>(100, 1));
+      }
+      set_pinning(false);
+    }
+  })
+      .join();
+  ASSERT_EQ(sched_getaffinity(0, sizeof after, &after), 0);
+  EXPECT_TRUE(CPU_EQUAL(&before, &after));
+  EXPECT_EQ(runs_of_pieces(100, kLong), std::vector<int>(100, 1));
+}
+
+TEST_F(ParallelTest, NumbersOfThreads) {
+  const int before = threads();
+  EXPECT_GE(before, 1);
+  for (const int bad : {0, -1, 1025}) {
+    expect_invalid_argument([&] { set_threads(bad); },
+                            {"set_threads", "1 to 1024", std::to_string(bad)});
+    EXPECT_EQ(threads(), before);
+  }
+  set_threads(1024);
+  EXPECT_EQ(threads(), 1024);
+  set_threads(before);
+  EXPECT_EQ(threads(), before);
+}
+
+}  // namespace
+}  // namespace nnkernels

@@ -1,0 +1,179 @@
+#include "kernels/update.h"
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "tests/support/each_simd.h"
+#include "tests/support/expect.h"
+#include "tests/support/guarded_array.h"
+#include "tests/support/precision.h"
+#include "tests/support/values.h"
+
+namespace nnkernels {
+namespace {
+
+class UpdateTest : public EachSimd {};
+NNKERNELS_EACH_SIMD(UpdateTest);
+
+/// The arrays of one step, before it.
+template <class T>
+struct Start {
+  explicit Start(std::int64_t size) {
+    Values values(static_cast<std::uint64_t>(size) + 1);
+    g = values.uniforms<T>(size, -1, 1);
+    m = values.uniforms<T>(size, -1, 1);
+    v = values.uniforms<T>(size, 0, 1);
+    w = values.uniforms<T>(size, -1, 1);
+  }
+  std::vector<T> g, m, v, w;
+};
+
+template <class T>
+void check_step(std::int64_t size, std::int64_t misalignment) {
+  SCOPED_TRACE(testing::Message() << "size " << size << " misalignment " << misalignment);
+  const Start<T> start(size);
+  const GuardedArray<T> g(start.g, misalignment);
+  const T lr = T{0.1}, momentum = T{0.9};
+  const AdamStep<T> adam = {
+      .lr = T{0.01}, .beta1 = T{0.9}, .beta2 = T{0.999}, .epsilon = T{1e-8}, .step = 3};
+  {
+    const GuardedArray<T> w(start.w, 1);
+    sgd_update(size, lr, g.data(), w.data());
+    ASSERT_TRUE(g.intact() && w.intact());
+    for (std::int64_t i = 0; i < size; ++i) {
+      const long double exact =
+          start.w[static_cast<std::size_t>(i)] - static_cast<long double>(lr) * g[i];
+      ASSERT_NEAR(w[i], exact, gamma<T>(2) * 1.2);
+    }
+  }
+  {
+    const GuardedArray<T> v(start.m, misalignment), w(start.w);
+    momentum_update(size, lr, momentum, g.data(), v.data(), w.data());
+    ASSERT_TRUE(v.intact() && w.intact());
+    for (std::int64_t i = 0; i < size; ++i) {
+      const auto at = static_cast<std::size_t>(i);
+      const long double exact =
+          static_cast<long double>(momentum) * start.m[at] - static_cast<long double>(lr) * g[i];
+      ASSERT_NEAR(v[i], exact, gamma<T>(3));
+      ASSERT_EQ(w[i], start.w[at] + v[i]);
+    }
+  }
+  const GuardedArray<T> m(start.m, misalignment), v(start.v, 2), w(start.w, misalignment);
+  adam_update(size, adam, g.data(), m.data(), v.data(), w.data());
+  ASSERT_TRUE(g.intact() && m.intact() && v.intact() && w.intact());
+  for (std::int64_t i = 0; i < size; ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    const long double beta1 = adam.beta1, beta2 = adam.beta2;
+    const long double exact_m = beta1 * start.m[at] + (1 - beta1) * g[i];
+    const long double exact_v = beta2 * start.v[at] + (1 - beta2) * g[i] * g[i];
+    ASSERT_NEAR(m[i], exact_m, gamma<T>(4));
+    ASSERT_NEAR(v[i], exact_v, gamma<T>(5) * exact_v);
+    const long double step = adam.lr * (exact_m / (1 - std::pow(beta1, 3))) /
+                             (std::sqrt(exact_v / (1 - std::pow(beta2, 3))) + adam.epsilon);
+    const long double slack = gamma<T>(4) * adam.lr / (1 - std::pow(beta1, 3)) /
+                              std::sqrt(exact_v / (1 - std::pow(beta2, 3)));
+    ASSERT_NEAR(w[i], start.w[at] - step, gamma<T>(12) * (std::abs(step) + 1) + slack);
+    // The place in the array does not matter.
+    T m1 = start.m[at], v1 = start.v[at], w1 = start.w[at];
+    adam_update(1, adam, &g[i], &m1, &v1, &w1);
+    ASSERT_TRUE(m1 == m[i] && v1 == v[i] && w1 == w[i]);
+  }
+}
+
+TEST_P(UpdateTest, AgreesWithReferenceAtEveryLengthAndAlignment) {
+  for (std::int64_t size = 0; size <= 67; ++size) {
+    for (const std::int64_t misalignment : {0, 1, 3}) {
+      check_step<float>(size, misalignment);
+      check_step<double>(size, misalignment);
+    }
+  }
+  check_step<float>(40001, 1);
+  check_step<double>(40001, 1);
+}
+
+TEST_P(UpdateTest, AdamsFirstStepIsTheLearningRate) {
+  // m / (1 - beta1) = g and v / (1 - beta2) = g^2, so each weight moves by lr sign(g).
+  const AdamStep<double> adam = {
+      .lr = 0.001, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-16, .step = 1};
+  const std::vector<double> g = {1e-3, -2, 50, -1e4, 0};
+  std::vector<double> m(5), v(5), w(5);
+  adam_update(5, adam, g.data(), m.data(), v.data(), w.data());
+  EXPECT_NEAR(w[0], -0.001, 1e-15);
+  EXPECT_NEAR(w[1], 0.001, 1e-15);
+  EXPECT_NEAR(w[2], -0.001, 1e-15);
+  EXPECT_NEAR(w[3], 0.001, 1e-15);
+  EXPECT_EQ(w[4], 0);
+}
+
+template <class T>
+void check_denormal_moments() {
+  using Limits = std::numeric_limits<T>;
+  const T nan = Limits::quiet_NaN();
+  const AdamStep<T> adam = {
+      .lr = T{0.01}, .beta1 = T{0.5}, .beta2 = T{0.5}, .epsilon = T{1e-8}, .step = 100};
+  for (const std::int64_t size : {5, 40}) {
+    const auto count = static_cast<std::size_t>(size);
+    const std::vector<T> g(count, 0);
+    std::vector<T> m(count, -Limits::min()), v(count, Limits::min()), w(count, 1);
+    m[1] = 4 * Limits::min();
+    v[2] = nan;
+    m[3] = nan;
+    adam_update(size, adam, g.data(), m.data(), v.data(), w.data());
+    EXPECT_EQ(m[0], 0);
+    EXPECT_EQ(v[0], 0);
+    EXPECT_EQ(m[1], 2 * Limits::min());
+    EXPECT_TRUE(std::isnan(v[2]) && std::isnan(w[2]));
+    EXPECT_TRUE(std::isnan(m[3]) && std::isnan(w[3]));
+    EXPECT_EQ(m[count - 1], 0);
+    EXPECT_EQ(v[count - 1], 0);
+    EXPECT_EQ(w[count - 1], 1);
+  }
+}
+
+TEST_P(UpdateTest, AdamFlushesDenormalMomentsAndKeepsNan) {
+  check_denormal_moments<float>();
+  check_denormal_moments<double>();
+}
+
+TEST_P(UpdateTest, SameBitsForAnyNumberOfThreads) {
+  constexpr std::int64_t kSize = 100003;
+  const Start<float> start(kSize);
+  const AdamStep<float> adam = {
+      .lr = 0.01f, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f, .step = 7};
+  expect_same_bits_for_threads([&] {
+    std::vector<float> m = start.m, v = start.v, w = start.w;
+    sgd_update(kSize, 0.1f, start.g.data(), w.data());
+    momentum_update(kSize, 0.1f, 0.9f, start.g.data(), m.data(), w.data());
+    adam_update(kSize, adam, start.g.data(), m.data(), v.data(), w.data());
+    w.insert(w.end(), m.begin(), m.end());
+    w.insert(w.end(), v.begin(), v.end());
+    return w;
+  });
+}
+
+TEST(UpdateArgumentsTest, BadOnesAreRefused) {
+  float one = 1;
+  AdamStep<float> adam = {.lr = 1, .beta1 = 0.5f, .beta2 = 0.5f, .epsilon = 1, .step = 1};
+  const auto call_adam = [&] { adam_update(1, adam, &one, &one, &one, &one); };
+  expect_invalid_argument([&] { sgd_update(-1, 0.1f, &one, &one); }, {"sgd_update", "size", "-1"});
+  expect_invalid_argument([&] { sgd_update<float>(3, 0.1f, nullptr, &one); },
+                          {"sgd_update", "g is null", "3"});
+  expect_invalid_argument([&] { momentum_update<float>(3, 1, 1, &one, nullptr, &one); },
+                          {"momentum_update", "v is null"});
+  expect_invalid_argument([&] { adam_update<float>(3, adam, &one, &one, &one, nullptr); },
+                          {"adam_update", "w is null"});
+  adam.step = 0;
+  expect_invalid_argument(call_adam, {"adam_update", "step >= 1", "step = 0"});
+  adam.step = 1;
+  adam.beta1 = 1;
+  expect_invalid_argument(call_adam, {"adam_update", "beta1", "1.0"});
+  adam.beta1 = 0;
+  adam.beta2 = -0.5f;
+  expect_invalid_argument(call_adam, {"adam_update", "beta2", "-0.5"});
+  sgd_update<float>(0, 1, nullptr, nullptr);
+}
+
+}  // namespace
+}  // namespace nnkernels

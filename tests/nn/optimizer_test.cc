@@ -1,0 +1,145 @@
+#include "nn/optimizer.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <stdexcept>
+
+#include "tests/nn/fixtures.h"
+
+namespace nnkernels::nn {
+namespace {
+
+/// One weight and its state, updated in double as the formula is written.
+struct Reference {
+  double w = 0;
+  double m = 0;
+  double v = 0;
+};
+using Rule = std::function<void(Reference&, double g, int step)>;
+
+template <class T>
+void five_steps(Optimizer<T>& optimizer, const Rule& rule, double tolerance) {
+  auto net = random_net<T>({9}, "affine 11");
+  optimizer.bind(net);
+  std::vector<std::vector<Reference>> expected;
+  for (const Parameter<T>* parameter : net.parameters()) {
+    for (auto& references = expected.emplace_back(); const T value : parameter->value) {
+      references.push_back({.w = static_cast<double>(value)});
+    }
+  }
+  for (int step = 1; step <= 5; ++step) {
+    for (std::size_t p = 0; p < expected.size(); ++p) {
+      Parameter<T>& parameter = *net.parameters()[p];
+      parameter.grad = random_tensor<T>(parameter.value.shape(), static_cast<std::uint64_t>(step));
+      for (std::size_t i = 0; i < expected[p].size(); ++i) {
+        rule(expected[p][i], static_cast<double>(parameter.grad[static_cast<std::int64_t>(i)]),
+             step);
+      }
+    }
+    optimizer.step();
+  }
+  EXPECT_EQ(optimizer.steps(), 5);
+  for (std::size_t p = 0; p < expected.size(); ++p) {
+    for (std::size_t i = 0; i < expected[p].size(); ++i) {
+      const auto w = static_cast<double>(net.parameters()[p]->value[static_cast<std::int64_t>(i)]);
+      EXPECT_NEAR(w, expected[p][i].w, tolerance);
+    }
+  }
+}
+
+template <class T>
+void check_all_rules(double tolerance) {
+  SGD<T> sgd(0.25);
+  five_steps<T>(
+      sgd, [](Reference& r, double g, int) { r.w -= 0.25 * g; }, tolerance);
+  Momentum<T> momentum(0.25, 0.5);
+  five_steps<T>(
+      momentum,
+      [](Reference& r, double g, int) {
+        r.v = 0.5 * r.v - 0.25 * g;
+        r.w += r.v;
+      },
+      tolerance);
+  Adam<T> adam(0.25, 0.5, 0.75, 1e-4);
+  five_steps<T>(
+      adam,
+      [](Reference& r, double g, int step) {
+        r.m = 0.5 * r.m + 0.5 * g;
+        r.v = 0.75 * r.v + 0.25 * g * g;
+        const double m = r.m / (1 - std::pow(0.5, step));
+        const double v = r.v / (1 - std::pow(0.75, step));
+        r.w -= 0.25 * m / (std::sqrt(v) + 1e-4);
+      },
+      tolerance);
+}
+
+TEST(Optimizer, FiveStepsFollowTheFormulas) {
+  check_all_rules<double>(1e-14);
+  check_all_rules<float>(2e-6);
+}
+
+TEST(Optimizer, NamesItsState) {
+  const auto net = random_net<float>({4}, "affine 3, relu, affine 2");
+  Adam<float> adam(0.001);
+  adam.bind(net);
+  ASSERT_EQ(adam.state().size(), 8U);
+  EXPECT_EQ(adam.state()[0].name, "m.0.w");
+  EXPECT_EQ(adam.state()[1].name, "v.0.w");
+  EXPECT_EQ(adam.state()[6].name, "m.2.b");
+  EXPECT_EQ(adam.state()[1].value.shape(), (Shape{4, 3}));
+  SGD<float> sgd(0.1);
+  sgd.bind(net);
+  EXPECT_TRUE(sgd.state().empty());
+}
+
+// What a checkpoint holds is enough: a second optimizer given the state goes on as the first would.
+TEST(Optimizer, StateAndStepsAreAllThereIs) {
+  const auto train = [](Sequential<float>& net, Optimizer<float>& optimizer, std::uint64_t step) {
+    for (Parameter<float>* parameter : net.parameters()) {
+      parameter->grad = random_tensor<float>(parameter->value.shape(), step);
+    }
+    optimizer.step();
+  };
+  for (const std::string& name : optimizer_names()) {
+    auto a = random_net<float>({6}, "affine 5");
+    auto b = random_net<float>({6}, "affine 5");
+    const auto first = make_optimizer<float>(name, 0.1);
+    EXPECT_EQ(first->name(), name);
+    first->bind(a);
+    for (std::uint64_t step = 1; step <= 3; ++step) train(a, *first, step);
+    const auto second = make_optimizer<float>(name, 0.1);
+    second->bind(b);
+    for (std::size_t i = 0; i < a.parameters().size(); ++i) {
+      b.parameters()[i]->value = a.parameters()[i]->value.clone();
+    }
+    for (std::size_t i = 0; i < first->state().size(); ++i) {
+      second->state()[i].value = first->state()[i].value.clone();
+    }
+    second->set_steps(first->steps());
+    train(a, *first, 4);
+    train(b, *second, 4);
+    EXPECT_TRUE(same_bits<float>(a.parameters()[0]->value.view(), b.parameters()[0]->value.view()))
+        << name;
+  }
+}
+
+TEST(Optimizer, RefusesBadSettings) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  EXPECT_THROW(SGD<float>(-0.1), std::invalid_argument);
+  EXPECT_THROW(SGD<float>{infinity}, std::invalid_argument);
+  EXPECT_THROW(Momentum<float>(0.1, 1.0), std::invalid_argument);
+  EXPECT_THROW(Adam<float>(0.1, -0.5), std::invalid_argument);
+  EXPECT_THROW(Adam<float>(0.1, 0.9, 1.0), std::invalid_argument);
+  EXPECT_THROW(Adam<float>(0.1, 0.9, 0.999, 0.0), std::invalid_argument);
+  EXPECT_THROW(make_optimizer<float>("adamw", 0.1), std::invalid_argument);
+  SGD<float> sgd(0.1);
+  sgd.set_learning_rate(0.01);
+  EXPECT_EQ(sgd.learning_rate(), 0.01);
+  EXPECT_THROW(sgd.set_steps(-1), std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace nnkernels::nn

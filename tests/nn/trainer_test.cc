@@ -1,0 +1,194 @@
+#include "nn/trainer.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <stdexcept>
+
+#include "nn/metrics.h"
+#include "tests/nn/fixtures.h"
+#include "tests/support/each_simd.h"
+
+namespace nnkernels::nn {
+namespace {
+
+const char* const kSmallCnn = "conv 4 3x3, relu, maxpool 2, flatten, affine 12, relu, affine 4";
+
+TEST(Trainer, LearnsToTellBlobsApart) {
+  const Dataset data = blobs(303, 10, 4);
+  const Dataset unseen = blobs(100, 10, 4, 99);
+  auto net = build<float>({10, 10, 1}, kSmallCnn);
+  initialize(net, Initialization::he, 1);
+  const auto adam = make_optimizer<float>("adam", 0.01);
+  Trainer<float> trainer(net, *adam, data, {.epochs = 6, .batch_size = 20});
+  std::vector<EpochResult> epochs;
+  trainer.on_epoch = [&](const EpochResult& result) {
+    epochs.push_back(result);
+    return true;
+  };
+  EXPECT_TRUE(trainer.run());
+  ASSERT_EQ(epochs.size(), 6U);
+  EXPECT_EQ(epochs[5].epoch, 6);
+  EXPECT_EQ(epochs[5].samples, 303);
+  EXPECT_LT(epochs[5].loss, 0.1 * epochs[0].loss);
+  EXPECT_GT(epochs[5].epoch_seconds, 0);
+  EXPECT_EQ(evaluate(net, unseen, {}).accuracy, 1.0);
+}
+
+// The loop of Trainer, written out: the same samples in the same batches, the last one smaller.
+TEST(Trainer, DoesWhatItsDocumentationSays) {
+  const Dataset data = blobs(53, 6, 3);
+  auto a = random_net<double>({6, 6, 1}, "flatten, affine 3");
+  auto b = random_net<double>({6, 6, 1}, "flatten, affine 3");
+  SGD<double> sgd(0.5);
+  const TrainerOptions options{
+      .epochs = 2, .batch_size = 20, .seed = 9, .preprocessing = {.scale = 0.02, .shift = -1}};
+  Trainer<double> trainer(a, sgd, data, options);
+  std::vector<double> losses;
+  trainer.on_batch = [&](const BatchProgress& progress) {
+    losses.push_back(progress.loss);
+    EXPECT_EQ(progress.batches, 3);
+    EXPECT_EQ(progress.samples, progress.batch == 3 ? 53 : progress.batch * 20);
+    return true;
+  };
+  double epoch_loss = 0;
+  trainer.on_epoch = [&](const EpochResult& result) {
+    epoch_loss = result.loss;
+    return true;
+  };
+  trainer.run();
+
+  SoftmaxWithLoss<double> loss;
+  std::vector<std::int64_t> order(53);
+  std::size_t batch = 0;
+  double sum = 0;
+  for (std::uint64_t epoch = 1; epoch <= 2; ++epoch) {
+    permutation(9, epoch, order);
+    sum = 0;
+    for (std::int64_t first = 0; first < 53; first += 20) {
+      const std::int64_t count = std::min<std::int64_t>(20, 53 - first);
+      Tensor<double> x({count, 6, 6, 1});
+      std::vector<std::int32_t> labels;
+      for (std::int64_t i = 0; i < count; ++i) {
+        const std::int64_t sample = order[static_cast<std::size_t>(first + i)];
+        labels.push_back(data.labels[static_cast<std::size_t>(sample)]);
+        for (std::int64_t p = 0; p < 36; ++p) {
+          x[i * 36 + p] = 0.02 * data.pixels[static_cast<std::size_t>(sample * 36 + p)] - 1;
+        }
+      }
+      Tensor<double> dy({count, 3});
+      const double value = loss.value_and_gradient(b.forward(x.view()), labels, dy.view());
+      EXPECT_NEAR(losses.at(batch++), value, 1e-12);
+      sum += value * static_cast<double>(count);
+      b.backward(x.view(), dy.view());
+      for (Parameter<double>* p : b.parameters()) {
+        for (std::int64_t i = 0; i < p->value.size(); ++i) p->value[i] -= 0.5 * p->grad[i];
+      }
+    }
+  }
+  EXPECT_EQ(batch, losses.size());
+  EXPECT_NEAR(epoch_loss, sum / 53, 1e-12);
+  for (std::int64_t i = 0; i < 108; ++i) {
+    EXPECT_NEAR(a.parameters()[0]->value[i], b.parameters()[0]->value[i], 1e-12);
+  }
+}
+
+// Ten steps of a small network, against tests/nn/golden_trajectory.py: plain loops, no library.
+TEST(Trainer, FollowsTheGoldenTrajectory) {
+  auto net =
+      build<double>({6, 6, 1}, "conv 2 3x3, relu, maxpool 2, flatten, affine 5, tanh, affine 3");
+  for (Parameter<double>* p : net.parameters()) {
+    for (std::int64_t i = 0; i < p->value.size(); ++i) {
+      p->value[i] = static_cast<double>((i * 37 + 11) % 41 - 20) / 40;
+    }
+  }
+  Tensor<double> x({4, 6, 6, 1});
+  for (std::int64_t i = 0; i < x.size(); ++i)
+    x[i] = static_cast<double>((i * i * 53 + 7 * i) % 127) / 126;
+  const std::vector<std::int32_t> labels{0, 2, 1, 2};
+  const double golden[] = {1.0160823768964002, 0.984069777133865,  0.9753867407593733,
+                           0.9651903056001822, 0.9520620505102164, 0.9360932445386891,
+                           0.9204882072920564, 0.9035937677653874, 0.8847518415515867,
+                           0.8638722039545672};
+  SGD<double> sgd(0.25);
+  sgd.bind(net);
+  SoftmaxWithLoss<double> loss;
+  Tensor<double> dy({4, 3});
+  for (const double expected : golden) {
+    EXPECT_NEAR(loss.value_and_gradient(net.forward(x.view()), labels, dy.view()), expected, 1e-12);
+    net.backward(x.view(), dy.view());
+    sgd.step();
+  }
+}
+
+TEST(Trainer, ThreadsDoNotChangeTheWeights) {
+  const Dataset data = blobs(130, 28, 10);
+  std::vector<Tensor<float>> expected;
+  for (const int count : {1, 2, 3, 8}) {
+    const ForceThreads force(count);
+    auto net = build<float>(model_input(), model_architecture("cnn"));
+    initialize(net, Initialization::he, 1);
+    const auto adam = make_optimizer<float>("adam", 0.001);
+    Trainer<float> trainer(net, *adam, data, {.epochs = 2, .batch_size = 50});
+    trainer.run();
+    std::vector<Tensor<float>> weights;
+    for (Parameter<float>* p : net.parameters()) weights.push_back(p->value.clone());
+    if (expected.empty()) expected = std::move(weights);
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      EXPECT_TRUE(same_bits<float>(weights[i].view(), expected[i].view())) << count << " " << i;
+    }
+  }
+}
+
+TEST(Trainer, StopsWhenACallbackSaysSo) {
+  const Dataset data = blobs(50, 6, 3);
+  auto net = random_net<float>({6, 6, 1}, "flatten, affine 3");
+  SGD<float> sgd(0.1);
+  Trainer<float> trainer(net, sgd, data, {.epochs = 3, .batch_size = 10});
+  int batches = 0;
+  int epochs = 0;
+  trainer.on_batch = [&](const BatchProgress&) { return ++batches < 7; };
+  trainer.on_epoch = [&](const EpochResult&) { return ++epochs < 2; };
+  EXPECT_FALSE(trainer.run());
+  EXPECT_EQ(batches, 7);
+  EXPECT_EQ(epochs, 1);
+  EXPECT_EQ(sgd.steps(), 7);
+  trainer.on_batch = nullptr;
+  EXPECT_FALSE(trainer.run());
+  EXPECT_EQ(epochs, 2);
+}
+
+TEST(Trainer, ThrowsWhenTheLossIsNoNumber) {
+  const Dataset data = blobs(50, 6, 3);
+  auto net = random_net<float>({6, 6, 1}, "flatten, affine 20, relu, affine 3");
+  SGD<float> sgd(1e30);
+  Trainer<float> trainer(net, sgd, data, {.epochs = 3, .batch_size = 10});
+  try {
+    trainer.run();
+    FAIL() << "no exception";
+  } catch (const Diverged& error) {
+    EXPECT_EQ(error.epoch(), 1);
+    EXPECT_GE(error.batch(), 2);
+    EXPECT_EQ(sgd.steps(), error.batch() - 1);
+    const std::string message = error.what();
+    EXPECT_NE(message.find("epoch 1, batch " + std::to_string(error.batch())), std::string::npos);
+    EXPECT_NE(message.find("try a learning rate lower than 1e+30"), std::string::npos);
+  }
+}
+
+TEST(Trainer, RefusesWhatDoesNotFit) {
+  const Dataset data = blobs(50, 6, 3);
+  auto net = random_net<float>({6, 6, 1}, "flatten, affine 3");
+  auto other = random_net<float>({6, 6, 1}, "flatten, affine 4");
+  SGD<float> sgd(0.1);
+  EXPECT_THROW(Trainer<float>(other, sgd, data, {}), std::invalid_argument);
+  EXPECT_THROW(Trainer<float>(net, sgd, blobs(50, 5, 3), {}), std::invalid_argument);
+  EXPECT_THROW(Trainer<float>(net, sgd, blobs(0, 6, 3), {}), std::invalid_argument);
+  EXPECT_THROW(Trainer<float>(net, sgd, data, {.batch_size = 0}), std::invalid_argument);
+  EXPECT_THROW(Trainer<float>(net, sgd, data, {.epochs = -1}), std::invalid_argument);
+  Trainer<float> nothing(net, sgd, data, {.epochs = 0});
+  EXPECT_TRUE(nothing.run());
+}
+
+}  // namespace
+}  // namespace nnkernels::nn

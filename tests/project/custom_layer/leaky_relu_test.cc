@@ -1,0 +1,55 @@
+#include "tests/project/custom_layer/leaky_relu.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <stdexcept>
+
+#include "nn/affine.h"
+#include "nn/gradient_check.h"
+#include "nn/initialize.h"
+#include "nn/loss.h"
+#include "nn/sequential.h"
+
+namespace nn = nnkernels::nn;
+
+TEST(LeakyReLU, KeepsPositiveAndScalesNegative) {
+  nn::Sequential<float> net({4});
+  net.add<LeakyReLU<float>>(0.25F);
+  nn::Tensor<float> x({1, 4});
+  x[0] = 3;
+  x[1] = -2;
+  x[2] = 0;
+  x[3] = -8;
+  const auto y = net.forward(x.view());
+  EXPECT_EQ(y.data[0], 3);
+  EXPECT_EQ(y.data[1], -0.5);
+  EXPECT_EQ(y.data[2], 0);
+  EXPECT_EQ(y.data[3], -2);
+}
+
+TEST(LeakyReLU, HasTheGradientOfItsForwardPass) {
+  nn::Sequential<double> net({5});
+  net.add<nn::Affine<double>>(5, 7);
+  net.add<LeakyReLU<double>>(0.1);
+  net.add<nn::Affine<double>>(7, 3);
+  nn::initialize(net, nn::Initialization::he, /*seed=*/1);
+
+  nn::Tensor<double> x({4, 5});
+  for (std::int64_t i = 0; i < x.size(); ++i) x[i] = std::sin(1.0 + static_cast<double>(i));
+  const nn::Tensor<double> target({4, 3});
+  const nn::MeanSquaredError<double> loss;
+  const auto checked_loss = [&](nn::TensorView<const double> y, nn::TensorView<double> dy) {
+    return dy.empty() ? loss.value(y, target.view())
+                      : loss.value_and_gradient(y, target.view(), dy);
+  };
+  for (const nn::GradientCheckResult& tensor : nn::check_gradients(net, x.view(), checked_loss)) {
+    EXPECT_LE(tensor.scaled_error, 1e-7) << tensor.name;
+    EXPECT_GT(tensor.checked, 0) << tensor.name;
+  }
+}
+
+TEST(LeakyReLU, RefusesASlopeThatIsNone) {
+  EXPECT_THROW(LeakyReLU<float>(0), std::invalid_argument);
+  EXPECT_THROW(LeakyReLU<float>(1), std::invalid_argument);
+}

@@ -1,0 +1,15 @@
+# Checks that the README names every package that setup.sh installs to build.
+#   cmake -D README=README.md -D PACKAGES=packages.txt -P packages_test.cmake
+file(READ ${README} readme)
+file(STRINGS ${PACKAGES} lines REGEX "^[^#]")
+foreach(line IN LISTS lines)
+  string(REGEX MATCH "^([^ ]+) +build " matched "${line}")
+  if(NOT matched)
+    continue()
+  endif()
+  set(package ${CMAKE_MATCH_1})
+  string(FIND "${readme}" "`${package}`" position)
+  if(position EQUAL -1)
+    message(SEND_ERROR "${README} does not mention the package ${package}")
+  endif()
+endforeach()

@@ -1,0 +1,63 @@
+# The rules themselves; source_rules.sh says which files to read.
+
+function violation(reason) {
+  printf "%s:%d: %s\n    %s\n", FILENAME, FNR, reason, $0
+  violations++
+}
+
+# Is `included`, a path from the project's root, a file that `folder` may know about?
+function may_include(folder, included) {
+  if (folder == "tests") return included ~ /^(kernels|nn|cli|bench|tests)\//
+  if (folder == "bench") return included ~ /^(kernels|nn|bench)\//
+  if (folder == "cli") return included ~ /^(kernels|nn|cli)\//
+  if (folder == "nn") return included ~ /^(kernels|nn)\//
+  return included ~ /^kernels\//
+}
+
+function check_include(included, quoted) {
+  if (included ~ /^(oneapi\/)?tbb(\/|\.h)/) {
+    if (FILENAME != "kernels/parallel.cc") violation("only kernels/parallel.cc includes oneTBB")
+  } else if (included ~ /^hwy\//) {
+    if (folder == "nn" || folder == "cli")
+      violation("only kernels (and bench, tests) include Highway")
+    else if (FILENAME ~ /\.h$/ && FILENAME !~ /-inl\.h$/)
+      violation("a header that is not -inl.h must not include Highway")
+  } else if (included ~ /^CLI\//) {
+    if (FILENAME != "cli/options.cc") violation("only cli/options.cc includes CLI11")
+  } else if (included ~ /^(zlib\.h|zconf\.h|png\.h|pngconf\.h|nettle\/|nlohmann\/)/) {
+    if (folder != "tests" && FILENAME !~ /^nn\/data\/.*\.cc$/ && FILENAME != "nn/model_file.cc")
+      violation("only the sources of nn/data and nn/model_file.cc include zlib, libpng, Nettle or JSON")
+  } else if (included ~ /^benchmark\//) {
+    if (folder != "bench") violation("only bench includes Google Benchmark")
+  } else if (included ~ /^g(test|mock)\//) {
+    if (folder != "tests") violation("only tests include GoogleTest")
+  } else if (quoted && !may_include(folder, included)) {
+    violation("includes go cli -> nn -> kernels, each named from the project's root")
+  }
+}
+
+FNR == 1 {
+  folder = FILENAME
+  sub(/\/.*/, "", folder)
+  is_source = FILENAME ~ /\.(h|cc)$/
+}
+
+is_source && /^[ \t]*#[ \t]*include[ \t]*[<"]/ {
+  included = $0
+  sub(/^[^<"]*[<"]/, "", included)
+  sub(/[>"].*/, "", included)
+  check_include(included, $0 ~ /include[ \t]*"/)
+}
+
+is_source && /#[ \t]*pragma[ \t]+(GCC[ \t]+optimize|STDC[ \t]+FP_CONTRACT|clang[ \t]+fp)/ {
+  violation("floating-point semantics are set for the whole project, in cmake/compiler.cmake")
+}
+
+!is_source {
+  settings = $0
+  sub(/(^|[ \t])#.*/, "", settings)
+  if (settings ~ /-march=|-mcpu=native|-mtune=native|-Ofast|-f(fast|unsafe|finite|associative)-math/)
+    violation("no flag may tie the build to one machine or loosen floating-point semantics")
+}
+
+END { exit violations > 0 }
