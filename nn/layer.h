@@ -78,6 +78,10 @@ class Layer {
   /// backward().
   virtual std::optional<Activation> activation() const { return std::nullopt; }
 
+  /// True if every number of y is a number of x and backward() only takes dy there (max pooling).
+  /// The derivative of an activation before such a layer can then be taken at y, which is smaller.
+  virtual bool selects() const { return false; }
+
   /// Asks the layer to apply `kind` to its y from now on, because the layer that follows does just
   /// that. Returns false if it cannot. The follower's backward pass is still called.
   virtual bool fuse(Activation /*kind*/) { return false; }

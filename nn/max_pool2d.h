@@ -38,6 +38,7 @@ class MaxPool2d : public Layer<T> {
                 std::int64_t first) override;
   bool sample_wise() const override { return true; }
   bool backward_reads_y() const override { return false; }
+  bool selects() const override { return true; }
 
  private:
   Pool2dOptions options_;

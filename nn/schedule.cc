@@ -24,20 +24,26 @@ std::vector<Stage> find_stages(std::span<const LayerTraits> layers) {
   for (std::size_t i = 0; i < layers.size(); ++i) {
     if (layers[i].identity) continue;
     const bool joins = layers[i].sample_wise && !stages.empty() && stages.back().depth_first;
-    if (!joins) stages.push_back({.layers = {}, .depth_first = layers[i].sample_wise});
+    if (!joins) stages.emplace_back().depth_first = layers[i].sample_wise;
     stages.back().layers.push_back(static_cast<int>(i));
     stages.back().work += layers[i].work;
   }
   return stages;
 }
 
+/// Whether layer i selects from what an activation right before it computed.
+bool selects_activation(std::span<const LayerTraits> layers, int i) {
+  const auto at = static_cast<std::size_t>(i);
+  return i > 0 && layers[at].selects && layers[at - 1].activation;
+}
+
 void place_activations(std::span<const LayerTraits> layers, Schedule& schedule) {
   schedule.activations.push_back({Place::Kind::caller_x});
-  const LayerTraits* before = nullptr;  // the layer that wrote the current place last
-  for (const LayerTraits& layer : layers) {
+  bool needed = true;  // some backward pass reads what the current place holds
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const LayerTraits& layer = layers[i];
     const Place x = schedule.activations.back();
-    const bool overwrites =
-        layer.in_place && before != nullptr && !before->reads_y && layer.x_size == layer.y_size;
+    const bool overwrites = layer.in_place && !needed && layer.x_size == layer.y_size;
     if (layer.identity || layer.fused || overwrites) {
       schedule.activations.push_back(x);
     } else {
@@ -45,7 +51,8 @@ void place_activations(std::span<const LayerTraits> layers, Schedule& schedule) 
       schedule.activations.push_back({Place::Kind::whole, index});
       schedule.activation_sizes.push_back(layer.y_size);
     }
-    if (!layer.identity) before = &layer;
+    if (layer.identity) continue;
+    needed = layer.reads_y || selects_activation(layers, static_cast<int>(i));
   }
 }
 
@@ -89,6 +96,25 @@ void place_gradients(std::span<const LayerTraits> layers, Schedule& schedule) {
   }
 }
 
+void order_backward(std::span<const LayerTraits> layers, Schedule& schedule) {
+  for (Stage& stage : schedule.stages) {
+    for (std::size_t k = stage.layers.size(); k-- > 0;) {
+      const int i = stage.layers[k];
+      const int below = k > 0 ? stage.layers[k - 1] : -1;
+      const Place dy = schedule.gradients[static_cast<std::size_t>(i) + 1];
+      const bool early = selects_activation(layers, i) && below == i - 1 &&
+                         dy.kind != Place::Kind::caller_dy &&
+                         schedule.gradients[static_cast<std::size_t>(below)] ==
+                             schedule.gradients[static_cast<std::size_t>(i)];
+      if (early) {
+        stage.backward.push_back({below, i + 1, i + 1});
+        --k;
+      }
+      stage.backward.push_back({i, i, i + 1});
+    }
+  }
+}
+
 /// Bytes that one sample's way forward and back through a stage touches.
 std::int64_t sample_bytes(const Stage& stage, std::span<const LayerTraits> layers,
                           const Schedule& schedule, std::size_t element_size) {
@@ -109,6 +135,7 @@ Schedule make_schedule(std::span<const LayerTraits> layers, std::size_t element_
   schedule.stages = find_stages(layers);
   place_activations(layers, schedule);
   place_gradients(layers, schedule);
+  order_backward(layers, schedule);
   for (Stage& stage : schedule.stages) {
     const std::int64_t bytes = sample_bytes(stage, layers, schedule, element_size);
     stage.block = std::max<std::int64_t>(1, kBlockBytes / std::max<std::int64_t>(1, bytes));

@@ -20,8 +20,10 @@ struct LayerTraits {
   bool fused = false;       // forward is done by the layer before
   bool sample_wise = false;
   bool in_place = false;
-  bool reads_y = true;     // backward() reads y
-  bool trainable = false;  // has parameters
+  bool reads_y = true;      // backward() reads y
+  bool trainable = false;   // has parameters
+  bool activation = false;  // f'(x) is computed from y alone, element by element
+  bool selects = false;     // y consists of numbers of x
 };
 
 /// The memory that the numbers of one boundary between layers (one sample after the other) lie in.
@@ -38,9 +40,22 @@ struct Place {
   bool operator==(const Place&) const = default;
 };
 
+/// One layer's backward pass: from the gradient at boundary y to that at boundary x.
+struct BackwardStep {
+  int layer;
+  int x;
+  int y;
+
+  bool operator==(const BackwardStep&) const = default;
+};
+
 /// Layers that run together.
 struct Stage {
-  std::vector<int> layers;   // ascending; layers that are identities are left out
+  std::vector<int> layers;  // ascending; layers that are identities are left out
+  /// Descending, but for an activation under a layer that selects: that one goes first, at y of the
+  /// selecting layer. With y = f(x)[argmax]: dx[argmax] += f'(y) dy instead of f'(y) (dx[argmax] +=
+  /// dy).
+  std::vector<BackwardStep> backward;
   bool depth_first = false;  // block by block; otherwise one layer, given the whole batch
   std::int64_t block = 1;    // samples of one block that fit the cache
   double work = 0;           // multiply-adds a sample, forward

@@ -41,8 +41,8 @@ void Sequential<T>::Plan::run_backward(std::size_t s, int lowest, const Blocks& 
   const std::int64_t count = blocks.first(block + 1) - first;
   std::vector<TensorView<T>>& grads = slots[static_cast<std::size_t>(slot)].grads;
   std::int64_t offset = stage_buffers[s].parameter_size;
-  for (auto at = stage.layers.rbegin(); at != stage.layers.rend() && *at >= lowest; ++at) {
-    const int i = *at;
+  for (const auto& [i, x_at, y_at] : stage.backward) {
+    if (i < lowest) continue;
     const std::span<Parameter<T>> parameters = layer(i).parameters();
     for (const Parameter<T>& parameter : parameters) offset -= parameter.value.size();
     std::int64_t place = offset;
@@ -56,9 +56,9 @@ void Sequential<T>::Plan::run_backward(std::size_t s, int lowest, const Blocks& 
       place += size;
     }
     const bool wants_dx = i > lowest || dx != nullptr;
-    layer(i).backward(activation(i, first, count), activation(i + 1, first, count),
-                      gradient(i + 1, first, count, slot),
-                      wants_dx ? mutable_gradient(i, first, count, slot) : TensorView<T>{},
+    layer(i).backward(activation(x_at, first, count), activation(y_at, first, count),
+                      gradient(y_at, first, count, slot),
+                      wants_dx ? mutable_gradient(x_at, first, count, slot) : TensorView<T>{},
                       std::span<const TensorView<T>>(grads.data(), parameters.size()), first);
   }
 }

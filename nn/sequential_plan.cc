@@ -22,7 +22,9 @@ void Sequential<T>::Plan::make_schedule() {
                       .sample_wise = layer.sample_wise(),
                       .in_place = layer.in_place(),
                       .reads_y = layer.backward_reads_y(),
-                      .trainable = !layer.parameters().empty()});
+                      .trainable = !layer.parameters().empty(),
+                      .activation = layer.activation().has_value() && !nodes[i].identity,
+                      .selects = layer.selects()});
   }
   schedule = nn::make_schedule(traits, sizeof(T));
   activations.clear();

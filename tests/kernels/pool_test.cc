@@ -14,7 +14,7 @@
 namespace nnkernels {
 namespace {
 
-void PrintShape(const PoolShape& s, testing::Message& out) {
+void print_shape(const PoolShape& s, testing::Message& out) {
   out << "images " << s.n << "x" << s.ih << "x" << s.iw << "x" << s.c << " kernel " << s.kh << "x"
       << s.kw << " stride " << s.stride_h << "x" << s.stride_w << " pad " << s.pad_h << "x"
       << s.pad_w;
@@ -144,7 +144,7 @@ void check_average(const PoolShape& s, PoolDivisor divisor, std::int64_t misalig
 
 void check_shape(const PoolShape& s, std::int64_t misalignment) {
   testing::Message name;
-  PrintShape(s, name);
+  print_shape(s, name);
   SCOPED_TRACE(name << " misalignment " << misalignment);
   check_max<float>(s, misalignment);
   check_max<double>(s, misalignment);

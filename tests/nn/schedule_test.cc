@@ -122,5 +122,26 @@ TEST(Schedule, BlocksFitTheCacheAndTheBounds) {
   }
 }
 
+TEST(Schedule, TakesAnActivationsDerivativeAboveAMaxPool) {
+  LayerTraits relu = activation(17280, true);
+  relu.activation = true;
+  LayerTraits max_pool = pool(17280, 4320);
+  max_pool.selects = true;
+  std::vector<LayerTraits> layers{conv(784, 17280), relu, max_pool, flatten(4320),
+                                  affine(4320, 10)};
+  using Steps = std::vector<BackwardStep>;
+  EXPECT_EQ(make_schedule(layers, sizeof(float)).stages[0].backward,
+            (Steps{{1, 3, 3}, {2, 2, 3}, {0, 0, 1}}));
+  // An average pool mixes the numbers of a window.
+  layers[2].selects = false;
+  EXPECT_EQ(make_schedule(layers, sizeof(float)).stages[0].backward,
+            (Steps{{2, 2, 3}, {1, 1, 2}, {0, 0, 1}}));
+  // The caller's gradient must not be overwritten.
+  layers[2].selects = true;
+  layers.resize(3);
+  EXPECT_EQ(make_schedule(layers, sizeof(float)).stages[0].backward,
+            (Steps{{2, 2, 3}, {1, 1, 2}, {0, 0, 1}}));
+}
+
 }  // namespace
 }  // namespace nnkernels::nn
