@@ -19,6 +19,7 @@ struct ModelDefaults {
   std::int64_t epochs;
   std::int64_t batch_size;
   std::string_view init;
+  std::string_view schedule;
   std::array<OptimizerDefault, 3> optimizers;  // the first one is the default
 
   /// The learning rate that suits the optimizer, which must be one of the three.
@@ -37,12 +38,14 @@ inline constexpr std::array kModels = {
                   .epochs = 20,
                   .batch_size = 64,
                   .init = "he",
+                  .schedule = "cosine",
                   .optimizers = {{{"adam", 0.001}, {"momentum", 0.02}, {"sgd", 0.1}}}},
     ModelDefaults{.name = "cnn",
                   .summary = "convolution 30 5x5, ReLU, max pool 2, 100, ReLU, 10",
                   .epochs = 10,
                   .batch_size = 100,
                   .init = "he",
+                  .schedule = "cosine",
                   .optimizers = {{{"adam", 0.001}, {"momentum", 0.02}, {"sgd", 0.1}}}},
 };
 

@@ -229,6 +229,10 @@ void CommandLine::add_train() {
                  default_per_model(
                      [](const ModelDefaults& m) { return std::string(m.optimizers[0].name); }));
   add_positive(app, "--lr", lr_, "Learning rate" + default_rates());
+  const std::vector<std::string> schedules = {"constant", "cosine"};
+  add_choice(app, "--schedule", "NAME", schedules, train_.schedule,
+             "Course of the learning rate: " + join(schedules, ", ") +
+                 default_per_model([](const ModelDefaults& m) { return std::string(m.schedule); }));
   const std::vector<std::string> inits = {"he", "xavier", "gaussian"};
   add_choice(app, "--init", "NAME", inits, train_.init,
              "First weights: " + join(inits, ", ") +
@@ -326,6 +330,7 @@ Options CommandLine::chosen(int argc, const char* const* argv) {
   const ModelDefaults& defaults = defaults_of(train_.model);
   if (train_.optimizer.empty()) train_.optimizer = defaults.optimizers[0].name;
   if (train_.init.empty()) train_.init = defaults.init;
+  if (train_.schedule.empty()) train_.schedule = defaults.schedule;
   train_.epochs = epochs_.value_or(defaults.epochs);
   train_.batch_size = batch_size_.value_or(defaults.batch_size);
   train_.lr = lr_.value_or(defaults.lr(train_.optimizer));

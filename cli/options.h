@@ -27,6 +27,7 @@ struct TrainOptions {
   double lr = 0;
   std::string optimizer;
   std::string init;
+  std::string schedule;
   std::uint64_t seed = kDefaultSeed;
   MachineOptions machine;
   std::filesystem::path out;  // empty: a new folder below runs/

@@ -20,6 +20,7 @@
 #include "nn/batch.h"
 #include "nn/file_error.h"
 #include "nn/initialize.h"
+#include "nn/learning_rate.h"
 #include "nn/metrics.h"
 #include "nn/trainer.h"
 
@@ -70,6 +71,7 @@ std::string config_json(const TrainOptions& options, const NamedData& data,
       .member("batch_size", options.batch_size)
       .member("optimizer", options.optimizer)
       .member("lr", options.lr)
+      .member("schedule", options.schedule)
       .member("init", options.init)
       .member("seed", options.seed)
       .member("threads", threads())
@@ -109,7 +111,8 @@ Outcome fit(const TrainOptions& options, const nn::TrainTest& sets,
                              {.epochs = options.epochs,
                               .batch_size = std::min(options.batch_size, sets.train.n),
                               .seed = options.seed,
-                              .preprocessing = preprocessing});
+                              .preprocessing = preprocessing,
+                              .schedule = nn::learning_rate_schedule_from_name(options.schedule)});
   Outcome outcome;
   const auto test = [&] {
     outcome.test = nn::evaluate(net, sets.test, preprocessing);
@@ -154,6 +157,7 @@ std::string result_json(const TrainOptions& options, const NamedData& data,
       .member("batch_size", options.batch_size)
       .member("optimizer", options.optimizer)
       .member("lr", options.lr)
+      .member("schedule", options.schedule)
       .member("init", options.init)
       .member("data", data.folder.string())
       .member("run", run.path().string())

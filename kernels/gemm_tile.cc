@@ -88,7 +88,7 @@ HWY_INLINE void FinishTile(const Tile<T>& tile, V (&sum)[kRows][kWidth]) {
     for (int i = 0; i < kRows; ++i) {
       NNKERNELS_UNROLL
       for (int j = 0; j < kWidth; ++j) {
-        sum[i][j] = hn::IfThenZeroElse(hn::Lt(sum[i][j], zero), sum[i][j]);
+        sum[i][j] = hn::IfThenZeroElse(hn::Le(sum[i][j], zero), sum[i][j]);
       }
     }
   }

@@ -33,7 +33,11 @@ Diverged::Diverged(std::int64_t epoch, std::int64_t batch, double loss, double l
 template <class T>
 Trainer<T>::Trainer(Sequential<T>& net, Optimizer<T>& optimizer, const Dataset& data,
                     const TrainerOptions& options)
-    : net_(net), optimizer_(optimizer), data_(data), options_(options) {
+    : net_(net),
+      optimizer_(optimizer),
+      data_(data),
+      options_(options),
+      base_learning_rate_(optimizer.learning_rate()) {
   check_classifier(net, data, "Trainer");
   if (options.batch_size < 1 || options.epochs < 0) {
     throw std::invalid_argument(
@@ -72,6 +76,9 @@ bool Trainer<T>::run_epoch(EpochResult& result) {
     if (!std::isfinite(loss)) {
       throw Diverged(result.epoch, batch, loss, optimizer_.learning_rate());
     }
+    const std::int64_t step = (result.epoch - 1) * batches + batch - 1;
+    optimizer_.set_learning_rate(
+        learning_rate_at(options_.schedule, base_learning_rate_, step, result.epochs * batches));
     optimizer_.step();
 
     result.samples += count;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "nn/data/dataset.h"
+#include "nn/learning_rate.h"
 #include "nn/loss.h"
 #include "nn/optimizer.h"
 #include "nn/sequential.h"
@@ -21,6 +22,7 @@ struct TrainerOptions {
   std::int64_t batch_size = 100;
   std::uint64_t seed = 1;  // of the order of the samples
   Preprocessing preprocessing = {};
+  LearningRateSchedule schedule = LearningRateSchedule::constant;
 };
 
 /// Where training stands, after a batch. Counts start from 1.
@@ -62,8 +64,9 @@ class Diverged : public std::runtime_error {
 ///
 /// Each epoch visits every sample once, in the order permutation(seed, epoch). When batch_size does
 /// not divide the number of samples, the last batch is smaller; its gradient is the mean over its
-/// own size. Nothing is printed. After the first batch nothing is allocated (the callbacks aside).
-/// The result bits depend on seed, data, options and the instruction set alone.
+/// own size. The optimizer's learning rate when the trainer is made is that of the first step; the
+/// schedule sets the others. Nothing is printed. After the first batch nothing is allocated (the
+/// callbacks aside). The result bits depend on seed, data, options and the instruction set alone.
 template <class T>
 class Trainer {
  public:
@@ -91,6 +94,7 @@ class Trainer {
   Optimizer<T>& optimizer_;
   const Dataset& data_;
   TrainerOptions options_;
+  double base_learning_rate_;
   SoftmaxWithLoss<T> loss_;
   std::vector<std::int64_t> order_;   // [data.n]
   Tensor<T> x_;                       // [batch_size][h][w][c]

@@ -8,6 +8,7 @@
 #include "cli/exit_code.h"
 #include "nn/architecture.h"
 #include "nn/initialize.h"
+#include "nn/learning_rate.h"
 #include "nn/optimizer.h"
 #include "tests/cli/process.h"
 
@@ -42,6 +43,7 @@ TEST(Options, DefaultsComeFromTheTable) {
     EXPECT_EQ(options.optimizer, model.optimizers[0].name);
     EXPECT_EQ(options.lr, model.optimizers[0].lr);
     EXPECT_EQ(options.init, model.init);
+    EXPECT_EQ(options.schedule, model.schedule);
     EXPECT_EQ(options.seed, kDefaultSeed);
     EXPECT_EQ(options.machine.threads, 0);
     EXPECT_TRUE(options.machine.pin);
@@ -55,6 +57,7 @@ TEST(Options, TheTableNamesWhatNnKnows) {
   for (const ModelDefaults& model : kModels) {
     models.emplace_back(model.name);
     EXPECT_NO_THROW(nn::initialization_from_name(model.init));
+    EXPECT_NO_THROW(nn::learning_rate_schedule_from_name(model.schedule));
     std::vector<std::string> optimizers;
     for (const OptimizerDefault& entry : model.optimizers) optimizers.emplace_back(entry.name);
     std::vector<std::string> known = nn::optimizer_names();
@@ -75,19 +78,20 @@ TEST(Options, TheLearningRateFollowsTheOptimizer) {
 
 TEST(Options, EveryFlagArrives) {
   const auto options =
-      parse<TrainOptions>({"train",     "--model",  "cnn",         "--data",
-                           "d",         "--epochs", "010",         "--batch-size=7",
-                           "--lr",      "1e-3",     "--optimizer", "momentum",
-                           "--init",    "xavier",   "--seed",      "18446744073709551615",
-                           "--threads", "5",        "--simd",      "avx2",
-                           "--no-pin",  "--out",    "r",           "--force",
-                           "--json",    "-q"});
+      parse<TrainOptions>({"train",      "--model",  "cnn",         "--data",
+                           "d",          "--epochs", "010",         "--batch-size=7",
+                           "--lr",       "1e-3",     "--optimizer", "momentum",
+                           "--init",     "xavier",   "--seed",      "18446744073709551615",
+                           "--threads",  "5",        "--simd",      "avx2",
+                           "--schedule", "constant", "--no-pin",    "--out",
+                           "r",          "--force",  "--json",      "-q"});
   EXPECT_EQ(options.data, "d");
   EXPECT_EQ(options.epochs, 10);  // not octal
   EXPECT_EQ(options.batch_size, 7);
   EXPECT_EQ(options.lr, 1e-3);
   EXPECT_EQ(options.optimizer, "momentum");
   EXPECT_EQ(options.init, "xavier");
+  EXPECT_EQ(options.schedule, "constant");
   EXPECT_EQ(options.seed, UINT64_MAX);
   EXPECT_EQ(options.machine.threads, 5);
   EXPECT_EQ(options.machine.simd, "avx2");

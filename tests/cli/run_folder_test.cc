@@ -49,6 +49,7 @@ TEST_F(RunFolderTest, HoldsModelConfigurationAndMetrics) {
   EXPECT_EQ(config["optimizer"], "adam");
   EXPECT_EQ(config["lr"], 0.002);
   EXPECT_EQ(config["init"], "he");
+  EXPECT_EQ(config["schedule"], "cosine");
   EXPECT_EQ(config["seed"], 1);
   EXPECT_EQ(config["dataset"], "data");
   EXPECT_EQ(config["data"], fs::canonical(dir_ / "data").string());
