@@ -14,7 +14,7 @@ namespace nnkernels {
 namespace {
 
 using detail::kMaxTileRows;
-using detail::kTileWidths;
+using detail::kTwoVectors;
 using detail::Purpose;
 using detail::scratch;
 using detail::Tile;
@@ -64,12 +64,6 @@ Window<T> window(const T* image, std::int64_t h, std::int64_t w, std::int64_t c,
   return {copy, cols * c};
 }
 
-/// The widest tile for the next columns: two vectors unless one is enough.
-template <class T>
-std::size_t width_index(const TileKernels<T>& kernels, std::int64_t cols) {
-  return cols > kernels.lanes ? 1 : 0;
-}
-
 /// A grid of pixels that a stack of tiles runs over, one pixel a row of the implicit matrix A.
 template <class T>
 struct Pixels {
@@ -87,8 +81,8 @@ void run_pixels(const TileKernels<T>& kernels, Tile<T> tile, const Pixels<T>& pi
                 const T* packed, std::int64_t depth, std::int64_t channels, const T* bias) {
   const std::int64_t count = pixels.rows * pixels.cols;
   for (std::int64_t j = 0; j < channels;) {
-    const std::size_t width = width_index(kernels, channels - j);
-    const std::int64_t panel = kTileWidths[width] * kernels.lanes;
+    const std::size_t width = kernels.width_for(channels - j, kTwoVectors);
+    const std::int64_t panel = kernels.columns[width];
     const std::int64_t mr = kernels.max_rows[width];
     const std::int64_t tiles = (count + mr - 1) / mr;
     tile.b = packed + j * depth;
@@ -128,7 +122,7 @@ void pack_panels(const TileKernels<T>& kernels, const T* b, std::ptrdiff_t col_s
                  std::ptrdiff_t row_stride, std::int64_t cols, std::int64_t first,
                  std::int64_t rows, std::int64_t depth, T* packed) {
   for (std::int64_t j = 0; j < cols;) {
-    const std::int64_t panel = kTileWidths[width_index(kernels, cols - j)] * kernels.lanes;
+    const std::int64_t panel = kernels.columns[kernels.width_for(cols - j, kTwoVectors)];
     kernels.pack(b + j * col_stride, col_stride, row_stride, std::min(panel, cols - j), panel, rows,
                  packed + j * depth + first * panel);
     j += panel;
@@ -275,8 +269,8 @@ void backward_weights_piece(const ConvShape& s, const T* x, const T* dy, std::in
       tile.segment_length = ow;
       tile.beta = image == first && chunk == 0 ? T{0} : T{1};
       for (std::int64_t j = 0; j < s.oc;) {
-        const std::size_t width = width_index(kernels, s.oc - j);
-        const std::int64_t panel = kTileWidths[width] * kernels.lanes;
+        const std::size_t width = kernels.width_for(s.oc - j, kTwoVectors);
+        const std::int64_t panel = kernels.columns[width];
         const std::int64_t tiles = (rows + kernels.max_rows[width] - 1) / kernels.max_rows[width];
         tile.cols = std::min(s.oc - j, panel);
         tile.b = pack ? packed + j * depth : dy_chunk + j;

@@ -118,15 +118,17 @@ void finish_rows(T alpha, const T* sums, T beta, MatrixView<T> c, const Epilogue
   }
 }
 
-/// The widest tile for the next columns: its vectors must all be needed.
+/// The widest tile that has `rows` rows: few rows leave registers for more columns.
 template <class T>
-int width_index(const TileKernels<T>& kernels, std::int64_t rows, std::int64_t cols) {
-  int index = 1;
-  while (index < 3 && rows <= kernels.max_rows[static_cast<std::size_t>(index) + 1]) ++index;
-  while (index > 0 && cols <= (kTileWidths[static_cast<std::size_t>(index)] - 1) * kernels.lanes) {
-    --index;
-  }
+std::size_t widest_tile(const TileKernels<T>& kernels, std::int64_t rows) {
+  std::size_t index = detail::kTwoVectors;
+  while (index + 1 < kTileWidths && rows <= kernels.max_rows[index + 1]) ++index;
   return index;
+}
+
+template <class T>
+std::size_t width_index(const TileKernels<T>& kernels, std::int64_t rows, std::int64_t cols) {
+  return kernels.width_for(cols, widest_tile(kernels, rows));
 }
 
 /// How a product is cut into blocks and pieces. Depends on the shape and strides alone.
@@ -142,9 +144,9 @@ struct Cut {
 template <class T>
 Cut<T> cut(const TileKernels<T>& kernels, const Product<T>& p) {
   const std::int64_t m = p.c.rows, n = p.c.cols, k = p.a.cols;
-  const int width = width_index(kernels, m, n);
-  const std::int64_t mr = kernels.max_rows[static_cast<std::size_t>(width)];
-  const std::int64_t nr = kTileWidths[static_cast<std::size_t>(width)] * kernels.lanes;
+  const std::size_t width = width_index(kernels, m, n);
+  const std::int64_t mr = kernels.max_rows[width];
+  const std::int64_t nr = kernels.columns[width];
   Cut<T> result;
   const std::int64_t max_depth = kDepthBytes / static_cast<std::int64_t>(sizeof(T));
   const std::int64_t depth_blocks = (k + max_depth - 1) / max_depth;
@@ -177,8 +179,7 @@ class Piece {
   /// `packed_b` is the panel that holds column `col`, or null: B is read where it lies.
   void run(std::int64_t row, std::int64_t rows, std::int64_t col, std::int64_t cols,
            const T* packed_b) const {
-    const std::size_t first_width =
-        static_cast<std::size_t>(width_index(kernels_, p_.c.rows, cols));
+    const std::size_t first_width = width_index(kernels_, p_.c.rows, cols);
     const std::int64_t tiles =
         (rows + kernels_.max_rows[first_width] - 1) / kernels_.max_rows[first_width];
     const auto tile_begin = [&](std::int64_t t) { return rows * t / tiles; };
@@ -201,8 +202,8 @@ class Piece {
     tile.relu = last && p_.epilogue.activation == Activation::relu;
 
     for (std::int64_t j = 0; j < cols;) {
-      const auto width = static_cast<std::size_t>(width_index(kernels_, p_.c.rows, cols - j));
-      const std::int64_t panel = kTileWidths[width] * kernels_.lanes;
+      const auto width = width_index(kernels_, p_.c.rows, cols - j);
+      const std::int64_t panel = kernels_.columns[width];
       tile.cols = std::min(cols - j, panel);
       tile.b = packed_b != nullptr ? packed_b + j * depth_ : &p_.b(k_first_, col + j);
       tile.b_step = packed_b != nullptr ? panel : p_.b.row_stride;
@@ -246,15 +247,12 @@ class Piece {
 template <class T>
 void pack_b(const TileKernels<T>& kernels, const Product<T>& p, std::int64_t k_first,
             std::int64_t depth, std::int64_t col, std::int64_t cols, T* packed) {
-  const std::int64_t panel =
-      kTileWidths[static_cast<std::size_t>(width_index(kernels, p.c.rows, cols))] * kernels.lanes;
+  const std::int64_t panel = kernels.columns[width_index(kernels, p.c.rows, cols)];
   const std::int64_t panels = (cols + panel - 1) / panel;
   const double bytes = 2.0 * static_cast<double>(depth * cols) * sizeof(T);
   parallel_for(panels, bytes / kBytesPerMicrosecond, [&](std::int64_t index, int) {
     for (std::int64_t j = index * panel; j < std::min(cols, (index + 1) * panel);) {
-      const std::int64_t width =
-          kTileWidths[static_cast<std::size_t>(width_index(kernels, p.c.rows, cols - j))] *
-          kernels.lanes;
+      const std::int64_t width = kernels.columns[width_index(kernels, p.c.rows, cols - j)];
       kernels.pack(&p.b(k_first, col + j), p.b.col_stride, p.b.row_stride,
                    std::min(width, cols - j), width, depth, packed + j * depth);
       j += width;
@@ -284,8 +282,7 @@ void multiply(const Product<T>& p) {
   const std::int64_t m = p.c.rows, n = p.c.cols, k = p.a.cols;
   for (std::int64_t col = 0; col < n; col += cuts.columns) {
     const std::int64_t cols = std::min(cuts.columns, n - col);
-    const std::int64_t panel =
-        kTileWidths[static_cast<std::size_t>(width_index(kernels, m, cols))] * kernels.lanes;
+    const std::int64_t panel = kernels.columns[width_index(kernels, m, cols)];
     const std::int64_t panels = (cols + panel - 1) / panel;
     const std::int64_t groups = std::min(cuts.column_groups, panels);
     for (std::int64_t k_first = 0; k_first < k; k_first += cuts.depth) {

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "hwy/cache_control.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/gemm_tile.cc"
 #include "hwy/foreach_target.h"
@@ -32,20 +34,19 @@ using detail::TileKernels;
 /// A (without FMA also the product) share 32 registers (AVX-512, NEON) or 16. 14 x 2 and 6 x 4
 /// vectors leave the fewest of the 32 idle at the best ratio of arithmetic to loads.
 #if HWY_TARGET == HWY_AVX3
-inline constexpr std::array<int, 4> kMaxRows = {14, 14, 6, 2};
+inline constexpr std::array<int, kTileWidths> kMaxRows = {14, 14, 14, 6, 2};
 #elif HWY_TARGET == HWY_NEON
-inline constexpr std::array<int, 4> kMaxRows = {8, 8, 4, 2};
+inline constexpr std::array<int, kTileWidths> kMaxRows = {0, 8, 8, 4, 2};
 #elif HWY_TARGET == HWY_SCALAR
-inline constexpr std::array<int, 4> kMaxRows = {4, 2, 0, 0};
+inline constexpr std::array<int, kTileWidths> kMaxRows = {0, 4, 2, 0, 0};
 #else
-inline constexpr std::array<int, 4> kMaxRows = {6, 6, 2, 1};
+inline constexpr std::array<int, kTileWidths> kMaxRows = {0, 6, 6, 2, 1};
 #endif
 
 /// Applies alpha, beta, bias and ReLU and stores the tile: one unrolled pass a step, so that the
 /// accumulators stay in registers.
-template <int kRows, int kWidth, class T, class V>
-HWY_INLINE void FinishTile(const Tile<T>& tile, V (&sum)[kRows][kWidth]) {
-  const hn::ScalableTag<T> d;
+template <int kRows, int kWidth, class D, class T, class V>
+HWY_INLINE void FinishTile(D d, const Tile<T>& tile, V (&sum)[kRows][kWidth]) {
   const std::size_t lanes = hn::Lanes(d);
   const std::size_t last = static_cast<std::size_t>(tile.cols) - (kWidth - 1) * lanes;
   const bool whole = last == lanes;
@@ -108,16 +109,20 @@ HWY_INLINE void FinishTile(const Tile<T>& tile, V (&sum)[kRows][kWidth]) {
   }
 }
 
-template <int kRows, int kWidth, bool kAdjacent, bool kMasked, class T>
+template <class D, int kRows, int kWidth, bool kAdjacent, bool kMasked, class T = hn::TFromD<D>>
 void RunTile(const Tile<T>& tile) {
-  const hn::ScalableTag<T> d;
-  using V = hn::Vec<decltype(d)>;
+  const D d;
+  using V = hn::Vec<D>;
   const std::size_t lanes = hn::Lanes(d);
   const std::size_t last = static_cast<std::size_t>(tile.cols) - (kWidth - 1) * lanes;
 
   const T* rows[kRows];
   NNKERNELS_UNROLL
   for (int i = 0; i < kRows; ++i) rows[i] = tile.rows[kAdjacent ? 0 : i];
+
+  // C is written at the end; asked for now, its lines arrive during the k loop.
+  NNKERNELS_UNROLL
+  for (int i = 0; i < kRows; ++i) hwy::Prefetch(tile.c[i]);
 
   V sum[kRows][kWidth];
   NNKERNELS_UNROLL
@@ -154,7 +159,7 @@ void RunTile(const Tile<T>& tile) {
     }
   }
 
-  FinishTile<kRows, kWidth>(tile, sum);
+  FinishTile<kRows, kWidth>(d, tile, sum);
 }
 
 /// panel[p * width + i] = source[i * line_stride + p] for p < k and i < count: the packing that
@@ -172,6 +177,9 @@ void PackTransposed(const T* HWY_RESTRICT source, std::ptrdiff_t line_stride, st
     const T* HWY_RESTRICT from = source + done * line_stride;
     T* HWY_RESTRICT to = panel + done;
     for (std::int64_t p = 0; p < whole_k; p += kBlock, to += kBlock * width) {
+      // The lines of a large matrix are too short for the hardware to notice a pattern: without
+      // this every line of the next block is waited for. Each of its cache lines is asked for once.
+      hwy::Prefetch(from + (kBlock + p / kBlock % kBlock) * line_stride + p);
       const auto line0 = hn::LoadU(d, from + p);
       const auto line1 = hn::LoadU(d, from + line_stride + p);
       if constexpr (kBlock == 4) {
@@ -284,31 +292,36 @@ void Dot(const T* a, std::ptrdiff_t row_stride, const T* x, std::int64_t rows, s
     DotRows<1>(a + i * row_stride, row_stride, x, k, y + i * y_stride, y_stride);
 }
 
-template <class T, int kWidthIndex, int kRows>
+template <class D, int kWidthIndex, int kWidth, int kRows, class T>
 void AddTile(TileKernels<T>& kernels) {
   if constexpr (kRows <= kMaxRows[kWidthIndex]) {
-    constexpr int kWidth = kTileWidths[kWidthIndex];
     auto& tile = kernels.tile[kWidthIndex][kRows];
-    tile[0][0] = RunTile<kRows, kWidth, false, false, T>;
-    if constexpr (kHasMasks) tile[0][1] = RunTile<kRows, kWidth, false, true, T>;
+    tile[0][0] = RunTile<D, kRows, kWidth, false, false>;
+    if constexpr (kHasMasks) tile[0][1] = RunTile<D, kRows, kWidth, false, true>;
     if constexpr (kWidth <= 2) {
-      tile[1][0] = RunTile<kRows, kWidth, true, false, T>;
-      if constexpr (kHasMasks) tile[1][1] = RunTile<kRows, kWidth, true, true, T>;
+      tile[1][0] = RunTile<D, kRows, kWidth, true, false>;
+      if constexpr (kHasMasks) tile[1][1] = RunTile<D, kRows, kWidth, true, true>;
     }
   }
 }
 
 template <class T, int... kRows>
 TileKernels<T> MakeKernels(std::integer_sequence<int, kRows...>) {
-  const hn::ScalableTag<T> d;
+  using D = hn::ScalableTag<T>;
+  const int lanes = static_cast<int>(hn::Lanes(D()));
   TileKernels<T> kernels;
-  kernels.lanes = static_cast<int>(hn::Lanes(d));
+  kernels.lanes = lanes;
   kernels.masked = kHasMasks;
+  kernels.granule = kMaxRows[0] > 0 ? lanes / 2 : lanes;
+  kernels.columns = {lanes / 2, lanes, 2 * lanes, 4 * lanes, 8 * lanes};
   kernels.max_rows = kMaxRows;
-  (AddTile<T, 0, kRows + 1>(kernels), ...);
-  (AddTile<T, 1, kRows + 1>(kernels), ...);
-  (AddTile<T, 2, kRows + 1>(kernels), ...);
-  (AddTile<T, 3, kRows + 1>(kernels), ...);
+#if HWY_TARGET == HWY_AVX3
+  (AddTile<hn::Half<D>, 0, 1, kRows + 1>(kernels), ...);
+#endif
+  (AddTile<D, 1, 1, kRows + 1>(kernels), ...);
+  (AddTile<D, 2, 2, kRows + 1>(kernels), ...);
+  (AddTile<D, 3, 4, kRows + 1>(kernels), ...);
+  (AddTile<D, 4, 8, kRows + 1>(kernels), ...);
   kernels.pack = Pack<T>;
   kernels.dot = Dot<T>;
   return kernels;

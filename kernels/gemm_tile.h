@@ -33,7 +33,7 @@ struct Tile {
   std::ptrdiff_t b_step = 0;
 
   T* const* c = nullptr;  // mr pointers to rows of C
-  std::int64_t cols = 0;  // of C, in (lanes * (width - 1), lanes * width]
+  std::int64_t cols = 0;  // of C; every vector of the tile has at least one
   T alpha = 1;
   T beta = 0;               // 0: C is not read
   const T* bias = nullptr;  // cols elements, or null
@@ -43,20 +43,32 @@ struct Tile {
 template <class T>
 using TileKernel = void (*)(const Tile<T>& tile);
 
-/// Tiles are 1, 2, 4 or 8 vectors wide; index 0 to 3 in the tables.
-inline constexpr std::array<int, 4> kTileWidths = {1, 2, 4, 8};
+/// Tiles are half a vector or 1, 2, 4 or 8 vectors wide: index 0 to 4 in the tables.
+inline constexpr std::size_t kTileWidths = 5;
+inline constexpr std::size_t kTwoVectors = 2;
 inline constexpr int kMaxTileRows = 14;
 
 /// The tiles of one instruction set for one element type.
 template <class T>
 struct TileKernels {
-  int lanes = 0;                     // elements in a vector
-  bool masked = false;               // whether there are masked tiles
-  std::array<int, 4> max_rows = {};  // the largest mr for each width
-  /// [width index][mr][adjacent][masked]; null where there is none: adjacent tiles are 1 or 2
+  int lanes = 0;        // elements in a vector
+  bool masked = false;  // whether there are masked tiles
+  /// What narrower vectors save: half a vector where these run twice as fast (AVX-512 on 256-bit
+  /// units), else a whole one, and then there are no tiles of half a vector.
+  int granule = 0;
+  std::array<int, kTileWidths> columns = {};   // nr: elements, for each width
+  std::array<int, kTileWidths> max_rows = {};  // the largest mr for each width
+  /// [width index][mr][adjacent][masked]; null where there is none: adjacent tiles are at most 2
   /// vectors wide.
-  std::array<std::array<std::array<std::array<TileKernel<T>, 2>, 2>, kMaxTileRows + 1>, 4> tile =
-      {};
+  std::array<std::array<std::array<std::array<TileKernel<T>, 2>, 2>, kMaxTileRows + 1>, kTileWidths>
+      tile = {};
+
+  /// The widest tile, up to index `widest`, for the next columns of C that would not leave a
+  /// granule or more of itself idle.
+  std::size_t width_for(std::int64_t cols, std::size_t widest) const {
+    while (widest > 0 && cols <= columns[widest] - granule) --widest;
+    return widest;
+  }
 
   /// Packs `count` lines of a matrix into a panel: panel[p * width + i] = source[i * line_stride +
   /// p * step_stride] for i < count and p < k, and 0 for count <= i < width.
