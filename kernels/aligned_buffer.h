@@ -13,17 +13,14 @@ namespace nnkernels {
 inline constexpr std::size_t kAlignment = 64;
 
 /// An array of `size()` elements that starts on a cache line; the elements are not initialised.
-/// Move-only. T must be trivial. Throws std::bad_alloc when memory is short.
+/// Move-only. T must be trivial. Throws std::bad_alloc when memory is short, and
+/// its heir std::bad_array_new_length when `size` is negative or no address space could hold it.
 template <class T>
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
   explicit AlignedBuffer(std::int64_t size)
-      : data_(size == 0
-                  ? nullptr
-                  : static_cast<T*>(::operator new (static_cast<std::size_t>(size) * sizeof(T),
-                                                    std::align_val_t{kAlignment}))),
-        size_(size) {}
+      : data_(size == 0 ? nullptr : allocate(size)), size_(size) {}
   AlignedBuffer(AlignedBuffer&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
@@ -44,6 +41,14 @@ class AlignedBuffer {
   }
 
  private:
+  static T* allocate(std::int64_t size) {
+    if (size < 0 || size > PTRDIFF_MAX / static_cast<std::int64_t>(sizeof(T))) {
+      throw std::bad_array_new_length();
+    }
+    const std::size_t bytes = static_cast<std::size_t>(size) * sizeof(T);
+    return static_cast<T*>(::operator new (bytes, std::align_val_t{kAlignment}));
+  }
+
   T* data_ = nullptr;
   std::int64_t size_ = 0;
 };

@@ -24,7 +24,7 @@ using detail::TileKernels;
 /// the packing of a window cheap, few enough that its pixels stay in the L1 and L2 cache.
 constexpr std::int64_t kPiecePixels = 448;
 /// The pixels of x and dy that one pass of conv_backward_weights reads again for every tile.
-constexpr std::int64_t kChunkBytes = 256 * 1024;
+constexpr std::int64_t kChunkBytes = 1 << 18;
 /// A gradient piece is worth a buffer of its own from this many floating-point operations on.
 constexpr double kPieceFlops = 16e6;
 constexpr std::int64_t kMaxGradientPieces = 16;
@@ -158,8 +158,11 @@ Window<T> input_window(const ConvShape& s, const T* image, std::int64_t first, s
 struct Phase {
   Phase(std::int64_t phase_, std::int64_t size, std::int64_t kernel, std::int64_t stride_,
         std::int64_t pad_, std::int64_t dilation_)
-      : phase(phase_), stride(stride_), pad(pad_), dilation(dilation_) {
-    t_first = -floor_div(phase - pad, stride);
+      : phase(phase_),
+        stride(stride_),
+        pad(pad_),
+        dilation(dilation_),
+        t_first(-floor_div(phase_ - pad_, stride_)) {
     const std::int64_t t_last = floor_div(size - 1 + pad - phase, stride);
     count = std::max<std::int64_t>(0, t_last - t_first + 1);
     for (std::int64_t k = kernel - 1; k >= 0; --k) {
@@ -173,7 +176,8 @@ struct Phase {
   std::int64_t pixel(std::int64_t t) const { return phase + stride * t - pad; }
 
   std::int64_t phase, stride, pad, dilation;
-  std::int64_t t_first = 0, count = 0;  // t in [t_first, t_first + count)
+  std::int64_t t_first;
+  std::int64_t count = 0;  // t in [t_first, t_first + count)
   std::int64_t taps = 0, first_tap = 0, last_tap = 0;
 };
 
@@ -213,7 +217,7 @@ void backward_data_phase(const ConvShape& s, const Phase& h, const Phase& w, con
     const Window<T> in = window(dy + image * oh * ow * s.oc, oh, ow, s.oc, top,
                                 t_end - t + h.shift(h.last_tap) - h.shift(h.first_tap), left,
                                 w.count + w.shift(w.last_tap) - w.shift(w.first_tap));
-    std::ptrdiff_t* const segments = scratch<std::ptrdiff_t>(Purpose::offsets, segment_count);
+    auto* const segments = scratch<std::ptrdiff_t>(Purpose::offsets, segment_count);
     std::ptrdiff_t* segment = segments;
     for (std::int64_t kh = h.last_tap; kh >= h.first_tap; --kh) {
       if (!h.has(kh)) continue;
@@ -248,7 +252,7 @@ void backward_weights_piece(const ConvShape& s, const T* x, const T* dy, std::in
   const std::int64_t chunks = std::clamp<std::int64_t>(oh * row_bytes / kChunkBytes, 1, oh);
   const bool masked = s.oc % kernels.lanes != 0;
   const bool pack = masked && !kernels.masked;
-  std::ptrdiff_t* const segments = scratch<std::ptrdiff_t>(Purpose::offsets, oh);
+  auto* const segments = scratch<std::ptrdiff_t>(Purpose::offsets, oh);
 
   for (std::int64_t image = first; image < last; ++image) {
     for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
@@ -347,7 +351,7 @@ void conv_forward(const ConvShape& s, const T* x, const T* w, T* y, const Epilog
     Tile<T> tile;
     tile.segment_count = s.dilation_w == 1 ? s.kh : s.kh * s.kw;
     tile.segment_length = s.dilation_w == 1 ? s.kw * s.ic : s.ic;
-    std::ptrdiff_t* const segments = scratch<std::ptrdiff_t>(Purpose::offsets, tile.segment_count);
+    auto* const segments = scratch<std::ptrdiff_t>(Purpose::offsets, tile.segment_count);
     kernel_segments(s, in.row_length, segments);
     tile.segments = segments;
     tile.relu = epilogue.activation == Activation::relu;
@@ -373,9 +377,10 @@ void conv_backward_data(const ConvShape& s, const T* dy, const T* w, T* dx) {
   if (s.stride_h > s.kh || s.stride_w > s.kw || s.dilation_h > 1 || s.dilation_w > 1) {
     std::fill_n(dx, s.x_size(), T{0});
   }
-  for (std::int64_t i = 0; i < s.stride_h; ++i) {
+  // Phases beyond the padded image hold no pixel.
+  for (std::int64_t i = 0; i < std::min(s.stride_h, s.ih + s.pad_h); ++i) {
     const Phase h(i, s.ih, s.kh, s.stride_h, s.pad_h, s.dilation_h);
-    for (std::int64_t j = 0; j < s.stride_w; ++j) {
+    for (std::int64_t j = 0; j < std::min(s.stride_w, s.iw + s.pad_w); ++j) {
       const Phase v(j, s.iw, s.kw, s.stride_w, s.pad_w, s.dilation_w);
       if (h.taps * v.taps * h.count * v.count > 0) backward_data_phase(s, h, v, dy, w, dx);
     }

@@ -22,12 +22,13 @@ using detail::TileKernels;
 
 // Block sizes, in bytes where the element size matters. A row block of A (kRowBlock x depth) and a
 // panel of B stay in the L2 cache, a packed block of B in the L3 cache.
-constexpr std::int64_t kDepthBytes = 2048;       // kc: 512 floats
-constexpr std::int64_t kColumnBytes = 3072 * 4;  // nc: columns of B packed at a time
-constexpr std::int64_t kRowBlock = 8 * 14;       // mc
-constexpr std::int64_t kPieces = 8;              // at least, where the tiles allow it
+constexpr std::int64_t kDepthBytes = 2048;  // kc: 512 floats
+constexpr std::int64_t kColumnBytes =
+    12288;                               // nc: 3072 columns of floats in B are packed at a time
+constexpr std::int64_t kRowBlock = 112;  // mc: 8 tiles of 14 rows
+constexpr std::int64_t kPieces = 8;      // at least, where the tiles allow it
 // A product of at most this size takes its operands as they are.
-constexpr std::int64_t kSmallBytes = 32 * 1024;
+constexpr std::int64_t kSmallBytes = 1 << 15;
 
 /// One product whose rows of C are contiguous, and how it is cut.
 template <class T>
@@ -106,15 +107,24 @@ void check_arguments(T alpha, MatrixView<const T> a, MatrixView<const T> b, Matr
 /// no tile stores itself. Null sums count as zeros.
 template <class T>
 void finish_rows(T alpha, const T* sums, T beta, MatrixView<T> c, const Epilogue<T>& epilogue) {
-  T* const row = scratch<T>(Purpose::vector, c.cols);
-  for (std::int64_t i = 0; i < c.rows; ++i) {
-    for (std::int64_t j = 0; j < c.cols; ++j) {
-      T y = sums == nullptr ? T{0} : alpha * sums[i * c.cols + j];
-      if (beta != T{0}) y += beta * c(i, j);
-      row[j] = epilogue.bias == nullptr ? y : y + epilogue.bias[j];
+  // Enough rows at a time to make a call of the activation worth it.
+  const std::int64_t block = std::clamp<std::int64_t>(2048 / c.cols, 1, c.rows);
+  T* const values = scratch<T>(Purpose::vector, block * c.cols);
+  for (std::int64_t first = 0; first < c.rows; first += block) {
+    const std::int64_t rows = std::min(block, c.rows - first);
+    for (std::int64_t i = 0; i < rows; ++i) {
+      for (std::int64_t j = 0; j < c.cols; ++j) {
+        T y = sums == nullptr ? T{0} : alpha * sums[(first + i) * c.cols + j];
+        if (beta != T{0}) y += beta * c(first + i, j);
+        values[i * c.cols + j] = epilogue.bias == nullptr ? y : y + epilogue.bias[j];
+      }
     }
-    activation_forward(epilogue.activation, c.cols, row, row);
-    for (std::int64_t j = 0; j < c.cols; ++j) c(i, j) = row[j];
+    if (epilogue.activation != Activation::identity) {
+      activation_forward(epilogue.activation, rows * c.cols, values, values);
+    }
+    for (std::int64_t i = 0; i < rows; ++i) {
+      for (std::int64_t j = 0; j < c.cols; ++j) c(first + i, j) = values[i * c.cols + j];
+    }
   }
 }
 

@@ -33,7 +33,7 @@ using detail::TileKernels;
 /// How many rows fit: rows * width accumulators, `width` vectors of B and one broadcast element of
 /// A (without FMA also the product) share 32 registers (AVX-512, NEON) or 16. 14 x 2 and 6 x 4
 /// vectors leave the fewest of the 32 idle at the best ratio of arithmetic to loads.
-#if HWY_TARGET == HWY_AVX3
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3  // better targets have lower numbers
 inline constexpr std::array<int, kTileWidths> kMaxRows = {14, 14, 14, 6, 2};
 #elif HWY_TARGET == HWY_NEON
 inline constexpr std::array<int, kTileWidths> kMaxRows = {0, 8, 8, 4, 2};
@@ -213,7 +213,7 @@ template <class T>
 void Pack(const T* source, std::ptrdiff_t line_stride, std::ptrdiff_t step_stride,
           std::int64_t count, std::int64_t width, std::int64_t k, T* panel) {
   const hn::ScalableTag<T> d;
-  const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   if (line_stride == 1) {
     for (std::int64_t p = 0; p < k; ++p, source += step_stride, panel += width) {
       std::int64_t i = 0;
@@ -248,7 +248,7 @@ void DotRows(const T* HWY_RESTRICT a, std::ptrdiff_t row_stride, const T* HWY_RE
              std::int64_t k, T* HWY_RESTRICT y, std::ptrdiff_t y_stride) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
-  const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   V sum[kRows][2];
   NNKERNELS_UNROLL
   for (int i = 0; i < kRows; ++i) sum[i][0] = sum[i][1] = hn::Zero(d);
@@ -315,7 +315,7 @@ TileKernels<T> MakeKernels(std::integer_sequence<int, kRows...>) {
   kernels.granule = kMaxRows[0] > 0 ? lanes / 2 : lanes;
   kernels.columns = {lanes / 2, lanes, 2 * lanes, 4 * lanes, 8 * lanes};
   kernels.max_rows = kMaxRows;
-#if HWY_TARGET == HWY_AVX3
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
   (AddTile<hn::Half<D>, 0, 1, kRows + 1>(kernels), ...);
 #endif
   (AddTile<D, 1, 1, kRows + 1>(kernels), ...);

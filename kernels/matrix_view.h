@@ -34,8 +34,8 @@ struct MatrixView {
 
   /// A view of mutable elements converts to a view of constant ones.
   template <class U>
-  requires std::is_same_v<const U, T> MatrixView(
-      const MatrixView<U>& other)  // NOLINT(google-explicit-constructor): as with pointers
+  // As with pointers. NOLINTNEXTLINE(google-explicit-constructor)
+  requires std::is_same_v<const U, T> MatrixView(const MatrixView<U>& other)
       : MatrixView(other.data, other.rows, other.cols, other.row_stride, other.col_stride) {}
 
   MatrixView transposed() const { return {data, cols, rows, col_stride, row_stride}; }

@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <atomic>
 #include <memory>
-#include <mutex>
+#include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "kernels/simd.h"
 #include "tbb/global_control.h"
 #include "tbb/info.h"
 #include "tbb/parallel_for.h"
@@ -33,22 +35,21 @@ std::vector<int> allowed_cpus() {
   return cpus;
 }
 
-void bind_this_thread(const std::vector<int>& cpus) {
+void bind_this_thread(std::span<const int> cpus) {
   cpu_set_t set;
   CPU_ZERO(&set);
   for (const int cpu : cpus) CPU_SET(cpu, &set);
   pthread_setaffinity_np(pthread_self(), sizeof set, &set);
 }
 
-/// Whether this thread has been bound as the caller of a loop: it stays so, since binding it anew
-/// would cost a system call a loop.
+/// Whether bind_caller() has bound this thread.
 thread_local bool caller_is_bound = false;
 
-/// Binds each thread to the CPU of its place in the arena for as long as it is in the arena.
+/// Binds each worker to the CPU of its place in the arena, or to all, while it is in the arena.
 class Pinning : public tbb::task_scheduler_observer {
  public:
-  Pinning(tbb::task_arena& arena, const std::vector<int>& cpus)
-      : tbb::task_scheduler_observer(arena), cpus_(cpus) {
+  Pinning(tbb::task_arena& arena, std::span<const int> cpus, bool pin)
+      : tbb::task_scheduler_observer(arena), cpus_(cpus), pin_(pin) {
     observe(true);
   }
   ~Pinning() override { observe(false); }
@@ -56,50 +57,69 @@ class Pinning : public tbb::task_scheduler_observer {
   Pinning& operator=(const Pinning&) = delete;
 
   void on_scheduler_entry(bool is_worker) override {
-    if (!is_worker && std::exchange(caller_is_bound, true)) return;
+    if (!is_worker) return;
     const auto place = static_cast<std::size_t>(tbb::this_task_arena::current_thread_index());
-    bind_this_thread({cpus_[place % cpus_.size()]});
+    bind_this_thread(pin_ ? cpus_.subspan(place % cpus_.size(), 1) : cpus_);
   }
   void on_scheduler_exit(bool is_worker) override {
-    if (is_worker) bind_this_thread(cpus_);
+    if (is_worker && pin_) bind_this_thread(cpus_);
   }
 
  private:
-  const std::vector<int>& cpus_;
+  std::span<const int> cpus_;
+  bool pin_;
 };
 
-/// The workers. An arena with a place for the caller and one for each other thread; TBB would
-/// otherwise not start more threads than there are CPUs.
+/// The workers: an arena with a place for the caller and one for each other thread.
 struct Pool {
-  Pool(int count, bool pin, const std::vector<int>& cpus)
-      : limit(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(count)),
-        arena(count) {
-    if (pin && static_cast<std::size_t>(count) <= cpus.size()) {
-      arena.initialize();
-      pinning = std::make_unique<Pinning>(arena, cpus);
+  Pool(int count, std::span<const int> cpus, bool pin, bool ever_pinned) : arena(count) {
+    // TBB starts no more threads than there are CPUs unless it is told to.
+    if (count > tbb::info::default_concurrency()) {
+      limit.emplace(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(count));
     }
+    arena.initialize();
+    // Workers outlive a pool; those of a pinned one must be let go.
+    if (ever_pinned) pinning.emplace(arena, cpus, pin);
   }
-  tbb::global_control limit;
+  std::optional<tbb::global_control> limit;
   tbb::task_arena arena;
-  std::unique_ptr<Pinning> pinning;
+  std::optional<Pinning> pinning;
 };
 
 /// Never destroyed: worker threads may outlive every static object.
 struct State {
-  /// Of the process at the start: a pinned thread is allowed one CPU only.
+  /// Of the process at the start, for us and for TBB, which counts them when it is first asked: a
+  /// pinned thread is allowed one CPU only.
   const std::vector<int> cpus = allowed_cpus();
+  const int concurrency = tbb::info::default_concurrency();
   std::atomic<int> threads = std::max(1, static_cast<int>(cpus.size()));
   /// Sharing a loop costs about 1 us when the workers are awake and 5 us when they must be woken.
   std::atomic<double> worth_sharing = 10.0;
   bool pin = false;
+  bool ever_pinned = false;
   std::unique_ptr<Pool> pool;  // made when first needed
   // Held while a loop uses the pool, or a setter replaces it.
   std::atomic_flag busy = ATOMIC_FLAG_INIT;
+  const bool simd = detail::simd_environment_applied();
+
+  /// Pinning means nothing with more threads than CPUs.
+  bool pins() const { return pin && static_cast<std::size_t>(threads) <= cpus.size(); }
 };
 
 State& state() {
-  static State* instance = new State;
+  static auto* instance = new State;
   return *instance;
+}
+
+/// The caller works at the first place, so the first CPU is its own.
+void bind_caller() {
+  const State& s = state();
+  if (s.pins()) {
+    bind_this_thread(std::span(s.cpus).first(1));
+  } else if (caller_is_bound) {
+    bind_this_thread(s.cpus);
+  }
+  caller_is_bound = s.pins();
 }
 
 thread_local bool inside_piece = false;
@@ -139,13 +159,15 @@ void set_threads(int count) {
   const Exclusive exclusive;
   if (count != state().threads) state().pool.reset();
   state().threads = count;
+  bind_caller();
 }
 
 void set_pinning(bool on) {
   const Exclusive exclusive;
   if (on != state().pin) state().pool.reset();
   state().pin = on;
-  if (!on && std::exchange(caller_is_bound, false)) bind_this_thread(state().cpus);
+  state().ever_pinned |= on;
+  bind_caller();
 }
 
 namespace detail {
@@ -167,7 +189,7 @@ void parallel_for(std::int64_t pieces, double microseconds, LoopBody body, void*
     std::atomic_flag& flag;
     ~Release() { flag.clear(std::memory_order_release); }
   } const release{s.busy};
-  if (!s.pool) s.pool = std::make_unique<Pool>(s.threads, s.pin, s.cpus);
+  if (!s.pool) s.pool = std::make_unique<Pool>(s.threads, s.cpus, s.pins(), s.ever_pinned);
 
   // One task a thread, which takes pieces until none is left. A worker that wakes up late finds
   // nothing to do, and the caller never waits for one that has not begun.

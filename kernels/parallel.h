@@ -15,10 +15,12 @@ int threads();
 /// kernel runs. Throws std::invalid_argument unless 1 <= count <= 1024.
 void set_threads(int count);
 
-/// Pins each worker thread, and each thread that starts a parallel loop, to a CPU of its own while
-/// it works for a loop of this library; off at first. Programs that have the machine to themselves
-/// gain up to a factor of two at small sizes, since schedulers often put two threads on one core.
-/// Takes no effect while threads() exceeds the number of CPUs.
+/// Binds the calling thread to the first CPU that this process may run on, and each worker to one
+/// of the others; off at first, and on until it is switched off. For programs that have the machine
+/// to themselves: schedulers often put two threads on one core, and pinning then gains up to a
+/// factor of two at small sizes. To be called, like set_threads(), by the thread that will start
+/// the loops. A thread which that thread starts later inherits the binding from it. Without effect
+/// while threads() exceeds the number of CPUs.
 void set_pinning(bool on);
 
 namespace detail {

@@ -2,9 +2,11 @@
 #ifndef NNKERNELS_KERNELS_SCRATCH_H_
 #define NNKERNELS_KERNELS_SCRATCH_H_
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 
 #include "kernels/aligned_buffer.h"
 
@@ -15,14 +17,16 @@ namespace nnkernels::detail {
 /// so no other piece can begin on its thread meanwhile.
 enum class Purpose { packed_a, packed_b, result, vector, image, offsets, partial_sums, count };
 
-/// At least `size` elements that stay valid until this thread asks again for the same purpose.
-/// Grows and never shrinks, so a repeated computation allocates only the first time.
+/// At least `size` elements, never null, that stay valid until this thread asks again for the same
+/// purpose. Grows and never shrinks, so a repeated computation allocates only the first time.
 template <class T>
 T* scratch(Purpose purpose, std::int64_t size) {
   thread_local std::array<AlignedBuffer<std::byte>, static_cast<std::size_t>(Purpose::count)>
       buffers;
   AlignedBuffer<std::byte>& buffer = buffers[static_cast<std::size_t>(purpose)];
-  buffer.reserve(size * static_cast<std::int64_t>(sizeof(T)));
+  constexpr auto kSize = static_cast<std::int64_t>(sizeof(T));
+  if (size > PTRDIFF_MAX / kSize) throw std::bad_array_new_length();
+  buffer.reserve(std::max<std::int64_t>(size, 1) * kSize);
   return reinterpret_cast<T*>(buffer.data());
 }
 

@@ -22,7 +22,11 @@ namespace hn = hwy::HWY_NAMESPACE;
 /// Whether masked loads and stores touch nothing but the lanes of the mask. Elsewhere Highway
 /// loads, or rewrites, whole vectors: that may fault at the end of a page, and another thread may
 /// own the lanes behind the end.
-inline constexpr bool kHasMasks = HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3;
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2  // better targets have lower numbers
+inline constexpr bool kHasMasks = true;
+#else
+inline constexpr bool kHasMasks = false;
+#endif
 
 /// The first `count` lanes from p, in [0, Lanes(d)], zeros behind them; reads nothing else.
 template <class D, class T = hn::TFromD<D>>

@@ -46,15 +46,24 @@ void choose(std::int64_t target) {
   chosen() = target;
 }
 
-/// Applies the environment variable once, before main.
+/// The target called `name`, or 0. "AVX512" is the best target with AVX-512, whose names all begin
+/// with AVX3.
+std::int64_t target_called(std::string_view name) {
+  const std::string wanted = upper(name);
+  if (wanted == "BEST") return targets().front();
+  for (const std::int64_t target : targets()) {
+    const std::string_view known = hwy::TargetName(target);
+    if (wanted == known || (wanted == "AVX512" && known.starts_with("AVX3"))) return target;
+  }
+  return 0;
+}
+
+/// Before main, so that no kernel can run earlier.
 const bool environment_applied = [] {
   const char* name = std::getenv("NNKERNELS_SIMD");
-  if (name == nullptr || *name == '\0') return false;
-  const std::string wanted = upper(name) == "AVX512" ? "AVX3" : upper(name);
-  for (const std::int64_t target : targets()) {
-    if (wanted == hwy::TargetName(target)) choose(target);
-  }
-  return true;
+  const std::int64_t target = name == nullptr ? 0 : target_called(name);
+  if (target != 0) choose(target);
+  return target != 0;
 }();
 
 }  // namespace
@@ -65,15 +74,12 @@ std::vector<std::string> available_simd() {
   return names;
 }
 
+bool detail::simd_environment_applied() { return environment_applied; }
+
 std::string simd() { return hwy::TargetName(chosen() == 0 ? targets().front() : chosen()); }
 
 void set_simd(std::string_view name) {
-  std::string wanted = upper(name);
-  if (wanted == "AVX512") wanted = "AVX3";
-  if (wanted == "BEST") wanted = hwy::TargetName(targets().front());
-  for (const std::int64_t target : targets()) {
-    if (wanted == hwy::TargetName(target)) return choose(target);
-  }
+  if (const std::int64_t target = target_called(name); target != 0) return choose(target);
   std::string message = "set_simd: no instruction set \"" + std::string(name) + "\" here; there is";
   for (const std::string& known : available_simd()) message += " " + known;
   throw std::invalid_argument(message);

@@ -17,13 +17,22 @@ std::vector<std::string> available_simd();
 std::string simd();
 
 /// Lowers the instruction set of every later kernel call in this process to `name`, or raises it
-/// again. Case does not matter; "avx512" means AVX3, and "best" the best that is available.
-/// When a program never calls this, the environment variable NNKERNELS_SIMD decides, with the same
-/// names. Not to be called while a kernel runs. One instruction set gives the same result bits for
-/// any number of threads; two different ones may round differently.
-/// Throws std::invalid_argument that lists the available names if `name` is not one of them.
+/// again. Case does not matter; "avx512" means the best of the AVX3 family, and "best" the best
+/// that is available. When a program never calls this, the environment variable NNKERNELS_SIMD
+/// decides, with the same names (one that is not available is ignored there). Not to be called
+/// while a kernel runs. One instruction set gives the same result bits for any number of threads;
+/// two different ones may round differently. Throws std::invalid_argument that lists the available
+/// names if `name` is not one of them.
 void set_simd(std::string_view name);
 
+namespace detail {
+
+/// Whether NNKERNELS_SIMD chose the instruction set. What calls this brings simd.cc, which reads
+/// the variable, into a program that links the static library and never asks for anything else of
+/// it.
+bool simd_environment_applied();
+
+}  // namespace detail
 }  // namespace nnkernels
 
 #endif  // NNKERNELS_KERNELS_SIMD_H_

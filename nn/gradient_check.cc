@@ -50,6 +50,13 @@ class Function {
   const CheckedLoss& loss_;
 };
 
+/// Puts a variable back to what it was, also when a layer or the loss throws.
+struct Restore {
+  double& variable;
+  double value;
+  ~Restore() { variable = value; }
+};
+
 /// Checks one tensor whose elements are the variables `value`, in the order `order`.
 GradientCheckResult check_tensor(const Function& function, Tensor<double>& value,
                                  const Tensor<double>& gradient,
@@ -65,11 +72,11 @@ GradientCheckResult check_tensor(const Function& function, Tensor<double>& value
     const double original = value[i];
     const double above = original + h;
     const double below = original - h;
+    const Restore restore{value[i], original};
     value[i] = above;
     const double loss_above = function(pattern_above);
     value[i] = below;
     const double loss_below = function(pattern_below);
-    value[i] = original;
     if (pattern_above != pattern_below) {
       ++result.skipped;
       continue;

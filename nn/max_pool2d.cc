@@ -1,9 +1,18 @@
 #include "nn/max_pool2d.h"
 
+#include <limits>
+#include <stdexcept>
+
 namespace nnkernels::nn {
 
 template <class T>
-MaxPool2d<T>::MaxPool2d(const Pool2dOptions& options) : options_(resolved(options, "MaxPool2d")) {}
+MaxPool2d<T>::MaxPool2d(const Pool2dOptions& options) : options_(resolved(options, "MaxPool2d")) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
+  if (options_.kh > kMost / options_.kw) {
+    throw std::invalid_argument("MaxPool2d: a window has at most 2^31 - 1 pixels, got " +
+                                std::to_string(options_.kh) + "x" + std::to_string(options_.kw));
+  }
+}
 
 template <class T>
 std::string MaxPool2d<T>::description() const {

@@ -17,8 +17,8 @@ namespace nnkernels::nn {
 template <class T>
 class MaxPool2d : public Layer<T> {
  public:
-  /// Throws std::invalid_argument unless kernel sizes are at least 1, strides at least 0 and
-  /// 0 <= 2 pad <= kernel.
+  /// Throws std::invalid_argument unless kernel sizes are at least 1, strides at least 0,
+  /// 0 <= 2 pad <= kernel, and kh * kw fits into 31 bits.
   explicit MaxPool2d(const Pool2dOptions& options);
 
   /// The settings, strides written out.

@@ -72,6 +72,13 @@ std::vector<std::int64_t> dims_of(const Shape& shape) {
   return dims;
 }
 
+/// As Shape::str() writes it, but of any rank: "[2, 3]".
+std::string dims_text(const std::vector<std::int64_t>& dims) {
+  std::string text;
+  for (const std::int64_t dim : dims) text += (text.empty() ? "" : ", ") + std::to_string(dim);
+  return "[" + text + "]";
+}
+
 /// The place of the checksum's digits in a file. The key with its quotes and colon can occur
 /// nowhere else: within a string the quotes would be escaped, and the key is known to occur once.
 std::size_t checksum_place(std::string_view file) {
@@ -227,7 +234,7 @@ class ModelReader {
       if (entry.name != names[i] || entry.dtype != "F32" || entry.shape != dims_of(value.shape())) {
         fail("expected tensor " + printable(names[i]) + " of F32 and shape " + value.shape().str() +
              ", found " + printable(entry.name) + " of " + entry.dtype + " and shape " +
-             Shape::of(entry.shape.data(), static_cast<int>(entry.shape.size())).str());
+             dims_text(entry.shape));
       }
       const std::int64_t begin = header_.data_start + entry.begin;
       std::memcpy(value.data(), file_.data() + begin,

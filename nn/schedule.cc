@@ -7,7 +7,7 @@ namespace {
 
 /// A block's activations and gradients may fill half of a level-2 cache of 1 MiB (Zen 4; Intel's
 /// have 1.25 to 2 MiB); weights, their gradients and packed panels need the rest.
-constexpr std::int64_t kBlockBytes = 512 * 1024;
+constexpr std::int64_t kBlockBytes = 1 << 19;
 
 /// Each block has its own parameter gradients, which must be added up: no more blocks than keep
 /// that cheap, yet enough for many threads.

@@ -200,8 +200,13 @@ TensorView<const T> Sequential<T>::forward(TensorView<const T> x) {
   plan(x.shape[0]);
   p.n = x.shape[0];
   p.x = x.data;
-  if (p.n > 0) {
-    for (const Stage& stage : p.schedule.stages) p.forward_stage(stage);
+  try {
+    if (p.n > 0) {
+      for (const Stage& stage : p.schedule.stages) p.forward_stage(stage);
+    }
+  } catch (...) {
+    p.n = -1;  // there is no forward pass to go back through
+    throw;
   }
   return p.activation(static_cast<int>(p.nodes.size()), 0, p.n);
 }

@@ -47,6 +47,7 @@ void Sequential<T>::Plan::make_schedule() {
 
 template <class T>
 void Sequential<T>::Plan::allocate(std::int64_t samples) {
+  for (const Shape& one : shapes) (void)one.batch(samples);  // throws if that is too large
   for (std::size_t i = 0; i < nodes.size(); ++i) nodes[i].layer->plan(shapes[i], samples);
   for (std::size_t i = 0; i < activations.size(); ++i) {
     activations[i].reserve(samples * schedule.activation_sizes[i]);

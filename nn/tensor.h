@@ -7,6 +7,7 @@
 #include <initializer_list>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include "kernels/aligned_buffer.h"
 #include "kernels/matrix_view.h"
@@ -53,8 +54,8 @@ struct TensorView {
   TensorView() = default;
   TensorView(T* data_, const Shape& shape_) : data(data_), shape(shape_) {}
   template <class U>
-  requires std::is_same_v<const U, T> TensorView(
-      const TensorView<U>& other)  // NOLINT(google-explicit-constructor): as with pointers
+  // As with pointers. NOLINTNEXTLINE(google-explicit-constructor)
+  requires std::is_same_v<const U, T> TensorView(const TensorView<U>& other)
       : data(other.data), shape(other.shape) {}
 
   std::int64_t size() const { return shape.size(); }
@@ -75,6 +76,16 @@ class Tensor {
   Tensor() = default;
   /// All elements zero.
   explicit Tensor(const Shape& shape);
+  /// The two change places, so that shape and memory always belong together.
+  Tensor(Tensor&& other) noexcept { *this = std::move(other); }
+  Tensor& operator=(Tensor&& other) noexcept {
+    std::swap(shape_, other.shape_);
+    std::swap(buffer_, other.buffer_);
+    return *this;
+  }
+  Tensor(const Tensor&) = delete;
+  Tensor& operator=(const Tensor&) = delete;
+  ~Tensor() = default;
 
   const Shape& shape() const { return shape_; }
   std::int64_t size() const { return shape_.size(); }

@@ -18,8 +18,9 @@ double now() {
 std::string divergence_message(std::int64_t epoch, std::int64_t batch, double loss,
                                double learning_rate) {
   std::ostringstream text;
-  text << "training diverged: the loss is " << loss << " in epoch " << epoch << ", batch " << batch
-       << "; try a learning rate lower than " << learning_rate;
+  text << "training diverged: the loss is " << (std::isnan(loss) ? "not a number" : "infinite")
+       << " in epoch " << epoch << ", batch " << batch << "; try a learning rate lower than "
+       << learning_rate;
   return text.str();
 }
 
@@ -74,7 +75,7 @@ bool Trainer<T>::run_epoch(EpochResult& result) {
     const std::int64_t count = std::min(options_.batch_size, data_.n - first);
     const double loss = backpropagate(first, count);
     if (!std::isfinite(loss)) {
-      throw Diverged(result.epoch, batch, loss, optimizer_.learning_rate());
+      throw Diverged(result.epoch, batch, loss, base_learning_rate_);
     }
     const std::int64_t step = (result.epoch - 1) * batches + batch - 1;
     optimizer_.set_learning_rate(

@@ -65,7 +65,8 @@ class Diverged : public std::runtime_error {
 /// Each epoch visits every sample once, in the order permutation(seed, epoch). When batch_size does
 /// not divide the number of samples, the last batch is smaller; its gradient is the mean over its
 /// own size. The optimizer's learning rate when the trainer is made is that of the first step; the
-/// schedule sets the others. Nothing is printed. After the first batch nothing is allocated (the
+/// schedule sets the others. Nothing is printed. Once every batch size (an epoch's last one may
+/// differ) and every thread has had its turn, nothing is allocated (the
 /// callbacks aside). The result bits depend on seed, data, options and the instruction set alone.
 template <class T>
 class Trainer {

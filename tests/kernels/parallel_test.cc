@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "tests/support/each_simd.h"
@@ -140,22 +141,47 @@ TEST_F(ParallelTest, ManyApplicationThreadsMayCallAtOnce) {
   EXPECT_EQ(sum, 8 * 50 * 190);
 }
 
-TEST_F(ParallelTest, PinnedLoopsDoTheSame) {
-  cpu_set_t before, after;
-  ASSERT_EQ(sched_getaffinity(0, sizeof before, &before), 0);
+/// The CPUs that the calling thread may run on.
+int allowed_cpus() {
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
+}
+
+/// The same for every thread that takes part in a loop, the least and the most.
+std::pair<int, int> allowed_cpus_in_a_loop() {
+  std::atomic<int> least = CPU_SETSIZE;
+  std::atomic<int> most = 0;
+  std::atomic<int> arrived = 0;
+  parallel_for(threads(), kLong, [&](std::int64_t, int) {
+    // Every thread is to take one piece.
+    for (int i = 0; ++arrived, arrived < threads() && i < 1'000'000; ++i) --arrived;
+    const int count = allowed_cpus();
+    if (count < least) least = count;
+    if (count > most) most = count;
+  });
+  return {least, most};
+}
+
+TEST_F(ParallelTest, PinningBindsThreadsAndLetsThemGo) {
+  const int all = allowed_cpus();
   std::thread([&] {  // a thread of its own: its binding must not outlive the test
     for (const int count : {1, 2, 5}) {
       const ForceThreads force(count);
       for (const bool on : {true, false, true}) {
         set_pinning(on);
         EXPECT_EQ(runs_of_pieces(100, kLong), std::vector<int>(100, 1));
+        const int expected = on && count <= all ? 1 : all;
+        EXPECT_EQ(allowed_cpus(), expected) << count << " threads, pinning " << on;
+        EXPECT_EQ(allowed_cpus_in_a_loop(), std::pair(expected, expected))
+            << count << " threads, pinning " << on;
       }
+      set_threads(all + 1);
+      EXPECT_EQ(allowed_cpus(), all) << "more threads than CPUs are not pinned";
       set_pinning(false);
     }
   })
       .join();
-  ASSERT_EQ(sched_getaffinity(0, sizeof after, &after), 0);
-  EXPECT_TRUE(CPU_EQUAL(&before, &after));
+  EXPECT_EQ(allowed_cpus(), all);
   EXPECT_EQ(runs_of_pieces(100, kLong), std::vector<int>(100, 1));
 }
 

@@ -177,6 +177,13 @@ TEST(GradientCheck, RestoresParametersAndRefusesBadOptions) {
   const auto x = random_tensor<double>({2, 5}, 1);
   check_gradients(net, x.view(), linear_loss());
   EXPECT_TRUE(same_bits<double>(before.view(), net.parameters()[0]->value.view()));
+  int calls = 0;
+  const CheckedLoss throws = [&](TensorView<const double>, TensorView<double>) -> double {
+    if (++calls > 4) throw std::runtime_error("of the loss");
+    return 0;
+  };
+  EXPECT_THROW(check_gradients(net, x.view(), throws), std::runtime_error);
+  EXPECT_TRUE(same_bits<double>(before.view(), net.parameters()[0]->value.view()));
   EXPECT_THROW(check_gradients(net, x.view(), linear_loss(), {.h = 0}), std::invalid_argument);
   EXPECT_THROW(check_gradients(net, x.view(), linear_loss(), {.max_elements = -1}),
                std::invalid_argument);

@@ -227,11 +227,15 @@ TEST(Sequential, RefusesWhatDoesNotFit) {
   EXPECT_THROW(net.add<Affine<float>>(4, 4), std::invalid_argument);
   EXPECT_EQ(net.layer_count(), 1);
   EXPECT_THROW(net.plan(-1), std::invalid_argument);
+  EXPECT_THROW(net.plan(std::int64_t{1} << 62), std::invalid_argument);
+  EXPECT_NO_THROW(net.forward(x.view())) << "a plan that was refused changes nothing";
   EXPECT_THROW(net.layer(1), std::invalid_argument);
   EXPECT_THROW(net.shape_before(2), std::invalid_argument);
   EXPECT_THROW(Affine<float>(0, 3), std::invalid_argument);
   EXPECT_THROW(Conv2d<float>(Conv2dOptions{.ic = 1, .oc = 1, .kh = 0}), std::invalid_argument);
   EXPECT_THROW(Conv2d<float>(Conv2dOptions{.pad_w = -1}), std::invalid_argument);
+  EXPECT_THROW(MaxPool2d<float>(Pool2dOptions{.kh = 1 << 20, .kw = 1 << 20}),
+               std::invalid_argument);
   EXPECT_THROW(MaxPool2d<float>(Pool2dOptions{.kh = 2, .kw = 2, .pad_h = 2}),
                std::invalid_argument);
 }

@@ -54,6 +54,11 @@ TEST(Tensor, IsMovedOrCloned) {
   EXPECT_EQ(moved[3], 8);
 }
 
+TEST(Tensor, ThatNoMemoryHoldsIsRefused) {
+  EXPECT_THROW(Tensor<float>(Shape{std::int64_t{1} << 62}), std::bad_alloc);
+  EXPECT_THROW(AlignedBuffer<double>(-1), std::bad_alloc);
+}
+
 TEST(TensorView, CutsBatchesAndSeesMatrices) {
   Tensor<float> tensor({4, 2, 3});
   for (std::int64_t i = 0; i < tensor.size(); ++i) tensor[i] = static_cast<float>(i);
