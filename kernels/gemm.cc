@@ -22,11 +22,11 @@ using detail::TileKernels;
 
 // Block sizes, in bytes where the element size matters. A row block of A (kRowBlock x depth) and a
 // panel of B stay in the L2 cache, a packed block of B in the L3 cache.
-constexpr std::int64_t kDepthBytes = 2048;  // kc: 512 floats
+constexpr std::int64_t kDepthBytes = 4096;  // kc: 1024 floats
 constexpr std::int64_t kColumnBytes =
-    12288;                               // nc: 3072 columns of floats in B are packed at a time
-constexpr std::int64_t kRowBlock = 112;  // mc: 8 tiles of 14 rows
-constexpr std::int64_t kPieces = 8;      // at least, where the tiles allow it
+    12288;                              // nc: 3072 columns of floats in B are packed at a time
+constexpr std::int64_t kRowBlock = 56;  // mc: 4 tiles of 14 rows
+constexpr std::int64_t kPieces = 8;     // at least, where the tiles allow it
 // A product of at most this size takes its operands as they are.
 constexpr std::int64_t kSmallBytes = 1 << 15;
 
