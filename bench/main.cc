@@ -69,12 +69,19 @@ void run(const std::vector<std::string>& words) {
 
 int run_and_report(const std::vector<std::string>& words) {
   try {
+    // A reader that has gone or a full disk ends the measuring at once.
+    std::cout.exceptions(std::ios::badbit | std::ios::failbit);
+    std::cerr.tie(nullptr);  // or reporting would try to write there again
     process_cpus();
     run(words);
+    std::cout.flush();
     return 0;
   } catch (const UsageError& error) {
     std::cerr << "nnbench: " << error.what() << '\n';
     return kUsage;
+  } catch (const std::ios_base::failure&) {
+    std::cerr << "nnbench: cannot write to standard output\n";
+    return kFailure;
   } catch (const std::exception& error) {
     std::cerr << "nnbench: " << error.what() << '\n';
     return kFailure;

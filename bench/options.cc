@@ -86,15 +86,15 @@ void Options::toggle(std::string name, std::string help, bool& target) {
                     [&target](const std::string&) { target = true; }});
 }
 
-void Options::integer(std::string name, std::string unit, std::string help, std::int64_t& target,
-                      std::int64_t lowest, std::int64_t highest) {
+void Options::integer(std::string name, std::string unit, const std::string& help,
+                      std::int64_t& target, std::int64_t lowest, std::int64_t highest) {
   flags_.push_back({std::move(name), std::move(unit), with_default(help, std::to_string(target)),
                     false, false, [&target, lowest, highest](const std::string& value) {
                       target = parsed(value, lowest, highest, "a whole number");
                     }});
 }
 
-void Options::number(std::string name, std::string unit, std::string help, double& target,
+void Options::number(std::string name, std::string unit, const std::string& help, double& target,
                      double lowest, double highest) {
   char buffer[32];
   const std::string value(buffer, std::to_chars(buffer, buffer + sizeof buffer, target).ptr);
@@ -104,12 +104,13 @@ void Options::number(std::string name, std::string unit, std::string help, doubl
                     }});
 }
 
-void Options::text(std::string name, std::string unit, std::string help, std::string& target) {
+void Options::text(std::string name, std::string unit, const std::string& help,
+                   std::string& target) {
   flags_.push_back({std::move(name), std::move(unit), with_default(help, target), false, false,
                     [&target](const std::string& value) { target = value; }});
 }
 
-void Options::choice(std::string name, std::string help, std::vector<std::string> choices,
+void Options::choice(std::string name, const std::string& help, std::vector<std::string> choices,
                      std::string& target) {
   std::string page = with_default(help + ": " + joined(choices, ", "), target);
   flags_.push_back({std::move(name), "NAME", std::move(page), false, false,
@@ -119,7 +120,7 @@ void Options::choice(std::string name, std::string help, std::vector<std::string
                     }});
 }
 
-void Options::choices(std::string name, std::string help, std::vector<std::string> choices,
+void Options::choices(std::string name, const std::string& help, std::vector<std::string> choices,
                       std::vector<std::string>& target) {
   std::string page = with_default(help + ": " + joined(choices, ", "), joined(target, ","));
   // The first value replaces the default, later ones are added to it.

@@ -42,16 +42,16 @@ class Options {
   Options(std::string command, std::string summary);
 
   void toggle(std::string name, std::string help, bool& target);
-  void integer(std::string name, std::string unit, std::string help, std::int64_t& target,
+  void integer(std::string name, std::string unit, const std::string& help, std::int64_t& target,
                std::int64_t lowest, std::int64_t highest);
-  void number(std::string name, std::string unit, std::string help, double& target, double lowest,
-              double highest);
-  void text(std::string name, std::string unit, std::string help, std::string& target);
+  void number(std::string name, std::string unit, const std::string& help, double& target,
+              double lowest, double highest);
+  void text(std::string name, std::string unit, const std::string& help, std::string& target);
   /// One of `choices`.
-  void choice(std::string name, std::string help, std::vector<std::string> choices,
+  void choice(std::string name, const std::string& help, std::vector<std::string> choices,
               std::string& target);
   /// Several of `choices`, separated by commas or given by repeating the flag.
-  void choices(std::string name, std::string help, std::vector<std::string> choices,
+  void choices(std::string name, const std::string& help, std::vector<std::string> choices,
                std::vector<std::string>& target);
   /// Any text; the flag may be repeated.
   void texts(std::string name, std::string unit, std::string help,

@@ -54,6 +54,7 @@ std::vector<Timing> race(std::vector<Contestant>& contestants, const std::vector
     }
   }
   std::vector<Timing> timings;
+  timings.reserve(count);
   for (const std::vector<double>& each : seconds) timings.push_back({median(each), spread(each)});
   return timings;
 }

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdlib>
 #include <iostream>
+#include <stdexcept>
 
 #include "kernels/parallel.h"
 #include "kernels/simd.h"
@@ -135,6 +137,16 @@ class Prepared {
   Work work_;
 };
 
+void use_simd(const std::string& source, const std::string& name) {
+  try {
+    set_simd(name);
+  } catch (const std::invalid_argument&) {
+    std::string message = source + ": no instruction set \"" + name + "\" here; there is";
+    for (const std::string& known : available_simd()) message += " " + known;
+    throw UsageError(message);
+  }
+}
+
 }  // namespace
 
 bool parse(Options& flags, const CommonOptions& options,
@@ -145,8 +157,11 @@ bool parse(Options& flags, const CommonOptions& options,
 }
 
 void apply(const CommonOptions& options) {
+  const char* variable = std::getenv("NNKERNELS_SIMD");
   if (!options.simd.empty()) {
-    checked("--simd", [&options] { set_simd(options.simd); });
+    use_simd("--simd", options.simd);
+  } else if (variable != nullptr && *variable != '\0') {
+    use_simd("NNKERNELS_SIMD", variable);
   }
   set_pinning(!options.no_pin);
   set_threads(static_cast<int>(options.threads));

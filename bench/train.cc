@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -92,6 +93,15 @@ std::vector<Case> cases(const std::vector<Setup>& setups, const std::vector<std:
   return result;
 }
 
+/// Throws std::invalid_argument unless the network exists and gives one number a class.
+void check_classifier(const std::string& architecture) {
+  const nn::Shape y = nn::build<float>(nn::model_input(), architecture).output_shape();
+  if (y.rank() == 1) return;
+  throw std::invalid_argument(
+      "expected a network that ends in a vector of classes, got an output of " + y.str() +
+      "; append \"flatten, affine 10\"");
+}
+
 }  // namespace
 
 void run_train(const Arguments& arguments) {
@@ -103,12 +113,15 @@ void run_train(const Arguments& arguments) {
   Options flags("train",
                 "measures training on one batch of random 28x28 images: no data set is read");
   flags.choices("model", "built-in networks", {"mlp", "cnn"}, models);
-  flags.text("network", "TEXT",
-             "another network, as nncli train takes it: \"conv 8 3x3, relu, flatten, affine 10\"",
-             network);
+  flags.text(
+      "network", "TEXT",
+      "another network: layers, such as \"conv 8 3x3, relu, flatten, affine 10\", that end in "
+      "a vector of classes",
+      network);
   flags.choices("part", "up to where: forward, gradients (with loss and backward), step (all)",
                 {kForward, kGradients, kStep}, parts);
-  flags.choice("optimizer", "instead of each model's own", nn::optimizer_names(), optimizer);
+  flags.choice("optimizer", "instead of each network's own (sgd for mlp, adam for others)",
+               nn::optimizer_names(), optimizer);
   flags.integer("batch-size", "N", "images in a batch; 0 for each model's own", batch_size, 0,
                 1 << 20);
   common.add_to(flags);
@@ -124,7 +137,7 @@ void run_train(const Arguments& arguments) {
     }
   }
   if (flags.given("network")) {
-    checked("--network", [&network] { nn::build<float>(nn::model_input(), network); });
+    checked("--network", [&network] { check_classifier(network); });
     setups = {{"network", network, "adam", 100}};
   }
   for (Setup& setup : setups) {

@@ -9,8 +9,8 @@
 namespace nnkernels::cli {
 
 /// Trains a network, telling progress on standard error, and leaves a run folder
-/// (cli/run_folder.h). The first SIGINT or SIGTERM stops after the batch at hand; the run is saved
-/// all the same.
+/// (cli/run_folder.h). The model is saved after each epoch. The first SIGINT, SIGTERM or SIGHUP
+/// stops after the batch at hand; the model is saved at once, then tested.
 int train(const TrainOptions& options);
 
 /// Accuracy, loss and confusion matrix of a trained network on the test set.

@@ -1,12 +1,31 @@
 #include "cli/dataset.h"
 
 #include <system_error>
+#include <utility>
 
 #include "nn/file_error.h"
 
 namespace nnkernels::cli {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+fs::path or_bundled(const fs::path& folder) { return folder.empty() ? bundled_data() : folder; }
+
+void require_images(const fs::path& folder, const nn::Dataset& set) {
+  if (set.n == 0 || set.pixels.empty()) {
+    throw nn::FileError(folder.string(), "the " + set.name + " set has no images");
+  }
+}
+
+NamedData named(const fs::path& folder, nn::TrainTest sets) {
+  require_images(folder, sets.test);
+  const fs::path canonical = fs::canonical(folder);
+  return {.name = canonical.filename().string(), .folder = canonical, .sets = std::move(sets)};
+}
+
+}  // namespace
 
 std::vector<fs::path> bundled_data_places() {
   std::vector<fs::path> places;
@@ -30,17 +49,15 @@ fs::path bundled_data() {
 }
 
 NamedData load_data(const fs::path& folder) {
-  NamedData data;
-  const fs::path given = folder.empty() ? bundled_data() : folder;
-  data.sets = nn::load_mnist(given.string());
-  for (const nn::Dataset* set : {&data.sets.train, &data.sets.test}) {
-    if (set->n == 0 || set->pixels.empty()) {
-      throw nn::FileError(given.string(), "the " + set->name + " set has no images");
-    }
-  }
-  data.folder = fs::canonical(given);
-  data.name = data.folder.filename().string();
-  return data;
+  const fs::path given = or_bundled(folder);
+  nn::TrainTest sets = nn::load_mnist(given.string());
+  require_images(given, sets.train);
+  return named(given, std::move(sets));
+}
+
+NamedData load_test_data(const fs::path& folder) {
+  const fs::path given = or_bundled(folder);
+  return named(given, {.train = {}, .test = nn::load_mnist_test(given.string())});
 }
 
 }  // namespace nnkernels::cli

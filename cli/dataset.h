@@ -21,12 +21,15 @@ std::filesystem::path bundled_data();
 struct NamedData {
   std::string name;              // the folder's own: "mnist"
   std::filesystem::path folder;  // absolute
-  nn::TrainTest sets;
+  nn::TrainTest sets;            // load_test_data() fills in the test set alone
 };
 
 /// Reads the data set in `folder`, or the bundled one if that is empty. Throws nn::FileError if it
 /// is missing or damaged, or has no images to train on or none to test on.
 NamedData load_data(const std::filesystem::path& folder);
+
+/// The same for the test set alone.
+NamedData load_test_data(const std::filesystem::path& folder);
 
 }  // namespace nnkernels::cli
 

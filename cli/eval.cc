@@ -102,7 +102,7 @@ std::string result_text(const NamedData& data, const nn::Model& model,
 int eval(const EvalOptions& options) {
   use_machine(options.machine);
   nn::Model model = nn::load_model(model_file_of(options.run).string());
-  const NamedData data = load_data(data_folder(options, model.info));
+  const NamedData data = load_test_data(data_folder(options, model.info));
   check_fit(model, data);
   const nn::Evaluation result = nn::evaluate(model.net, data.sets.test, model.info.preprocessing);
 

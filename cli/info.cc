@@ -39,6 +39,7 @@ std::string joined(const std::vector<std::string>& words) {
 }  // namespace
 
 int info(const InfoOptions& options) {
+  const int cpus = allowed_cpus();  // before this thread is bound to one of them
   use_machine(options.machine);
   if (options.json) {
     JsonWriter json;
@@ -47,7 +48,7 @@ int info(const InfoOptions& options) {
         .member("simd", simd())
         .member("simd_available", available_simd())
         .member("threads", threads())
-        .member("cpus", allowed_cpus())
+        .member("cpus", cpus)
         .member("cpu", cpu_name())
         .member("data", data_folder())
         .end_object();
@@ -58,8 +59,8 @@ int info(const InfoOptions& options) {
   print(std::string("version          ") + NNKERNELS_VERSION + "\ninstruction set  " + simd() +
         " (available: " + joined(available_simd()) + ")\nthreads          " +
         std::to_string(threads()) + "\nCPU              " + cpu_name() + ", " +
-        std::to_string(allowed_cpus()) + " usable\ndata             " +
-        (data.empty() ? "not found" : data) + "\n");
+        std::to_string(cpus) + " usable\ndata             " + (data.empty() ? "not found" : data) +
+        "\n");
   return kSuccess;
 }
 

@@ -2,11 +2,15 @@
 #ifndef NNKERNELS_CLI_INTERRUPT_H_
 #define NNKERNELS_CLI_INTERRUPT_H_
 
+#include <functional>
+
 namespace nnkernels::cli {
 
-/// While an object of this class lives, the first SIGINT or SIGTERM only makes a note, which a long
-/// loop looks at when it can stop; the second one ends the process at once, with the code that a
-/// shell would report (128 + signal number). Not more than one object may live at a time.
+/// While an object of this class lives, the first SIGINT, SIGTERM or SIGHUP only makes a note, says
+/// so on standard error, and a long loop looks at the note when it can stop. A later SIGINT or
+/// SIGTERM ends the process at once, with the code that a shell would report (128 + signal number);
+/// a later SIGHUP does nothing, because a terminal that closes may send several. SIGHUP stays
+/// ignored where it was (nohup). Not more than one object may live at a time.
 class InterruptGuard {
  public:
   InterruptGuard();
@@ -14,8 +18,12 @@ class InterruptGuard {
   InterruptGuard(const InterruptGuard&) = delete;
   InterruptGuard& operator=(const InterruptGuard&) = delete;
 
-  /// The number of the signal that came, 0 if none.
+  /// The number of the first signal that came, 0 if none.
   int signal() const;
+
+  /// Runs `work`, which should be short. The signal that would end the process lets it finish, so
+  /// that nothing half-written stays behind; the one after that does not.
+  void undisturbed(const std::function<void()>& work) const;
 };
 
 /// Makes writing to a closed pipe or beyond a file-size limit an error (EPIPE, EFBIG) that the code

@@ -2,6 +2,8 @@
 #include <exception>
 #include <new>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <variant>
 
 #include "cli/commands.h"
@@ -32,6 +34,17 @@ int fail(const std::string& what, ExitCode code) {
   return code;
 }
 
+/// What to do about a file that could not be written.
+std::string advice(const nn::WriteError& error) {
+  const std::string_view what = error.what();
+  const auto because_of = [what](std::errc cause) {
+    return what.ends_with(std::make_error_code(cause).message());
+  };
+  return because_of(std::errc::no_space_on_device) || because_of(std::errc::file_too_large)
+             ? "; free some space or choose another --out"
+             : "; choose another --out";
+}
+
 int run(int argc, const char* const* argv) {
   turn_write_signals_into_errors();
   try {
@@ -42,6 +55,8 @@ int run(int argc, const char* const* argv) {
     return fail(error.what(), kBadFile);
   } catch (const nn::Diverged& error) {
     return fail(error.what(), kDiverged);
+  } catch (const nn::WriteError& error) {
+    return fail(error.what() + advice(error), kFailure);
   } catch (const std::bad_alloc&) {
     return fail("not enough memory", kFailure);
   } catch (const std::exception& error) {

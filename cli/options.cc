@@ -90,6 +90,7 @@ std::string format_number(double number) {
 template <class Field>
 std::string default_per_model(Field field) {
   std::vector<std::string> parts;
+  parts.reserve(kModels.size());
   for (const ModelDefaults& model : kModels) {
     parts.push_back(std::string(model.name) + " " + field(model));
   }
@@ -101,6 +102,7 @@ std::string default_rates() {
   std::string text;
   for (const ModelDefaults& model : kModels) {
     std::vector<std::string> rates;
+    rates.reserve(model.optimizers.size());
     for (const OptimizerDefault& entry : model.optimizers) {
       rates.push_back(std::string(entry.name) + " " + format_number(entry.lr));
     }
@@ -119,12 +121,14 @@ std::string describe_models() {
 
 std::vector<std::string> model_names() {
   std::vector<std::string> names;
+  names.reserve(kModels.size());
   for (const ModelDefaults& model : kModels) names.emplace_back(model.name);
   return names;
 }
 
 std::vector<std::string> optimizer_names() {
   std::vector<std::string> names;
+  names.reserve(kModels[0].optimizers.size());
   for (const OptimizerDefault& entry : kModels[0].optimizers) names.emplace_back(entry.name);
   std::sort(names.begin(), names.end());
   return names;
@@ -196,7 +200,8 @@ class CommandLine {
   void add_gradcheck();
   void add_info();
   Options chosen(int argc, const char* const* argv);
-  UsageError explain(const CLI::ParseError& error) const;
+  std::string explain(const CLI::ParseError& error) const;
+  bool is_option_of_a_command(const std::string& word) const;
 
   CLI::App app_{"Trains, tests and runs neural networks on the CPU.", "nncli"};
   TrainOptions train_;
@@ -241,7 +246,8 @@ void CommandLine::add_train() {
                              "Seed of all random numbers  [" + std::to_string(kDefaultSeed) + "]");
   add_path(app, "--out", "RUN", train_.out,
            "Folder to make for the result  [a new one below runs/]");
-  app.add_flag("--force", train_.force, "Replace the run that --out already holds");
+  app.add_flag("--force", train_.force,
+               "Replace the run that --out already holds, and keep\nthat one as RUN~");
   app.add_flag("-q,--quiet", train_.quiet, "No progress");
   add_machine(app, train_.machine);
   add_json(app, train_.json);
@@ -263,8 +269,14 @@ void CommandLine::add_predict() {
                               "nncli predict runs/first seven.png three.pgm");
   add_path(app, "RUN", "", predict_.run, "Folder that `nncli train` made, or a model file")
       ->required();
+  const auto not_empty = [](const std::string& text) {
+    if (text.empty()) throw UsageError("IMAGE: the path is empty");
+  };
   app.add_option("IMAGE", predict_.images,
-                 "PNG or PGM images of any size, dark on light or light on dark")
+                 "PNG or PGM images of any size, dark on light or light on dark.\nEach is treated "
+                 "as MNIST's digits were: one digit on an even\nbackground is cut out, scaled to "
+                 "20x20 and centred in 28x28")
+      ->each(not_empty)
       ->type_name("")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->required();
@@ -305,6 +317,7 @@ std::vector<std::string> without_terminator(int argc, const char* const* argv) {
 Options CommandLine::parse(int argc, const char* const* argv) {
   const std::vector<std::string> words = without_terminator(argc, argv);
   std::vector<const char*> pointers;
+  pointers.reserve(words.size());
   for (const std::string& word : words) pointers.push_back(word.c_str());
   try {
     app_.parse(static_cast<int>(pointers.size()), pointers.data());
@@ -313,7 +326,7 @@ Options CommandLine::parse(int argc, const char* const* argv) {
   } catch (const CLI::CallForVersion& version) {
     return PrintText{std::string(version.what()) + "\n"};
   } catch (const CLI::ParseError& error) {
-    throw explain(error);
+    throw UsageError(explain(error));
   }
   return chosen(argc, argv);
 }
@@ -339,8 +352,17 @@ Options CommandLine::chosen(int argc, const char* const* argv) {
   return train_;
 }
 
+bool CommandLine::is_option_of_a_command(const std::string& word) const {
+  const std::vector<const CLI::App*> commands =
+      app_.get_subcommands([](const CLI::App*) { return true; });
+  return word.starts_with("-") &&
+         std::any_of(commands.begin(), commands.end(), [&word](const CLI::App* command) {
+           return command->get_option_no_throw(word) != nullptr;
+         });
+}
+
 /// CLI11's errors in words that say how to go on.
-UsageError CommandLine::explain(const CLI::ParseError& error) const {
+std::string CommandLine::explain(const CLI::ParseError& error) const {
   const std::vector<CLI::App*> commands = app_.get_subcommands();
   const CLI::App& where = commands.empty() ? app_ : *commands.front();
   const std::string see_help =
@@ -353,6 +375,12 @@ UsageError CommandLine::explain(const CLI::ParseError& error) const {
   for (const CLI::App* command : app_.get_subcommands({})) {
     command_names.push_back(command->get_name());
   }
+  if (const std::vector<std::string> early = app_.remaining(false); !early.empty()) {
+    const std::string word = early.front().substr(0, early.front().find('='));
+    if (is_option_of_a_command(word)) {
+      return word + ": options go after the command; see `nncli --help`";
+    }
+  }
   if (commands.empty()) known.insert(known.end(), command_names.begin(), command_names.end());
 
   if (const std::vector<std::string> rest = app_.remaining(true); !rest.empty()) {
@@ -364,16 +392,16 @@ UsageError CommandLine::explain(const CLI::ParseError& error) const {
       kind = "unknown command ";
     }
     const std::string hint = did_you_mean(word, known);
-    return UsageError(kind + word + (hint.empty() ? see_help : hint));
+    return kind + word + (hint.empty() ? see_help : hint);
   }
   if (commands.empty()) {
-    return UsageError("no command given: one of " + join(command_names, ", ") + see_help);
+    return "no command given: one of " + join(command_names, ", ") + see_help;
   }
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
     const std::string what = error.what();
-    return UsageError(what.substr(0, what.find(':')) + " needs a value" + see_help);
+    return what.substr(0, what.find(':')) + " needs a value" + see_help;
   }
-  return UsageError(error.what() + see_help);
+  return error.what() + see_help;
 }
 
 }  // namespace

@@ -89,14 +89,14 @@ std::string table(const std::vector<Prediction>& predictions) {
   for (const Prediction& p : predictions) name_width = std::max(name_width, p.file.size());
   const std::size_t classes = predictions.front().probabilities.size();
   std::string text = left("file", name_width) + "  class  probability |";
-  for (std::size_t j = 0; j < classes; ++j) text += right(std::to_string(j), 6);
-  text += "  (%)\n";
+  for (std::size_t j = 0; j < classes; ++j) text += right(std::to_string(j), 4);
+  text += " %\n";
   for (const Prediction& p : predictions) {
     const float best = p.probabilities[static_cast<std::size_t>(p.predicted)];
     text += left(one_line(p.file), name_width) + right(std::to_string(p.predicted), 7) +
             right(percent(best), 13) + " |";
     for (const float probability : p.probabilities) {
-      text += right(fixed(100 * static_cast<double>(probability), 1), 6);
+      text += right(fixed(100 * static_cast<double>(probability), 0), 4);
     }
     text += "\n";
   }

@@ -7,12 +7,15 @@
 #include <array>
 #include <cmath>
 #include <cstdlib>
+#include <span>
 #include <string_view>
 
 #include "cli/output.h"
 
 namespace nnkernels::cli {
 namespace {
+
+constexpr std::size_t kUsualColumns = 80;
 
 bool stderr_redraws() {
   const char* terminal = std::getenv("TERM");
@@ -22,7 +25,19 @@ bool stderr_redraws() {
 std::size_t terminal_columns() {
   struct winsize size = {};
   const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-  return known ? size.ws_col : 80;
+  return known ? size.ws_col : kUsualColumns;
+}
+
+/// As many of the fields as fit into the columns.
+std::string fitting(std::span<const std::string> fields, std::size_t columns) {
+  std::string line;
+  for (const std::string& field : fields) {
+    const std::string longer = line.empty() ? field : line + "  " + field;
+    // Many terminals break the line after its last column is written.
+    if (longer.size() >= columns) break;
+    line = longer;
+  }
+  return line;
 }
 
 std::string position(std::string_view what, std::int64_t at, std::int64_t of) {
@@ -45,21 +60,15 @@ std::string live_line(const nn::BatchProgress& progress, double images_per_secon
       position("epoch", progress.epoch, progress.epochs),
       position("batch", progress.batch, progress.batches), "loss " + loss_text(progress.loss),
       rate(images_per_second), duration(seconds_left) + " left"};
-  std::string line;
-  for (const std::string& field : fields) {
-    const std::string longer = line.empty() ? field : line + "  " + field;
-    // Many terminals break the line after its last column is written.
-    if (longer.size() >= columns) break;
-    line = longer;
-  }
-  return line;
+  return fitting(fields, columns);
 }
 
 std::string epoch_line(const nn::EpochResult& result, const nn::Evaluation& test) {
-  return position("epoch", result.epoch, result.epochs) + "  loss " + loss_text(result.loss) +
-         "  test accuracy " + percent(test.accuracy) + "  test loss " + loss_text(test.loss) +
-         "  " + duration(result.epoch_seconds) + "  " +
-         rate(static_cast<double>(result.samples) / result.epoch_seconds);
+  const std::array<std::string, 5> fields = {
+      position("epoch", result.epoch, result.epochs), "loss " + loss_text(result.loss),
+      "test accuracy " + percent(test.accuracy), duration(result.epoch_seconds),
+      rate(static_cast<double>(result.samples) / result.epoch_seconds)};
+  return fitting(fields, kUsualColumns);
 }
 
 Progress::Progress(bool quiet) : quiet_(quiet), live_(!quiet && stderr_redraws()) {}

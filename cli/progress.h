@@ -16,7 +16,8 @@ namespace nnkernels::cli {
 std::string live_line(const nn::BatchProgress& progress, double images_per_second,
                       double seconds_left, std::size_t columns);
 
-/// "epoch 3/10  loss 0.0312  test accuracy 98.71 %  test loss 0.0401  1.3 s  46,210 images/s".
+/// "epoch 3/10  loss 0.0312  test accuracy 98.71 %  1.3 s  46,210 images/s", at most 79 characters:
+/// without the fields at the end that do not fit.
 std::string epoch_line(const nn::EpochResult& result, const nn::Evaluation& test);
 
 /// Tells how training goes: on a terminal by one line that is drawn again at most ten times a

@@ -34,9 +34,13 @@ nn::Sequential<float> make_net(const TrainOptions& options, const NamedData& dat
   try {
     net = nn::build<float>(image, nn::model_architecture(options.model));
   } catch (const std::invalid_argument& error) {
-    throw nn::FileError(data.folder.string(), "images of " + image.str() +
-                                                  " do not fit the model " + options.model + ": " +
-                                                  error.what());
+    const std::string size = std::to_string(image[0]) + "x" + std::to_string(image[1]);
+    const bool small = options.model != "mlp" && std::min(image[0], image[1]) < 28;
+    throw nn::FileError(
+        data.folder.string(),
+        small
+            ? "images of " + size + " are too small for " + options.model + "; try --model mlp"
+            : "images of " + size + " do not fit the model " + options.model + ": " + error.what());
   }
   nn::initialize(*net, nn::initialization_from_name(options.init), options.seed);
   return *std::move(net);
@@ -103,38 +107,68 @@ struct Outcome {
   nn::Evaluation test;
 };
 
-Outcome fit(const TrainOptions& options, const nn::TrainTest& sets,
-            const nn::Preprocessing& preprocessing, nn::Sequential<float>& net,
-            const InterruptGuard& interrupt, RunFolder& run, Progress& progress) {
+/// Lets the run take its final place, and says where the one is that had it.
+void finish(RunFolder& run) {
+  const std::filesystem::path kept = run.finish();
+  if (!kept.empty()) report("nncli: the old run is kept as " + one_line(kept.string()));
+}
+
+bool finite(const nn::Sequential<float>& net) {
+  const std::vector<nn::Parameter<float>*> parameters = net.parameters();
+  return std::all_of(parameters.begin(), parameters.end(), [](const nn::Parameter<float>* each) {
+    return std::all_of(each->value.begin(), each->value.end(),
+                       [](float weight) { return std::isfinite(weight); });
+  });
+}
+
+/// Saves the network. When training has been interrupted, the run takes its final place at once:
+/// who is in a hurry will send a second signal.
+void save(const nn::Sequential<float>& net, const nn::ModelInfo& info,
+          const InterruptGuard& interrupt, RunFolder& run) {
+  interrupt.undisturbed([&] {
+    run.save(net, info);
+    if (interrupt.signal() != 0) finish(run);
+  });
+}
+
+Outcome fit(const TrainOptions& options, const nn::TrainTest& sets, const nn::ModelInfo& info,
+            nn::Sequential<float>& net, const InterruptGuard& interrupt, RunFolder& run,
+            Progress& progress) {
   const auto optimizer = nn::make_optimizer<float>(options.optimizer, options.lr);
   nn::Trainer<float> trainer(net, *optimizer, sets.train,
                              {.epochs = options.epochs,
-                              .batch_size = std::min(options.batch_size, sets.train.n),
+                              .batch_size = options.batch_size,
                               .seed = options.seed,
-                              .preprocessing = preprocessing,
+                              .preprocessing = info.preprocessing,
                               .schedule = nn::learning_rate_schedule_from_name(options.schedule)});
   Outcome outcome;
-  const auto test = [&] {
-    outcome.test = nn::evaluate(net, sets.test, preprocessing);
-    // The update of an epoch's last batch can spoil weights that no training loss shows any more.
-    if (!std::isfinite(outcome.test.loss)) {
-      throw nn::Diverged(outcome.last.epoch, outcome.last.batch, outcome.test.loss, options.lr);
-    }
+  // The update of the last batch can spoil weights that no training loss shows any more.
+  const auto require_finite = [&](bool is_finite) {
+    if (is_finite) return;
+    throw nn::Diverged(outcome.last.epoch, outcome.last.batch, std::nan(""), options.lr);
+  };
+  const auto save_and_test = [&] {
+    require_finite(finite(net));
+    if (interrupt.signal() != 0) progress.clear();
+    save(net, info, interrupt, run);
+    outcome.test = nn::evaluate(net, sets.test, info.preprocessing);
   };
   trainer.on_batch = [&](const nn::BatchProgress& batch) {
     outcome.last = batch;
     progress.batch(batch);
-    return interrupt.signal() == 0;
+    return interrupt.signal() == 0 || batch.batch == batch.batches;
   };
   trainer.on_epoch = [&](const nn::EpochResult& epoch) {
-    test();
+    save_and_test();
+    if (!std::isfinite(outcome.test.loss) && outcome.epoch_seconds.empty()) run.discard();
+    require_finite(std::isfinite(outcome.test.loss));
     outcome.epoch_seconds.push_back(epoch.epoch_seconds);
     run.append_metrics(metrics_json(epoch, outcome.test));
     progress.epoch(epoch, outcome.test);
     return interrupt.signal() == 0;
   };
   outcome.complete = trainer.run();
-  if (!outcome.complete) test();
+  if (outcome.last.batch < outcome.last.batches) save_and_test();  // within an epoch
   return outcome;
 }
 
@@ -166,36 +200,53 @@ std::string result_json(const TrainOptions& options, const NamedData& data,
   return json.str() + "\n";
 }
 
+std::string result_text(const Outcome& outcome, const RunFolder& run) {
+  return "test accuracy  " + percent(outcome.test.accuracy) + "\ntest loss      " +
+         loss_text(outcome.test.loss) + "\nrun            " + run.path().string() + "\n";
+}
+
 }  // namespace
 
 int train(const TrainOptions& options) {
-  use_machine(options.machine);
-  Progress progress(options.quiet);
-  progress.note("training " + options.model + " with " + options.optimizer + ", " +
-                std::to_string(threads()) + (threads() == 1 ? " thread, " : " threads, ") + simd());
+  TrainOptions used = options;
+  use_machine(used.machine);
+  Progress progress(used.quiet);
   const InterruptGuard interrupt;
-  RunFolder run(options.out, options.model, options.force);
-  const NamedData data = load_data(options.data);
+  RunFolder run(used.out, used.model, used.force);
+  const NamedData data = load_data(used.data);
   // Model files hold text, and the folder's name goes into one.
   if (!is_utf8(data.folder.string())) throw UsageError("--data: the folder's path is no UTF-8");
-  const nn::Preprocessing preprocessing;
-  nn::Sequential<float> net = make_net(options, data);
-  run.write_config(config_json(options, data, net));
-
-  const Outcome outcome = fit(options, data.sets, preprocessing, net, interrupt, run, progress);
-
-  nn::ModelInfo model{.preprocessing = preprocessing,
-                      .classes = data.sets.train.classes,
-                      .metadata = {{"model", options.model}, {"dataset", data.name}}};
+  used.batch_size = std::min(used.batch_size, data.sets.train.n);
+  nn::ModelInfo info{.preprocessing = {},
+                     .classes = data.sets.train.classes,
+                     .metadata = {{"model", used.model}, {"dataset", data.name}}};
   // So that eval finds the data again; the bundled data it finds by itself, wherever it is then.
-  if (!options.data.empty()) model.metadata["data"] = data.folder.string();
-  run.save(net, model);
-  progress.clear();
+  if (!used.data.empty()) info.metadata["data"] = data.folder.string();
+  nn::Sequential<float> net = make_net(used, data);
+  run.set_config(config_json(used, data, net));
+  progress.note("training " + used.model + " with " + used.optimizer + ", " +
+                std::to_string(threads()) + (threads() == 1 ? " thread, " : " threads, ") + simd());
 
-  print(options.json
-            ? result_json(options, data, net, outcome, run)
-            : "test accuracy  " + percent(outcome.test.accuracy) + "\ntest loss      " +
-                  loss_text(outcome.test.loss) + "\nrun            " + run.path().string() + "\n");
+  Outcome outcome;
+  try {
+    outcome = fit(used, data.sets, info, net, interrupt, run, progress);
+    progress.clear();
+    finish(run);
+  } catch (const std::exception&) {
+    progress.clear();
+    if (run.saved()) {
+      report("nncli: the network of the last epoch that was saved is in " +
+             one_line(run.path().string()));
+    }
+    throw;
+  }
+
+  try {
+    print(used.json ? result_json(used, data, net, outcome, run) : result_text(outcome, run));
+  } catch (const std::runtime_error&) {
+    // `train | tee log`: Ctrl-C ends tee, too. The model is saved, and that is what counts.
+    if (outcome.complete) throw;
+  }
   if (outcome.complete) return kSuccess;
   report("nncli: interrupted in epoch " + std::to_string(outcome.last.epoch) + " of " +
          std::to_string(outcome.last.epochs) + ", after batch " +

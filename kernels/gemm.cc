@@ -20,15 +20,15 @@ using detail::scratch;
 using detail::Tile;
 using detail::TileKernels;
 
-// Block sizes, in bytes where the element size matters. A row block of A (kRowBlock x depth) and a
-// panel of B stay in the L2 cache, a packed block of B in the L3 cache.
-constexpr std::int64_t kDepthBytes = 4096;  // kc: 1024 floats
-constexpr std::int64_t kColumnBytes =
-    12288;                              // nc: 3072 columns of floats in B are packed at a time
-constexpr std::int64_t kRowBlock = 56;  // mc: 4 tiles of 14 rows
-constexpr std::int64_t kPieces = 8;     // at least, where the tiles allow it
-// A product of at most this size takes its operands as they are.
-constexpr std::int64_t kSmallBytes = 1 << 15;
+// How a product is cut, measured on Zen 4 (1 MB of L2 cache a core). A row block of A (mc x kc) and
+// a panel of B (kc x nr) share the L2 cache; a packed block of B (kc x nc) lies in the L3 cache.
+constexpr std::int64_t kDepthBytes = 4096;    // kc: 1024 floats
+constexpr std::int64_t kColumnBytes = 12288;  // nc: 3072 floats
+constexpr std::int64_t kRowBlock = 56;        // mc: 4 tiles of 14 rows
+// At least so many pieces to share among threads, where the tiles allow it.
+constexpr std::int64_t kPieces = 8;
+// A product whose operands have at most this many bytes together takes them as they are.
+constexpr std::int64_t kSmallBytes = 32768;
 
 /// One product whose rows of C are contiguous, and how it is cut.
 template <class T>

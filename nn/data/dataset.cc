@@ -40,6 +40,15 @@ HalfPaths find_half(const std::string& dir, const std::string& stem) {
           find_file(dir, stem + "-labels", "idx1-ubyte")};
 }
 
+void check_folder(const std::string& dir) {
+  std::error_code error;
+  if (std::filesystem::is_directory(dir, error)) return;
+  throw FileError(dir,
+                  std::filesystem::exists(dir, error)
+                      ? "is a file; give the folder that holds MNIST's four files by --data DIR"
+                      : "no such folder; give the one with MNIST's four files by --data DIR");
+}
+
 /// Starts reading on a thread of its own; if there is none to be had, get() reads.
 std::future<Idx> start_reading(const std::string& path, int rank) {
   return std::async([path, rank] { return read_idx(path, rank); });
@@ -77,10 +86,7 @@ Dataset make_half(const std::string& name, const HalfPaths& paths, Idx images, c
 }  // namespace
 
 TrainTest load_mnist(const std::string& dir) {
-  std::error_code error;
-  if (!std::filesystem::is_directory(dir, error)) {
-    throw FileError(dir, "no such folder; give the one with MNIST's four files by --data DIR");
-  }
+  check_folder(dir);
   const HalfPaths train_paths = find_half(dir, "train");
   const HalfPaths test_paths = find_half(dir, "t10k");
   // The largest file first: its inflation is what all the others can hide behind.
@@ -100,6 +106,14 @@ TrainTest load_mnist(const std::string& dir) {
                                            train_paths.images + ", found " + size(both.test));
   }
   return both;
+}
+
+Dataset load_mnist_test(const std::string& dir) {
+  check_folder(dir);
+  const HalfPaths paths = find_half(dir, "t10k");
+  auto images = start_reading(paths.images, 3);
+  auto labels = start_reading(paths.labels, 1);
+  return make_half("test", paths, images.get(), labels.get());
 }
 
 }  // namespace nnkernels::nn

@@ -46,6 +46,9 @@ struct TrainTest {
 /// label above 9 (with its offset).
 TrainTest load_mnist(const std::string& dir);
 
+/// The test set alone: reads the two t10k files and needs no others. Throws as load_mnist() does.
+Dataset load_mnist_test(const std::string& dir);
+
 }  // namespace nnkernels::nn
 
 #endif  // NNKERNELS_NN_DATA_DATASET_H_

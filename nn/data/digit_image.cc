@@ -297,7 +297,8 @@ GreyImage read_digit(const std::string& path) {
   try {
     return to_digit(picture);
   } catch (const std::invalid_argument&) {
-    throw FileError(path, "no digit found: the picture has no contrast between ink and background");
+    throw FileError(path, "no digit found: the background must be even, and the digit at least " +
+                              std::to_string(kLeastContrast) + " grey levels darker or lighter");
   }
 }
 

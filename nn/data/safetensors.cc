@@ -193,14 +193,14 @@ void check_tiling(const std::string& path, const SafetensorsHeader& header,
 SafetensorsHeader parse_safetensors(const std::string& path, std::span<const std::uint8_t> file) {
   const auto size = static_cast<std::int64_t>(file.size());
   if (size < kLengthBytes) {
-    throw FileError(path, size, "expected a safetensors file, found the end of the file");
+    throw FileError(path, size, "is no model file (safetensors): found the end of the file");
   }
   std::uint64_t length = 0;
   for (int i = kLengthBytes - 1; i >= 0; --i)
     length = length << 8 | file[static_cast<std::size_t>(i)];
   if (length > static_cast<std::uint64_t>(kMaxSafetensorsHeader)) {
     throw FileError(path, 0,
-                    "expected the length of a safetensors header, at most " +
+                    "is no model file (safetensors): expected the length of a header, at most " +
                         std::to_string(kMaxSafetensorsHeader) + ", found " +
                         std::to_string(length));
   }
@@ -213,7 +213,8 @@ SafetensorsHeader parse_safetensors(const std::string& path, std::span<const std
   const std::string_view text(reinterpret_cast<const char*>(file.data()) + kLengthBytes, length);
   if (!text.starts_with('{')) {
     throw FileError(path, kLengthBytes,
-                    "expected a header that begins with {, found " + printable(text.substr(0, 1)));
+                    "is no model file (safetensors): expected a header that begins with {, found " +
+                        printable(text.substr(0, 1)));
   }
   const std::string_view json = text.substr(0, text.find_last_not_of(' ') + 1);
 

@@ -17,9 +17,9 @@ struct Outcome {
   int status = -1;
 };
 
-Outcome run(const std::string& arguments) {
+Outcome run(const std::string& arguments, const std::string& redirection = "2>&1") {
   Outcome outcome;
-  std::FILE* pipe = popen((NNKERNELS_NNBENCH " " + arguments + " 2>&1").c_str(), "r");
+  std::FILE* pipe = popen((NNKERNELS_NNBENCH " " + arguments + " " + redirection).c_str(), "r");
   if (pipe == nullptr) return outcome;
   std::array<char, 4096> buffer;
   for (std::size_t count; (count = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) {
@@ -70,10 +70,11 @@ TEST(NnbenchTest, UsageErrorsAreOneLineAndSuggest) {
   expect_usage_error("gemm --json=yes", "takes no value");
   expect_usage_error("gemm --m 2 --shapes odd", "excludes");
   expect_usage_error("gemm stray", "\"stray\"");
-  expect_usage_error("gemm --simd mmx", "mmx");
+  expect_usage_error("gemm --simd mmx", "nnbench: --simd: no instruction set \"mmx\" here");
   expect_usage_error("conv --size 2 --kernel 3", "kernel");
   expect_usage_error("pool --size 2 --kernel 3", "kernel");
   expect_usage_error("train --network \"conv\"", "--network");
+  expect_usage_error("train --network \"conv 8 3x3, relu\"", "vector of classes");
   expect_usage_error("elementwise --size 100", "multiple");
 }
 
@@ -117,6 +118,23 @@ TEST(NnbenchTest, ParallelMeasuresHotAndCold) {
 TEST(NnbenchTest, SimdCanBeLowered) {
   for (const std::string& name : nnkernels::available_simd()) {
     EXPECT_EQ(measure("gemm --m 8 --simd " + name)["simd"], name);
+  }
+}
+
+TEST(NnbenchTest, TheEnvironmentIsCheckedToo) {
+  setenv("NNKERNELS_SIMD", "mmx", 1);
+  expect_usage_error("gemm --m 8", "nnbench: NNKERNELS_SIMD: no instruction set \"mmx\" here");
+  unsetenv("NNKERNELS_SIMD");
+}
+
+TEST(NnbenchTest, AnOutputThatCannotBeWrittenFails) {
+  for (const char* arguments : {"gemm --m 8 --min-time 0.001", "gemm --m 8 --min-time 0.001 --json",
+                                "--help", "gemm --help", "--version"}) {
+    for (const char* output : {"2>&1 >/dev/full", "2>&1 >&-"}) {
+      const Outcome outcome = run(arguments, output);
+      EXPECT_EQ(outcome.status, 1) << arguments << output;
+      EXPECT_EQ(outcome.out, "nnbench: cannot write to standard output\n") << arguments << output;
+    }
   }
 }
 

@@ -71,6 +71,12 @@ TEST_F(Eval, TakesOtherDataAndModelFiles) {
   EXPECT_EQ(json::parse(found.out)["test_accuracy"], trained_["test_accuracy"]);
 }
 
+TEST_F(Eval, NeedsTheTestSetOnly) {
+  std::filesystem::remove(dir_ / "data/train-images-idx3-ubyte.gz");
+  std::filesystem::remove(dir_ / "data/train-labels-idx1-ubyte");
+  EXPECT_EQ(nncli({"eval", (dir_ / "run").string()}).code, 0);
+}
+
 TEST_F(Eval, TheNumberOfThreadsDoesNotMatter) {
   const std::string run = (dir_ / "run").string();
   const std::string one = nncli({"eval", run, "--json", "--threads", "1"}).out;

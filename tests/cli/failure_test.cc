@@ -56,6 +56,13 @@ TEST_F(Failure, MissingFolder) {
   expect_failure(3, {data_.string(), "no such folder", "--data DIR"});
 }
 
+TEST_F(Failure, AFileInsteadOfTheFolder) {
+  const fs::path labels = data_ / "train-labels-idx1-ubyte";
+  const Result result = nncli(test::train_shapes(labels, run_));
+  EXPECT_EQ(result.code, 3);
+  expect_one_line(result, {labels.string() + ": is a file; give the folder that holds"});
+}
+
 TEST_F(Failure, MissingFile) {
   fs::remove(data_ / "t10k-labels-idx1-ubyte");
   expect_failure(3, {data_.string(), "t10k-labels-idx1-ubyte"});
@@ -105,17 +112,20 @@ TEST_F(Failure, ImagesTooSmallForTheModel) {
                test::idx({1, 2, 2}, {1, 2, 3, 4}));
     write_file(data_ / (std::string(half) + "-labels-idx1-ubyte"), test::idx({1}, {0}));
   }
-  expect_failure(3, {data_.string(), "[2, 2, 1]", "cnn"}, {"--model", "cnn"});
+  expect_failure(3, {data_.string(), "images of 2x2 are too small for cnn; try --model mlp"},
+                 {"--model", "cnn"});
 }
 
 TEST_F(Failure, DivergingLearningRate) {
-  expect_failure(5, {"diverged", "learning rate", "lower than 1e+30"},
+  expect_failure(5, {"diverged: the loss is not a number", "learning rate lower than 1e+30"},
                  {"--optimizer", "sgd", "--lr", "1e30"});
 }
 
 TEST_F(Failure, FileSizeLimit) {
-  expect_failure(1, {"cannot write " + (run_ / "model.safetensors").string(), "File too large"}, {},
-                 {.file_size_limit = 16384});
+  expect_failure(1,
+                 {"cannot write " + (run_ / "model.safetensors").string(),
+                  "File too large; free some space or choose another --out"},
+                 {}, {.file_size_limit = 16384});
 }
 
 TEST_F(Failure, FullDisk) {
@@ -126,7 +136,28 @@ TEST_F(Failure, FullDisk) {
   if (result.code == test::kCannotPrepare) GTEST_SKIP() << "no file systems may be mounted here";
   EXPECT_EQ(result.code, 1) << result.err;
   expect_one_line(result, {"cannot write " + (disk / "run/model.safetensors").string(),
-                           "No space left on device"});
+                           "No space left on device; free some space or choose another --out"});
+}
+
+TEST_F(Failure, OneStepThatSpoilsTheNetwork) {
+  expect_failure(5, {"diverged: the loss is not a number"},
+                 {"--optimizer", "sgd", "--lr", "1e30", "--batch-size", "200", "--epochs", "1"});
+}
+
+TEST_F(Failure, ALaterEpochThatCannotBeSaved) {
+  test::Process process(test::train_shapes(data_, run_, {"--epochs", "1000000"}));
+  ASSERT_TRUE(process.wait_for("epoch       1/1000000"));
+  std::error_code error;
+  do {  // until no new model comes between
+    fs::remove(run_ / "model.safetensors", error);
+  } while (!fs::create_directory(run_ / "model.safetensors", error));
+  const Result result = process.wait();
+  EXPECT_EQ(result.code, 1) << result.err;
+  EXPECT_NE(result.err.find("the network of the last epoch that was saved is in " + run_.string()),
+            std::string::npos)
+      << result.err;
+  EXPECT_TRUE(fs::exists(run_ / "config.json"));
+  EXPECT_TRUE(fs::exists(run_ / "metrics.jsonl"));
 }
 
 TEST_F(Failure, StandardOutputLostAfterTraining) {
@@ -177,9 +208,19 @@ TEST_F(DamagedModel, Empty) {
 
 TEST_F(DamagedModel, Missing) {
   fs::remove(model_);
-  expect_refusal({model_.string()});
+  expect_refusal({run_.string() + ": holds no model: its training did not finish"});
+  fs::remove(run_ / "config.json");
+  expect_refusal({run_.string() + ": is no run; give a folder that `nncli train` made"});
   fs::remove_all(run_);
-  expect_refusal({run_.string()});
+  expect_refusal({run_.string() + ": no such run; give a folder that `nncli train` made, or its "
+                                  "model.safetensors"});
+}
+
+TEST_F(DamagedModel, SomethingElse) {
+  for (const char* bytes : {"short", "# Any text that is long enough", "\x89PNG\r\n\x1a\n"}) {
+    write_file(model_, bytes);
+    expect_refusal({model_.string(), "is no model file (safetensors)"});
+  }
 }
 
 TEST_F(DamagedModel, DataOfAnotherSize) {

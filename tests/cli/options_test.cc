@@ -98,7 +98,7 @@ TEST(Options, EveryFlagArrives) {
   EXPECT_FALSE(options.machine.pin);
   EXPECT_EQ(options.out, "r");
   EXPECT_TRUE(options.force && options.json && options.quiet);
-  EXPECT_EQ(options.command_line.size(), 27u);
+  EXPECT_EQ(options.command_line.size(), 29u);
   EXPECT_EQ(options.command_line.front(), "nncli");
 }
 
@@ -164,6 +164,17 @@ TEST(Options, ErrorsSayWhatIsMissing) {
   EXPECT_EQ(error_of({"predict", "r"}), "IMAGE is required; see `nncli predict --help`");
   EXPECT_EQ(error_of({"eval", "a", "b"}), "unexpected argument b; see `nncli eval --help`");
   EXPECT_EQ(error_of({"train", "--model", "mlp", "--data", ""}), "--data: the path is empty");
+  EXPECT_EQ(error_of({"predict", "r", ""}), "IMAGE: the path is empty");
+  EXPECT_EQ(error_of({"predict", "r", "a.png", "", "b.png"}), "IMAGE: the path is empty");
+}
+
+TEST(Options, OptionsBeforeTheCommandAreRefused) {
+  for (const char* option : {"--threads", "--threads=1", "--model", "-q"}) {
+    const std::string name = std::string(option).substr(0, std::string(option).find('='));
+    EXPECT_EQ(error_of({option, "1", "info"}),
+              name + ": options go after the command; see `nncli --help`");
+  }
+  EXPECT_EQ(error_of({"--frob", "info"}), "unknown option --frob; see `nncli info --help`");
 }
 
 TEST(Options, UsageErrorsExitWithTwoAndOneLine) {

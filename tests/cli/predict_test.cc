@@ -102,6 +102,8 @@ TEST_F(Predict, PrintsATable) {
   EXPECT_TRUE(result.out.starts_with("file ")) << result.out;
   EXPECT_NE(result.out.find("\n" + file + "      3"), std::string::npos) << result.out;
   EXPECT_EQ(std::count(result.out.begin(), result.out.end(), '\n'), 2);
+  const std::size_t rest = result.out.find('\n') - file.size();
+  EXPECT_LE(std::string("digit.png").size() + rest, 79u) << result.out;
 }
 
 TEST_F(Predict, GoesOnAfterABadImage) {
@@ -119,6 +121,17 @@ TEST_F(Predict, GoesOnAfterABadImage) {
   const json predictions = json::parse(result.out)["predictions"];
   ASSERT_EQ(predictions.size(), 1u);
   EXPECT_EQ(predictions[0]["class"], 5);
+}
+
+TEST_F(Predict, AnUnevenBackgroundIsRefusedWithWhatIsNeeded) {
+  Picture ramp{.w = 20, .h = 20, .pixels = {}};
+  for (int i = 0; i < 400; ++i) ramp.pixels.push_back(static_cast<std::uint8_t>(100 + i % 20));
+  const Result result = predict({write_pgm("ramp.pgm", ramp)});
+  EXPECT_EQ(result.code, 3);
+  EXPECT_NE(result.err.find("ramp.pgm: no digit found: the background must be even, and the digit "
+                            "at least 24 grey levels darker or lighter\n"),
+            std::string::npos)
+      << result.err;
 }
 
 TEST_F(Predict, OnlyBadImages) {

@@ -51,7 +51,8 @@ Result nncli(const std::vector<std::string>& arguments, const Surroundings& surr
 /// An nncli that runs beside the test.
 class Process {
  public:
-  Process(const std::vector<std::string>& arguments, const Surroundings& surroundings = {});
+  explicit Process(const std::vector<std::string>& arguments,
+                   const Surroundings& surroundings = {});
   /// With standard error on that terminal.
   Process(const std::vector<std::string>& arguments, int terminal);
   ~Process();

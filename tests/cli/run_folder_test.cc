@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <csignal>
 #include <nlohmann/json.hpp>
 
 #include "tests/cli/process.h"
@@ -23,9 +24,13 @@ class RunFolderTest : public testing::Test {
   Result train(const std::vector<std::string>& more = {}) const {
     return nncli(test::train_shapes(dir_ / "data", run_, more));
   }
-  std::vector<std::string> files() const {
+  std::vector<std::string> files() const { return names_in(run_); }
+  /// The names beside the run's, and its own.
+  std::vector<std::string> beside() const { return names_in(dir_.path()); }
+
+  static std::vector<std::string> names_in(const fs::path& folder) {
     std::vector<std::string> names;
-    for (const auto& entry : fs::directory_iterator(run_)) {
+    for (const auto& entry : fs::directory_iterator(folder)) {
       names.push_back(entry.path().filename().string());
     }
     std::sort(names.begin(), names.end());
@@ -104,18 +109,77 @@ TEST_F(RunFolderTest, AnExistingRunIsKept) {
   EXPECT_EQ(read_file(run_ / "model.safetensors"), model);
 }
 
-TEST_F(RunFolderTest, ForceReplacesARun) {
+TEST_F(RunFolderTest, ForceKeepsTheOldRunBeside) {
   ASSERT_EQ(train().code, 0);
   const std::string model = read_file(run_ / "model.safetensors");
-  test::write_file(run_ / "notes.txt", "mine");
   const Result again = train({"--seed", "2", "--epochs", "3", "--force"});
   EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_NE(again.err.find("nncli: the old run is kept as " + run_.string() + "~\n"),
+            std::string::npos)
+      << again.err;
   EXPECT_NE(read_file(run_ / "model.safetensors"), model);
   EXPECT_EQ(nlohmann::json::parse(read_file(run_ / "config.json"))["seed"], 2);
   const std::string metrics = read_file(run_ / "metrics.jsonl");
   EXPECT_EQ(std::count(metrics.begin(), metrics.end(), '\n'), 3);
-  EXPECT_EQ(read_file(run_ / "notes.txt"), "mine");
-  EXPECT_EQ(files().size(), 4u);
+  EXPECT_EQ(files(), kRunFiles);
+  EXPECT_EQ(read_file(dir_ / "run~/model.safetensors"), model);
+  EXPECT_EQ(beside(), (std::vector<std::string>{"data", "run", "run~"}));
+
+  ASSERT_EQ(train({"--seed", "3", "--force"}).code, 0);
+  EXPECT_EQ(nlohmann::json::parse(read_file(dir_ / "run~/config.json"))["seed"], 2);
+  EXPECT_EQ(beside(), (std::vector<std::string>{"data", "run", "run~"}));
+}
+
+TEST_F(RunFolderTest, ForceRemovesNoFilesOfOthers) {
+  ASSERT_EQ(train().code, 0);
+  test::write_file(run_ / "notes.txt", "mine");
+  ASSERT_EQ(train({"--force"}).code, 0);
+  EXPECT_EQ(read_file(dir_ / "run~/notes.txt"), "mine");
+  ASSERT_EQ(train({"--force"}).code, 0);
+  EXPECT_EQ(read_file(dir_ / "run~/notes.txt"), "mine");
+  EXPECT_EQ(beside(), (std::vector<std::string>{"data", "run", "run~", "run~2"}));
+}
+
+TEST_F(RunFolderTest, ForceThroughALinkReplacesItsTarget) {
+  ASSERT_EQ(train().code, 0);
+  fs::create_directory_symlink(run_, dir_ / "latest");
+  const Result again = nncli(test::train_shapes(dir_ / "data", dir_ / "latest", {"--force"}));
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_TRUE(fs::is_symlink(dir_ / "latest"));
+  EXPECT_EQ(beside(), (std::vector<std::string>{"data", "latest", "run", "run~"}));
+}
+
+TEST_F(RunFolderTest, AnEmptyFolderWillDo) {
+  fs::create_directory(run_);
+  EXPECT_EQ(train().code, 0);
+  EXPECT_EQ(files(), kRunFiles);
+}
+
+TEST_F(RunFolderTest, AFailedStartRemovesTheFoldersThatItMade) {
+  EXPECT_EQ(nncli(test::train_shapes(dir_ / "nothing", dir_ / "a/b/c/run")).code, 3);
+  EXPECT_EQ(beside(), std::vector<std::string>{"data"});
+
+  fs::create_directory(run_);
+  EXPECT_EQ(nncli(test::train_shapes(dir_ / "nothing", run_)).code, 3);
+  EXPECT_TRUE(files().empty());
+}
+
+TEST_F(RunFolderTest, ARunIsTrainedByOneProcessAtATime) {
+  ASSERT_EQ(train().code, 0);
+  for (const bool force : {false, true}) {
+    const fs::path out = force ? run_ : dir_ / "other";
+    std::vector<std::string> more = {"--epochs", "1000000"};
+    if (force) more.emplace_back("--force");
+    test::Process first(test::train_shapes(dir_ / "data", out, more));
+    ASSERT_TRUE(first.wait_for("epoch       1/1000000"));
+    const Result second = nncli(test::train_shapes(dir_ / "data", out, {"--force"}));
+    EXPECT_EQ(second.code, 1);
+    EXPECT_EQ(second.err, "nncli: " + out.string() +
+                              " is being trained by another nncli; choose another --out\n");
+    first.send(SIGINT);
+    EXPECT_EQ(first.wait().code, 130);
+  }
+  EXPECT_EQ(beside(), (std::vector<std::string>{"data", "other", "run", "run~"}));
 }
 
 TEST_F(RunFolderTest, ForceReplacesNothingElse) {
@@ -136,6 +200,7 @@ TEST_F(RunFolderTest, ForceReplacesNothingElse) {
 TEST_F(RunFolderTest, AFailedReplacementLeavesTheOldRun) {
   ASSERT_EQ(train().code, 0);
   std::vector<std::string> before;
+  before.reserve(kRunFiles.size());
   for (const std::string& name : kRunFiles) before.push_back(read_file(run_ / name));
   const Result again = train({"--force", "--optimizer", "sgd", "--lr", "1e30"});
   EXPECT_EQ(again.code, 5) << again.err;
@@ -143,6 +208,7 @@ TEST_F(RunFolderTest, AFailedReplacementLeavesTheOldRun) {
   for (std::size_t i = 0; i < kRunFiles.size(); ++i) {
     EXPECT_EQ(read_file(run_ / kRunFiles[i]), before[i]) << kRunFiles[i];
   }
+  EXPECT_EQ(beside(), (std::vector<std::string>{"data", "run"}));
 }
 
 TEST_F(RunFolderTest, APlaceThatCannotBeWrittenFailsBeforeTraining) {
@@ -150,7 +216,7 @@ TEST_F(RunFolderTest, APlaceThatCannotBeWrittenFailsBeforeTraining) {
   const Result result = nncli(test::train_shapes(dir_ / "data", dir_ / "file/run"));
   EXPECT_EQ(result.code, 1);
   EXPECT_NE(result.err.find("nncli: cannot write " + (dir_ / "file/run").string() +
-                            ": Not a directory\n"),
+                            ": Not a directory; choose another --out\n"),
             std::string::npos)
       << result.err;
   EXPECT_EQ(result.err.find("epoch"), std::string::npos) << result.err;

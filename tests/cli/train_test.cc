@@ -74,7 +74,8 @@ TEST_F(Train, EveryOptimizerAndInitializationRuns) {
 }
 
 TEST_F(Train, BatchesMayBeLargerThanTheDataSet) {
-  EXPECT_EQ(train("run", {"--batch-size", "1000000", "--epochs", "1"})["epochs"], 1);
+  EXPECT_EQ(train("run", {"--batch-size", "1000000", "--epochs", "1"})["batch_size"], 200);
+  EXPECT_EQ(json::parse(test::read_file(dir_ / "run/config.json"))["batch_size"], 200);
 }
 
 TEST_F(Train, LearnsTheBundledMnist) {

@@ -59,6 +59,7 @@ TEST(LoadMnist, NamesWhatIsMissing) {
   EXPECT_TRUE(contains(message, "t10k-labels-idx1-ubyte (or t10k-labels-idx1-ubyte.gz)"));
   EXPECT_TRUE(contains(message, "--data DIR"));
   const std::string missing = folder.file("nowhere");
+  EXPECT_TRUE(contains(file_error(missing, [&] { load_mnist_test(missing); }), "no such folder"));
   EXPECT_TRUE(contains(file_error(missing, [&] { load_mnist(missing); }), "no such folder"));
 }
 
