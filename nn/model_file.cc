@@ -40,7 +40,7 @@ std::span<const std::uint8_t> bytes_of(const Tensor<float>& tensor) {
 }
 
 std::int64_t first_not_finite(const Tensor<float>& tensor) {
-  const auto found =
+  const auto* const found =
       std::find_if(tensor.begin(), tensor.end(), [](float value) { return !std::isfinite(value); });
   return found == tensor.end() ? -1 : found - tensor.begin();
 }

@@ -246,7 +246,7 @@ std::vector<double> scaled_ink(const GreyImage& picture, const Found& found, std
 /// Where a line of `length` pixels must begin among kDigitSide for `centre`, counted from its own
 /// first pixel, to lie in the middle.
 std::int64_t centred_start(double centre, std::int64_t length) {
-  const auto start = std::lround(static_cast<double>(kDigitSide / 2) - centre);
+  const auto start = std::lround(static_cast<double>(kDigitSide) / 2 - centre);
   return std::clamp<std::int64_t>(start, 0, kDigitSide - length);
 }
 

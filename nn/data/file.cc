@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 #include "nn/file_error.h"
 
@@ -78,7 +79,7 @@ std::span<const std::uint8_t> bytes_of(std::string_view text) {
 /// A new file beside `path`, removed unless it was moved into place.
 class TemporaryFile {
  public:
-  explicit TemporaryFile(const std::string& target) : target_(target), descriptor_(create()) {}
+  explicit TemporaryFile(std::string target) : target_(std::move(target)), descriptor_(create()) {}
   ~TemporaryFile() {
     if (!name_.empty()) ::unlink(name_.c_str());
   }

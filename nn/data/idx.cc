@@ -30,6 +30,7 @@ class Source {
  public:
   explicit Source(const std::string& path) : file_(path), buffer_(kBufferBytes) {
     refill();
+    // After refill(). NOLINTNEXTLINE(cppcoreguidelines-prefer-member-initializer)
     gzip_ = pending_.size() >= 2 && pending_[0] == 0x1f && pending_[1] == 0x8b;
     // 16: a gzip wrapper and nothing else; 15: the largest window, which every file may use.
     if (gzip_ && inflateInit2(&stream_, 16 + 15) != Z_OK) throw std::bad_alloc();
@@ -134,7 +135,7 @@ std::uint32_t big_endian(std::span<const std::uint8_t> bytes) {
 std::string magic_text(std::uint32_t magic) {
   std::array<char, 11> hex;
   std::snprintf(hex.data(), hex.size(), "0x%08x", magic);
-  const std::string text = hex.data();
+  std::string text = hex.data();
   if (magic == 0x801) return text + " (labels)";
   if (magic == 0x803) return text + " (images)";
   return text;
@@ -159,7 +160,8 @@ std::vector<std::int64_t> read_dims(Source& source, int rank) {
   for (int i = 1; i <= rank; ++i) {
     const std::int64_t dim = read_word(i);
     if (dim < 1 || dim > std::numeric_limits<std::int32_t>::max()) {
-      source.fail(4 * i, "expected a dimension from 1 to 2147483647, found " + std::to_string(dim));
+      source.fail(std::int64_t{4} * i,
+                  "expected a dimension from 1 to 2147483647, found " + std::to_string(dim));
     }
     dims.push_back(dim);
   }
