@@ -20,8 +20,34 @@
 #include "tbb/task_arena.h"
 #include "tbb/task_scheduler_observer.h"
 
+#if defined(__SANITIZE_THREAD__)
+#define NNKERNELS_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define NNKERNELS_TSAN 1
+#endif
+#endif
+#ifdef NNKERNELS_TSAN
+extern "C" void __tsan_acquire(void* address);
+extern "C" void __tsan_release(void* address);
+#endif
+
 namespace nnkernels {
 namespace {
+
+// The distribution's oneTBB is not instrumented for ThreadSanitizer, which therefore must be told
+// that what happens before a loop is visible to its pieces, and what they do to the caller after
+// it.
+void visible_from_here([[maybe_unused]] void* loop) {
+#ifdef NNKERNELS_TSAN
+  __tsan_release(loop);
+#endif
+}
+void see_what_is_visible([[maybe_unused]] void* loop) {
+#ifdef NNKERNELS_TSAN
+  __tsan_acquire(loop);
+#endif
+}
 
 /// The CPUs that this process may run on.
 std::vector<int> allowed_cpus() {
@@ -195,6 +221,7 @@ void parallel_for(std::int64_t pieces, double microseconds, LoopBody body, void*
   // nothing to do, and the caller never waits for one that has not begun.
   std::atomic<std::int64_t> next{0};
   const auto take_pieces = [&](int slot) {
+    see_what_is_visible(&next);
     const InsidePiece mark;
     try {
       for (std::int64_t piece; (piece = next.fetch_add(1, std::memory_order_relaxed)) < pieces;) {
@@ -204,9 +231,12 @@ void parallel_for(std::int64_t pieces, double microseconds, LoopBody body, void*
       next = pieces;
       throw;
     }
+    visible_from_here(&next);
   };
+  visible_from_here(&next);
   s.pool->arena.execute(
       [&] { tbb::parallel_for(0, count, take_pieces, tbb::static_partitioner{}); });
+  see_what_is_visible(&next);
 }
 
 }  // namespace detail
