@@ -292,7 +292,7 @@ void from_bytes(std::int64_t size, T scale, T shift, const std::uint8_t* x, T* y
   detail::check_array("from_bytes", "x", x, size);
   detail::check_array("from_bytes", "y", y, size);
   const auto kernel = kernels<T>().from_bytes;
-  const double moved = static_cast<double>(size);
+  const auto moved = static_cast<double>(size);
   detail::parallel_blocks(size, detail::kBlockElements, detail::transfer_microseconds<T>(moved),
                           [&](std::int64_t i, std::int64_t count) {
                             kernel(static_cast<std::size_t>(count), scale, shift, x + i, y + i);
