@@ -1,0 +1,142 @@
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/conv.h"
+#include "kernels/conv_tiles.h"
+#include "kernels/parallel.h"
+#include "kernels/scratch.h"
+
+namespace nnkernels {
+namespace {
+
+using detail::check_pointer;
+using detail::conv_microseconds;
+using detail::kPiecePixels;
+using detail::pack_panels;
+using detail::packed_size;
+using detail::Pixels;
+using detail::Purpose;
+using detail::run_pixels;
+using detail::scratch;
+using detail::Tile;
+using detail::TileKernels;
+using detail::window;
+using detail::Window;
+
+std::int64_t floor_div(std::int64_t a, std::int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
+
+/// One direction (height or width) of the transposed convolution, for the pixels i of dx with
+/// (i + pad) % stride == phase. With i + pad = phase + stride * t such a pixel meets output
+/// o = t - shift(k) through each tap k of the kernel that has k * dilation % stride == phase.
+struct Phase {
+  Phase(std::int64_t phase_, std::int64_t size, std::int64_t kernel, std::int64_t stride_,
+        std::int64_t pad_, std::int64_t dilation_)
+      : phase(phase_),
+        stride(stride_),
+        pad(pad_),
+        dilation(dilation_),
+        t_first(-floor_div(phase_ - pad_, stride_)) {
+    const std::int64_t t_last = floor_div(size - 1 + pad - phase, stride);
+    count = std::max<std::int64_t>(0, t_last - t_first + 1);
+    for (std::int64_t k = kernel - 1; k >= 0; --k) {
+      if (k * dilation % stride != phase) continue;
+      if (taps++ == 0) last_tap = k;
+      first_tap = k;
+    }
+  }
+  std::int64_t shift(std::int64_t k) const { return (k * dilation - phase) / stride; }
+  bool has(std::int64_t k) const { return k * dilation % stride == phase; }
+  std::int64_t pixel(std::int64_t t) const { return phase + stride * t - pad; }
+
+  std::int64_t phase, stride, pad, dilation;
+  std::int64_t t_first;
+  std::int64_t count = 0;  // t in [t_first, t_first + count)
+  std::int64_t taps = 0, first_tap = 0, last_tap = 0;
+};
+
+/// dx of one phase in both directions, for all images.
+template <class T>
+void backward_data_phase(const ConvShape& s, const Phase& h, const Phase& w, const T* dy,
+                         const T* weights, T* dx) {
+  const TileKernels<T>& kernels = detail::tile_kernels<T>();
+  const std::int64_t oh = s.oh(), ow = s.ow();
+  const std::int64_t depth = h.taps * w.taps * s.oc;
+
+  // B: for each tap, from the last to the first, the oc x ic transpose of its weights. In this
+  // order the taps of one row of the kernel meet neighbouring pixels of dy, from left to right.
+  T* const packed = scratch<T>(Purpose::packed_b, packed_size(kernels, depth, s.ic));
+  std::int64_t row = 0;
+  for (std::int64_t kh = h.last_tap; kh >= h.first_tap; --kh) {
+    if (!h.has(kh)) continue;
+    for (std::int64_t kw = w.last_tap; kw >= w.first_tap; --kw) {
+      if (!w.has(kw)) continue;
+      pack_panels<T>(kernels, weights + (kh * s.kw + kw) * s.ic * s.oc, s.oc, 1, s.ic, row, s.oc,
+                     depth, packed);
+      row += s.oc;
+    }
+  }
+  const bool joined = s.stride_w == 1 && s.dilation_w == 1;
+  const std::int64_t segment_count = joined ? h.taps : h.taps * w.taps;
+  const std::int64_t segment_length = joined ? w.taps * s.oc : s.oc;
+
+  const std::int64_t blocks =
+      std::clamp<std::int64_t>(h.count * w.count / kPiecePixels, 1, h.count);
+  const double share = static_cast<double>(h.taps * w.taps) / static_cast<double>(s.kh * s.kw);
+  parallel_for(s.n * blocks, conv_microseconds(s, sizeof(T)) * share, [&](std::int64_t piece, int) {
+    const std::int64_t image = piece / blocks, block = piece % blocks;
+    const std::int64_t t = h.t_first + h.count * block / blocks;
+    const std::int64_t t_end = h.t_first + h.count * (block + 1) / blocks;
+    const std::int64_t top = t - h.shift(h.last_tap), left = w.t_first - w.shift(w.last_tap);
+    const Window<T> in = window(dy + image * oh * ow * s.oc, oh, ow, s.oc, top,
+                                t_end - t + h.shift(h.last_tap) - h.shift(h.first_tap), left,
+                                w.count + w.shift(w.last_tap) - w.shift(w.first_tap));
+    auto* const segments = scratch<std::ptrdiff_t>(Purpose::offsets, segment_count);
+    std::ptrdiff_t* segment = segments;
+    for (std::int64_t kh = h.last_tap; kh >= h.first_tap; --kh) {
+      if (!h.has(kh)) continue;
+      for (std::int64_t kw = w.last_tap; kw >= w.first_tap; --kw) {
+        if (!w.has(kw) || (joined && kw != w.last_tap)) continue;
+        *segment++ = (h.shift(h.last_tap) - h.shift(kh)) * in.row_length +
+                     (w.shift(w.last_tap) - w.shift(kw)) * s.oc;
+      }
+    }
+    Tile<T> tile;
+    tile.segments = segments;
+    tile.segment_count = segment_count;
+    tile.segment_length = segment_length;
+    T* const out = dx + ((image * s.ih + h.pixel(t)) * s.iw + w.pixel(w.t_first)) * s.ic;
+    run_pixels(kernels, tile,
+               Pixels<T>{t_end - t, w.count, in.data, in.row_length, s.oc, out,
+                         s.stride_h * s.iw * s.ic, s.stride_w * s.ic},
+               packed, depth, s.ic, static_cast<const T*>(nullptr));
+  });
+}
+
+}  // namespace
+
+template <class T>
+void conv_backward_data(const ConvShape& s, const T* dy, const T* w, T* dx) {
+  check(s, "conv_backward_data");
+  if (s.n == 0) return;
+  check_pointer(dy != nullptr, "conv_backward_data", "dy");
+  check_pointer(w != nullptr, "conv_backward_data", "w");
+  check_pointer(dx != nullptr, "conv_backward_data", "dx");
+  // With a stride that leaves pixels without any tap, those are zero and no phase writes them.
+  if (s.stride_h > s.kh || s.stride_w > s.kw || s.dilation_h > 1 || s.dilation_w > 1) {
+    std::fill_n(dx, s.x_size(), T{0});
+  }
+  // Phases beyond the padded image hold no pixel.
+  for (std::int64_t i = 0; i < std::min(s.stride_h, s.ih + s.pad_h); ++i) {
+    const Phase h(i, s.ih, s.kh, s.stride_h, s.pad_h, s.dilation_h);
+    for (std::int64_t j = 0; j < std::min(s.stride_w, s.iw + s.pad_w); ++j) {
+      const Phase v(j, s.iw, s.kw, s.stride_w, s.pad_w, s.dilation_w);
+      if (h.taps * v.taps * h.count * v.count > 0) backward_data_phase(s, h, v, dy, w, dx);
+    }
+  }
+}
+
+template void conv_backward_data<float>(const ConvShape&, const float*, const float*, float*);
+template void conv_backward_data<double>(const ConvShape&, const double*, const double*, double*);
+
+}  // namespace nnkernels

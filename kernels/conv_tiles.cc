@@ -1,0 +1,129 @@
+#include "kernels/conv_tiles.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+
+#include "kernels/parallel.h"
+#include "kernels/scratch.h"
+
+namespace nnkernels::detail {
+
+template <class T>
+Window<T> window(const T* image, std::int64_t h, std::int64_t w, std::int64_t c, std::int64_t row,
+                 std::int64_t rows, std::int64_t col, std::int64_t cols) {
+  if (row >= 0 && row + rows <= h && col >= 0 && col + cols <= w) {
+    return {image + (row * w + col) * c, w * c};
+  }
+  T* const copy = scratch<T>(Purpose::image, rows * cols * c);
+  const std::int64_t first = std::clamp<std::int64_t>(-col, 0, cols);
+  const std::int64_t last = std::clamp<std::int64_t>(w - col, first, cols);
+  for (std::int64_t r = 0; r < rows; ++r) {
+    T* const line = copy + r * cols * c;
+    if (row + r < 0 || row + r >= h) {
+      std::fill_n(line, cols * c, T{0});
+      continue;
+    }
+    std::fill(line, line + first * c, T{0});
+    std::copy_n(image + ((row + r) * w + col + first) * c, (last - first) * c, line + first * c);
+    std::fill(line + last * c, line + cols * c, T{0});
+  }
+  return {copy, cols * c};
+}
+
+template <class T>
+Window<T> input_window(const ConvShape& s, const T* image, std::int64_t first, std::int64_t last) {
+  return window(image, s.ih, s.iw, s.ic, first * s.stride_h - s.pad_h,
+                (last - first - 1) * s.stride_h + (s.kh - 1) * s.dilation_h + 1, -s.pad_w,
+                (s.ow() - 1) * s.stride_w + (s.kw - 1) * s.dilation_w + 1);
+}
+
+template <class T>
+void run_pixels(const TileKernels<T>& kernels, Tile<T> tile, const Pixels<T>& pixels,
+                const T* packed, std::int64_t depth, std::int64_t channels, const T* bias) {
+  const std::int64_t count = pixels.rows * pixels.cols;
+  for (std::int64_t j = 0; j < channels;) {
+    const std::size_t width = kernels.width_for(channels - j, kTwoVectors);
+    const std::int64_t panel = kernels.columns[width];
+    const std::int64_t mr = kernels.max_rows[width];
+    const std::int64_t tiles = (count + mr - 1) / mr;
+    tile.b = packed + j * depth;
+    tile.b_step = panel;
+    tile.cols = std::min(channels - j, panel);
+    tile.bias = bias == nullptr ? nullptr : bias + j;
+    std::int64_t row = 0, col = 0;
+    for (std::int64_t t = 0; t < tiles; ++t) {
+      const std::int64_t in_tile = count * (t + 1) / tiles - count * t / tiles;
+      const T* in[kMaxTileRows];
+      T* out[kMaxTileRows];
+      for (std::int64_t i = 0; i < in_tile; ++i) {
+        in[i] = pixels.in + row * pixels.in_row + col * pixels.in_col;
+        out[i] = pixels.out + row * pixels.out_row + col * pixels.out_col + j;
+        if (++col == pixels.cols) {
+          col = 0;
+          ++row;
+        }
+      }
+      tile.rows = in;
+      tile.c = out;
+      kernels.tile[width][static_cast<std::size_t>(in_tile)][0][0](tile);
+    }
+    j += panel;
+  }
+}
+
+template <class T>
+std::int64_t packed_size(const TileKernels<T>& kernels, std::int64_t depth, std::int64_t cols) {
+  return depth * (cols + 2 * kernels.lanes);
+}
+
+template <class T>
+void pack_panels(const TileKernels<T>& kernels, const T* b, std::ptrdiff_t col_stride,
+                 std::ptrdiff_t row_stride, std::int64_t cols, std::int64_t first,
+                 std::int64_t rows, std::int64_t depth, T* packed) {
+  for (std::int64_t j = 0; j < cols;) {
+    const std::int64_t panel = kernels.columns[kernels.width_for(cols - j, kTwoVectors)];
+    kernels.pack(b + j * col_stride, col_stride, row_stride, std::min(panel, cols - j), panel, rows,
+                 packed + j * depth + first * panel);
+    j += panel;
+  }
+}
+
+void kernel_segments(const ConvShape& s, std::int64_t row_length, std::ptrdiff_t* segments) {
+  const std::int64_t per_row = s.dilation_w == 1 ? 1 : s.kw;
+  for (std::int64_t kh = 0; kh < s.kh; ++kh) {
+    for (std::int64_t i = 0; i < per_row; ++i) {
+      *segments++ = kh * s.dilation_h * row_length + i * s.dilation_w * s.ic;
+    }
+  }
+}
+
+double conv_microseconds(const ConvShape& s, std::size_t element_size) {
+  return 2.0 * static_cast<double>(s.n * s.oh() * s.ow()) * static_cast<double>(s.w_size()) *
+         (static_cast<double>(element_size) / 4.0) / kFlopsPerMicrosecond;
+}
+
+void check_pointer(bool present, const char* function, const char* name) {
+  if (!present) {
+    throw std::invalid_argument(std::string(function) + ": " + name + " is a null pointer");
+  }
+}
+
+template Window<float> window(const float*, std::int64_t, std::int64_t, std::int64_t, std::int64_t,
+                              std::int64_t, std::int64_t, std::int64_t);
+template Window<float> input_window(const ConvShape&, const float*, std::int64_t, std::int64_t);
+template void run_pixels(const TileKernels<float>&, Tile<float>, const Pixels<float>&, const float*,
+                         std::int64_t, std::int64_t, const float*);
+template std::int64_t packed_size(const TileKernels<float>&, std::int64_t, std::int64_t);
+template void pack_panels(const TileKernels<float>&, const float*, std::ptrdiff_t, std::ptrdiff_t,
+                          std::int64_t, std::int64_t, std::int64_t, std::int64_t, float*);
+template Window<double> window(const double*, std::int64_t, std::int64_t, std::int64_t,
+                               std::int64_t, std::int64_t, std::int64_t, std::int64_t);
+template Window<double> input_window(const ConvShape&, const double*, std::int64_t, std::int64_t);
+template void run_pixels(const TileKernels<double>&, Tile<double>, const Pixels<double>&,
+                         const double*, std::int64_t, std::int64_t, const double*);
+template std::int64_t packed_size(const TileKernels<double>&, std::int64_t, std::int64_t);
+template void pack_panels(const TileKernels<double>&, const double*, std::ptrdiff_t, std::ptrdiff_t,
+                          std::int64_t, std::int64_t, std::int64_t, std::int64_t, double*);
+
+}  // namespace nnkernels::detail

@@ -1,0 +1,74 @@
+// What the three passes of a convolution share: windows into an image, packed weights, and a stack
+// of tiles that runs over pixels. Internal to kernels/.
+#ifndef NNKERNELS_KERNELS_CONV_TILES_H_
+#define NNKERNELS_KERNELS_CONV_TILES_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/conv.h"
+#include "kernels/gemm_tile.h"
+
+namespace nnkernels::detail {
+
+/// A piece of work covers about this many output pixels (forward, by data): enough tiles to make
+/// the packing of a window cheap, few enough that its pixels stay in the L1 and L2 cache.
+inline constexpr std::int64_t kPiecePixels = 448;
+
+/// Rows and columns of an image [h][w][c], some of them possibly outside of it.
+template <class T>
+struct Window {
+  const T* data;            // the first pixel
+  std::int64_t row_length;  // elements from one row to the next
+};
+
+/// The window of `rows` x `cols` pixels that begins at (row, col): the image itself where it lies
+/// inside, else a copy with zeros around it, which stays valid until this thread's next call.
+template <class T>
+Window<T> window(const T* image, std::int64_t h, std::int64_t w, std::int64_t c, std::int64_t row,
+                 std::int64_t rows, std::int64_t col, std::int64_t cols);
+
+/// The rows of x that output rows [first, last) read, by window().
+template <class T>
+Window<T> input_window(const ConvShape& shape, const T* image, std::int64_t first,
+                       std::int64_t last);
+
+/// A grid of pixels that a stack of tiles runs over, one pixel a row of the implicit matrix A.
+template <class T>
+struct Pixels {
+  std::int64_t rows, cols;
+  const T* in;
+  std::int64_t in_row, in_col;  // elements between neighbours
+  T* out;
+  std::int64_t out_row, out_col;
+};
+
+/// out[pixel][j] = the tile's sums for all `channels` columns j. `tile` says how A runs through the
+/// window; `packed` holds B in panels of `depth` rows.
+template <class T>
+void run_pixels(const TileKernels<T>& kernels, Tile<T> tile, const Pixels<T>& pixels,
+                const T* packed, std::int64_t depth, std::int64_t channels, const T* bias);
+
+/// How many elements the panels of a B of `depth` rows and `cols` columns take.
+template <class T>
+std::int64_t packed_size(const TileKernels<T>& kernels, std::int64_t depth, std::int64_t cols);
+
+/// Packs `depth` rows of B, which start at row `first` of the panels, for all columns.
+template <class T>
+void pack_panels(const TileKernels<T>& kernels, const T* b, std::ptrdiff_t col_stride,
+                 std::ptrdiff_t row_stride, std::int64_t cols, std::int64_t first,
+                 std::int64_t rows, std::int64_t depth, T* packed);
+
+/// Where kernel row kh begins within a window whose rows are `row_length` elements apart, and
+/// likewise each of its columns if they are apart (dilation): kh segments, or kh * kw.
+void kernel_segments(const ConvShape& shape, std::int64_t row_length, std::ptrdiff_t* segments);
+
+/// The estimate for parallel_for() of the time that one pass takes with elements of that size.
+double conv_microseconds(const ConvShape& shape, std::size_t element_size);
+
+/// Throws std::invalid_argument, naming `function` and `name`, unless the pointer is `present`.
+void check_pointer(bool present, const char* function, const char* name);
+
+}  // namespace nnkernels::detail
+
+#endif  // NNKERNELS_KERNELS_CONV_TILES_H_
