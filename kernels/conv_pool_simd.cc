@@ -79,6 +79,45 @@ HWY_INLINE hn::Vec<D> LoadBytes(D d, const std::uint8_t* p, std::size_t count) {
 #endif
 }
 
+/// Stores the largest of each window's four sums, and which it was. wins(v, best) says whether v
+/// beats the largest so far.
+template <int kCount, int kWidth, class D, class T, class V, class Wins>
+HWY_INLINE void StoreLargest(D d, const WindowTile<T>& tile, const V (&sum)[4 * kCount][kWidth],
+                             Wins wins) {
+  const std::size_t lanes = hn::Lanes(d);
+  const hn::Rebind<PlaceOf<T>, D> places;
+  const std::size_t last = static_cast<std::size_t>(tile.cols) - (kWidth - 1) * lanes;
+  NNKERNELS_UNROLL
+  for (int j = 0; j < kWidth; ++j) {
+    const std::size_t count = j == kWidth - 1 ? last : lanes;
+    const V bias = tile.bias == nullptr ? hn::Zero(d) : LoadFirst(d, tile.bias + j * lanes, count);
+    NNKERNELS_UNROLL
+    for (int w = 0; w < kCount; ++w) {
+      V best = sum[4 * w][j];
+      auto place = hn::Zero(places);
+      NNKERNELS_UNROLL
+      for (int q = 1; q < 4; ++q) {
+        const V v = sum[4 * w + q][j];
+        const auto larger = wins(v, best);
+        best = hn::IfThenElse(larger, v, best);
+        place = hn::IfThenElse(hn::RebindMask(places, larger),
+                               hn::Set(places, static_cast<PlaceOf<T>>(q)), place);
+      }
+      best = hn::Add(best, bias);
+      if (tile.relu) best = hn::IfThenZeroElse(hn::Le(best, hn::Zero(d)), best);
+      T* const y = tile.y + w * tile.step + j * lanes;
+      if (count == lanes) {
+        hn::StoreU(best, d, y);
+      } else {
+        StoreFirst(d, best, y, count);
+      }
+      if (tile.winner != nullptr) {
+        StoreBytes(d, place, tile.winner + w * tile.step + j * lanes, count);
+      }
+    }
+  }
+}
+
 template <class D, int kCount, int kWidth, class T = hn::TFromD<D>>
 void RunWindows(const WindowTile<T>& tile) {
   const D d;
@@ -112,37 +151,23 @@ void RunWindows(const WindowTile<T>& tile) {
     }
   }
 
-  const hn::Rebind<PlaceOf<T>, D> places;
-  const std::size_t last = static_cast<std::size_t>(tile.cols) - (kWidth - 1) * lanes;
+  // Whether any of these is NaN (or infinities cancel), which the fast comparison does not see.
+  V any = hn::Zero(d);
   NNKERNELS_UNROLL
-  for (int j = 0; j < kWidth; ++j) {
-    const std::size_t count = j == kWidth - 1 ? last : lanes;
-    const V bias = tile.bias == nullptr ? hn::Zero(d) : LoadFirst(d, tile.bias + j * lanes, count);
+  for (int w = 0; w < kRows; w += 4) {
     NNKERNELS_UNROLL
-    for (int w = 0; w < kCount; ++w) {
-      V best = sum[4 * w][j];
-      auto place = hn::Zero(places);
-      NNKERNELS_UNROLL
-      for (int q = 1; q < 4; ++q) {
-        const V v = sum[4 * w + q][j];
-        // Larger or NaN, unless NaN has won already.
-        const auto wins = hn::And(hn::Not(hn::Le(v, best)), hn::Eq(best, best));
-        best = hn::IfThenElse(wins, v, best);
-        place = hn::IfThenElse(hn::RebindMask(places, wins),
-                               hn::Set(places, static_cast<PlaceOf<T>>(q)), place);
-      }
-      best = hn::Add(best, bias);
-      if (tile.relu) best = hn::IfThenZeroElse(hn::Le(best, hn::Zero(d)), best);
-      T* const y = tile.y + w * tile.step + j * lanes;
-      if (count == lanes) {
-        hn::StoreU(best, d, y);
-      } else {
-        StoreFirst(d, best, y, count);
-      }
-      if (tile.winner != nullptr) {
-        StoreBytes(d, place, tile.winner + w * tile.step + j * lanes, count);
-      }
+    for (int j = 0; j < kWidth; ++j) {
+      const V upper = hn::Add(sum[w][j], sum[w + 1][j]);
+      any = hn::Add(any, hn::Add(upper, hn::Add(sum[w + 2][j], sum[w + 3][j])));
     }
+  }
+  if (hn::AllTrue(d, hn::Eq(any, any))) {
+    StoreLargest<kCount, kWidth>(d, tile, sum, [](V v, V best) { return hn::Lt(best, v); });
+  } else {
+    // Larger or NaN, unless NaN has won already.
+    StoreLargest<kCount, kWidth>(d, tile, sum, [](V v, V best) {
+      return hn::And(hn::Not(hn::Le(v, best)), hn::Eq(best, best));
+    });
   }
 }
 
