@@ -2,10 +2,16 @@
 
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <numeric>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -197,6 +203,63 @@ TEST_F(ParallelTest, NumbersOfThreads) {
   EXPECT_EQ(threads(), 1024);
   set_threads(before);
   EXPECT_EQ(threads(), before);
+}
+
+TEST_F(ParallelTest, EnvironmentVariablesAreReadAndChecked) {
+  const auto with = [](const char* threads, const char* pin) {
+    setenv("NNKERNELS_THREADS", threads, 1);
+    setenv("NNKERNELS_PIN", pin, 1);
+    return thread_environment();
+  };
+  EXPECT_EQ(with("7", "1").threads, 7);
+  EXPECT_EQ(with("7", "1").pin, true);
+  EXPECT_EQ(with("1024", "0").pin, false);
+  EXPECT_EQ(with("", "").threads, std::nullopt);
+  EXPECT_EQ(with("", "").pin, std::nullopt);
+  for (const char* bad : {"0", "1025", "-1", "x", "2x", " 2", "1.5", "99999999999"}) {
+    expect_invalid_argument([&] { with(bad, ""); }, {"NNKERNELS_THREADS", "1 to 1024", bad});
+  }
+  for (const char* bad : {"2", "-1", "yes", "on"}) {
+    expect_invalid_argument([&] { with("", bad); }, {"NNKERNELS_PIN", "0 to 1", bad});
+  }
+  unsetenv("NNKERNELS_THREADS");
+  unsetenv("NNKERNELS_PIN");
+  EXPECT_EQ(thread_environment().threads, std::nullopt);
+}
+
+TEST_F(ParallelTest, TheMachineIsNotFreeForMoreThreadsThanItHasCpus) {
+  set_threads(1024);
+  EXPECT_FALSE(machine_is_free());
+}
+
+/// The state of each thread of this process but the calling one: 'S' is asleep.
+std::string states_of_other_threads() {
+  std::string states;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) {
+    if (entry.path().filename() == std::to_string(gettid())) continue;
+    std::ifstream file(entry.path() / "stat");
+    std::string text;
+    std::getline(file, text);
+    // "12 (a name) S ...": the name may hold anything.
+    const std::size_t end = text.rfind(')');
+    if (end != std::string::npos && end + 2 < text.size()) states += text[end + 2];
+  }
+  return states;
+}
+
+TEST_F(ParallelTest, IdleWorkersSleep) {
+  const ForceThreads force(3);
+  for (int repeat = 0; repeat < 5; ++repeat) {
+    EXPECT_EQ(runs_of_pieces(1000, kLong), std::vector<int>(1000, 1));
+    std::string states;
+    // As long as it takes; a worker that never sleeps ends it after a minute.
+    for (int look = 0; look < 60'000; ++look) {
+      states = states_of_other_threads();
+      if (states.find_first_not_of('S') == std::string::npos) break;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    EXPECT_EQ(states, std::string(states.size(), 'S'));
+  }
 }
 
 }  // namespace
