@@ -156,12 +156,6 @@ std::optional<int> variable(const char* name, int low, int high) {
   return number;
 }
 
-std::optional<int> threads_variable() { return variable("NNKERNELS_THREADS", 1, kMaxThreads); }
-std::optional<bool> pin_variable() {
-  const std::optional<int> number = variable("NNKERNELS_PIN", 0, 1);
-  return number ? std::optional<bool>(*number == 1) : std::nullopt;
-}
-
 /// What `read` returns, or nothing if it throws.
 template <class Value>
 std::optional<Value> ignoring_errors(std::optional<Value> (*read)()) {
@@ -174,8 +168,8 @@ std::optional<Value> ignoring_errors(std::optional<Value> (*read)()) {
 
 State* make_state() {
   auto* const s = new State;
-  if (const auto count = ignoring_errors(threads_variable)) s->threads = *count;
-  s->pin = s->ever_pinned = ignoring_errors(pin_variable).value_or(false);
+  if (const auto count = ignoring_errors(environment_threads)) s->threads = *count;
+  s->pin = s->ever_pinned = ignoring_errors(environment_pinning).value_or(false);
   bind_caller(*s);
   return s;
 }
@@ -256,7 +250,12 @@ bool machine_is_free() {
   return false;
 }
 
-ThreadEnvironment thread_environment() { return {threads_variable(), pin_variable()}; }
+std::optional<int> environment_threads() { return variable("NNKERNELS_THREADS", 1, kMaxThreads); }
+
+std::optional<bool> environment_pinning() {
+  const std::optional<int> number = variable("NNKERNELS_PIN", 0, 1);
+  return number ? std::optional<bool>(*number == 1) : std::nullopt;
+}
 
 namespace detail {
 

@@ -37,16 +37,12 @@ void set_pinning(bool on);
 /// What starts to run later is not known.
 bool machine_is_free();
 
-/// What the environment variables ask for; nothing where one is unset or empty.
-struct ThreadEnvironment {
-  std::optional<int> threads;  // NNKERNELS_THREADS, 1 to 1024
-  std::optional<bool> pin;     // NNKERNELS_PIN, 0 or 1
-};
-
-/// Reads NNKERNELS_THREADS and NNKERNELS_PIN. The library does so by itself and ignores a value
-/// that it does not understand; a program can call this to tell its user: throws
-/// std::invalid_argument that names the variable, what was expected and its value.
-ThreadEnvironment thread_environment();
+/// What NNKERNELS_THREADS (1 to 1024) and NNKERNELS_PIN (0 or 1) ask for; nothing if the variable
+/// is unset or empty. The library reads them by itself and ignores values that it does not
+/// understand. A program can call these to tell its user: they throw std::invalid_argument that
+/// names the variable, what was expected, and its value.
+std::optional<int> environment_threads();
+std::optional<bool> environment_pinning();
 
 namespace detail {
 

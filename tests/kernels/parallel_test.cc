@@ -206,25 +206,30 @@ TEST_F(ParallelTest, NumbersOfThreads) {
 }
 
 TEST_F(ParallelTest, EnvironmentVariablesAreReadAndChecked) {
-  const auto with = [](const char* threads, const char* pin) {
-    setenv("NNKERNELS_THREADS", threads, 1);
-    setenv("NNKERNELS_PIN", pin, 1);
-    return thread_environment();
+  const auto count = [](const char* value) {
+    setenv("NNKERNELS_THREADS", value, 1);
+    return environment_threads();
   };
-  EXPECT_EQ(with("7", "1").threads, 7);
-  EXPECT_EQ(with("7", "1").pin, true);
-  EXPECT_EQ(with("1024", "0").pin, false);
-  EXPECT_EQ(with("", "").threads, std::nullopt);
-  EXPECT_EQ(with("", "").pin, std::nullopt);
+  const auto pin = [](const char* value) {
+    setenv("NNKERNELS_PIN", value, 1);
+    return environment_pinning();
+  };
+  EXPECT_EQ(count("7"), 7);
+  EXPECT_EQ(count("1024"), 1024);
+  EXPECT_EQ(count(""), std::nullopt);
+  EXPECT_EQ(pin("1"), true);
+  EXPECT_EQ(pin("0"), false);
+  EXPECT_EQ(pin(""), std::nullopt);
   for (const char* bad : {"0", "1025", "-1", "x", "2x", " 2", "1.5", "99999999999"}) {
-    expect_invalid_argument([&] { with(bad, ""); }, {"NNKERNELS_THREADS", "1 to 1024", bad});
+    expect_invalid_argument([&] { count(bad); }, {"NNKERNELS_THREADS", "1 to 1024", bad});
   }
   for (const char* bad : {"2", "-1", "yes", "on"}) {
-    expect_invalid_argument([&] { with("", bad); }, {"NNKERNELS_PIN", "0 to 1", bad});
+    expect_invalid_argument([&] { pin(bad); }, {"NNKERNELS_PIN", "0 to 1", bad});
   }
   unsetenv("NNKERNELS_THREADS");
   unsetenv("NNKERNELS_PIN");
-  EXPECT_EQ(thread_environment().threads, std::nullopt);
+  EXPECT_EQ(environment_threads(), std::nullopt);
+  EXPECT_EQ(environment_pinning(), std::nullopt);
 }
 
 TEST_F(ParallelTest, TheMachineIsNotFreeForMoreThreadsThanItHasCpus) {
