@@ -22,13 +22,13 @@ void set_threads(int count);
 bool pinning();
 
 /// Binds the calling thread to the first CPU that this process may run on, and each worker to one
-/// of the others while it works for this library, one on each physical core as long as there are
-/// enough; on until it is switched off. For programs that have the machine to themselves:
-/// schedulers often put two threads on one core, and pinning then gains up to a factor of two at
-/// small sizes. To be called, like set_threads(), by the thread that will start the loops. A thread
-/// which that thread starts later inherits the binding from it. Without effect while threads()
-/// exceeds the number of CPUs. NNKERNELS_PIN=1 is like a call by the first thread that uses the
-/// library.
+/// of the others, one on each physical core as long as there are enough; on until it is switched
+/// off, which lets workers go when they next take part in a loop. For programs that have the
+/// machine to themselves: schedulers often put two threads on one core, and pinning then gains up
+/// to a factor of two at small sizes. To be called, like set_threads(), by the thread that will
+/// start the loops. A thread which that thread starts later inherits the binding from it. Without
+/// effect while threads() exceeds the number of CPUs. NNKERNELS_PIN=1 is like a call by the first
+/// thread that uses the library.
 void set_pinning(bool on);
 
 /// Whether the process has the machine to itself, so that pinning can only help: it may run on
@@ -52,9 +52,9 @@ void parallel_for(std::int64_t pieces, double microseconds, LoopBody body, void*
 /// Work that is estimated below this many microseconds is not shared: `hot` holds while the workers
 /// are awake because a shared loop has just ended, `cold` when they must be woken up.
 struct WorthSharing {
-  // What costs 1 and 20 us, with room for estimates that are wrong by a factor of two or so.
-  double hot = 4.0;
-  double cold = 150.0;
+  // An awake worker pays from 2 us on, a sleeping one from 120 us on; and estimates are rough.
+  double hot = 8.0;
+  double cold = 200.0;
 };
 
 /// Returns the limits before. For tests, which want small problems to run on several threads, and
@@ -91,7 +91,7 @@ void parallel_for(std::int64_t pieces, double microseconds, Body&& body) {
 /// What one thread of a current CPU does in a microsecond when the data comes from its caches:
 /// the scale for the estimates above. Within a factor of two or so is good enough.
 inline constexpr double kFlopsPerMicrosecond = 8e4;
-inline constexpr double kBytesPerMicrosecond = 2e4;
+inline constexpr double kBytesPerMicrosecond = 5e4;
 
 }  // namespace nnkernels
 

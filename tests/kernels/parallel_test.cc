@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -237,34 +238,59 @@ TEST_F(ParallelTest, TheMachineIsNotFreeForMoreThreadsThanItHasCpus) {
   EXPECT_FALSE(machine_is_free());
 }
 
-/// The state of each thread of this process but the calling one: 'S' is asleep.
-std::string states_of_other_threads() {
-  std::string states;
+/// The ids of the threads of this process but the calling one.
+std::vector<pid_t> other_threads() {
+  std::vector<pid_t> ids;
   for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) {
-    if (entry.path().filename() == std::to_string(gettid())) continue;
-    std::ifstream file(entry.path() / "stat");
+    const pid_t id = std::stoi(entry.path().filename());
+    if (id != gettid()) ids.push_back(id);
+  }
+  return ids;
+}
+
+/// Waits until all other threads sleep: as long as it takes, but if one still runs after a minute
+/// returns false.
+bool others_fall_asleep() {
+  const auto sleeps = [](pid_t id) {
+    std::ifstream file("/proc/self/task/" + std::to_string(id) + "/stat");
     std::string text;
     std::getline(file, text);
     // "12 (a name) S ...": the name may hold anything.
     const std::size_t end = text.rfind(')');
-    if (end != std::string::npos && end + 2 < text.size()) states += text[end + 2];
+    return end == std::string::npos || text.substr(end).starts_with(") S");
+  };
+  for (int look = 0; look < 60'000; ++look) {
+    const std::vector<pid_t> ids = other_threads();
+    if (std::all_of(ids.begin(), ids.end(), sleeps)) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-  return states;
+  return false;
 }
 
 TEST_F(ParallelTest, IdleWorkersSleep) {
   const ForceThreads force(3);
   for (int repeat = 0; repeat < 5; ++repeat) {
     EXPECT_EQ(runs_of_pieces(1000, kLong), std::vector<int>(1000, 1));
-    std::string states;
-    // As long as it takes; a worker that never sleeps ends it after a minute.
-    for (int look = 0; look < 60'000; ++look) {
-      states = states_of_other_threads();
-      if (states.find_first_not_of('S') == std::string::npos) break;
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-    EXPECT_EQ(states, std::string(states.size(), 'S'));
+    EXPECT_TRUE(others_fall_asleep());
   }
+}
+
+TEST_F(ParallelTest, SleepingWorkersStayBound) {
+  if (allowed_cpus() < 2) GTEST_SKIP() << "needs two CPUs";
+  std::thread([] {  // a thread of its own: its binding must not outlive the test
+    const ForceThreads force(2);
+    set_pinning(true);
+    EXPECT_EQ(allowed_cpus_in_a_loop(), std::pair(1, 1));
+    EXPECT_TRUE(others_fall_asleep());
+    int bound = 0;
+    for (const pid_t id : other_threads()) {
+      cpu_set_t set;
+      if (sched_getaffinity(id, sizeof set, &set) == 0 && CPU_COUNT(&set) == 1) ++bound;
+    }
+    EXPECT_GE(bound, 1);
+    set_pinning(false);
+  })
+      .join();
 }
 
 }  // namespace
