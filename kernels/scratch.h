@@ -15,7 +15,18 @@ namespace nnkernels::detail {
 /// What a buffer is for. A thread has one buffer a purpose, so two uses that are alive at the same
 /// time on one thread must differ in purpose. Loops do not nest (parallel.h): a piece never waits,
 /// so no other piece can begin on its thread meanwhile.
-enum class Purpose { packed_a, packed_b, result, vector, image, offsets, partial_sums, count };
+enum class Purpose {
+  packed_a,
+  packed_b,
+  result,
+  vector,
+  image,
+  offsets,
+  partial_sums,
+  window_sums,
+  dense_gradient,
+  count
+};
 
 /// At least `size` elements, never null, that stay valid until this thread asks again for the same
 /// purpose. Grows and never shrinks, so a repeated computation allocates only the first time.

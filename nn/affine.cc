@@ -34,7 +34,14 @@ Shape Affine<T>::output_shape(const Shape& x) const {
 
 template <class T>
 bool Affine<T>::fuse(Activation kind) {
+  if (activation_ != Activation::identity) return false;
   activation_ = kind;
+  return true;
+}
+
+template <class T>
+bool Affine<T>::fuse_gradient(Activation kind) {
+  activation_before_ = kind;
   return true;
 }
 
@@ -50,7 +57,8 @@ void Affine<T>::forward(TensorView<const T> x, TensorView<T> y, std::int64_t /*f
   gemm(T(1), x.matrix(), w, T(0), y.matrix(), {.bias = b, .activation = activation_});
 }
 
-// `dy` is already the gradient by x w + b: the activation's own layer has seen to its part.
+// `dy` is already the gradient by x w + b: the activation's own layer, or the one behind it, has
+// seen to its part.
 template <class T>
 void Affine<T>::backward(TensorView<const T> x, TensorView<const T> /*y*/, TensorView<const T> dy,
                          TensorView<T> dx, std::span<const TensorView<T>> grads,
@@ -64,6 +72,9 @@ void Affine<T>::backward(TensorView<const T> x, TensorView<const T> /*y*/, Tenso
   column_sums(dy_matrix.rows, out_, dy.data, grads[1].data);
   // y = x w + b  =>  dx = dy w^T
   if (!dx.empty()) gemm(T(1), dy_matrix, w.transposed(), T(0), dx.matrix());
+  if (!dx.empty() && activation_before_ != Activation::identity) {
+    activation_backward(activation_before_, dx.size(), x.data, dx.data, dx.data);
+  }
 }
 
 template class Affine<float>;

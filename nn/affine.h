@@ -39,6 +39,7 @@ class Affine : public Layer<T> {
   std::span<Parameter<T>> parameters() override { return parameters_; }
   bool backward_reads_y() const override { return false; }
   bool fuse(Activation kind) override;
+  bool fuse_gradient(Activation kind) override;
   double work(const Shape& x) const override;
 
  private:
@@ -46,6 +47,7 @@ class Affine : public Layer<T> {
   std::int64_t out_;
   std::array<Parameter<T>, 2> parameters_;  // w, b
   Activation activation_ = Activation::identity;
+  Activation activation_before_ = Activation::identity;  // x is its result
 };
 
 }  // namespace nnkernels::nn

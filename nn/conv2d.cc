@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include "kernels/conv_pool.h"
+#include "nn/max_pool2d.h"
 #include "nn/size_text.h"
 
 namespace nnkernels::nn {
@@ -66,8 +68,23 @@ Shape Conv2d<T>::output_shape(const Shape& x) const {
 
 template <class T>
 bool Conv2d<T>::fuse(Activation kind) {
+  if (activation_ != Activation::identity) return false;
   activation_ = kind;
   return true;
+}
+
+template <class T>
+bool Conv2d<T>::fuse_gradient(Activation kind) {
+  activation_before_ = kind;
+  return true;
+}
+
+template <class T>
+bool Conv2d<T>::absorb(const Layer<T>& next) {
+  const auto* pool = dynamic_cast<const MaxPool2d<T>*>(&next);
+  if (pools_ || pool == nullptr) return false;
+  pools_ = pool->options() == Pool2dOptions{.kh = 2, .kw = 2, .stride_h = 2, .stride_w = 2};
+  return pools_;
 }
 
 template <class T>
@@ -77,24 +94,48 @@ double Conv2d<T>::work(const Shape& x) const {
 }
 
 template <class T>
-void Conv2d<T>::forward(TensorView<const T> x, TensorView<T> y, std::int64_t /*first*/) {
-  const T* w = parameters_[0].value.data();
-  const T* b = parameters_[1].value.data();
-  conv_forward(shape(x.shape.sample(), x.shape[0]), x.data, w, y.data,
-               {.bias = b, .activation = activation_});
+void Conv2d<T>::plan(const Shape& x, std::int64_t n) {
+  if (!pools_) return;
+  const ConvShape conv = shape(x, 1);
+  winner_.reserve(n * (conv.oh() / 2) * (conv.ow() / 2) * conv.oc);
 }
 
-// `dy` is already the gradient by x * w + b: the activation's own layer has seen to its part.
 template <class T>
-void Conv2d<T>::backward(TensorView<const T> x, TensorView<const T> /*y*/, TensorView<const T> dy,
-                         TensorView<T> dx, std::span<const TensorView<T>> grads,
-                         std::int64_t /*first*/) {
+void Conv2d<T>::forward(TensorView<const T> x, TensorView<T> y, std::int64_t first) {
   const ConvShape conv = shape(x.shape.sample(), x.shape[0]);
   const T* w = parameters_[0].value.data();
-  // y = x * w + b  =>  dw = x correlated with dy, db = the sum of dy over images and pixels
-  conv_backward_weights(conv, x.data, dy.data, grads[0].data, grads[1].data);
-  // y = x * w + b  =>  dx = the transposed convolution of dy by w
-  if (!dx.empty()) conv_backward_data(conv, dy.data, w, dx.data);
+  const Epilogue<T> epilogue{.bias = parameters_[1].value.data(), .activation = activation_};
+  if (pools_) {
+    std::uint8_t* winner = winner_.data() + first * y.shape.sample().size();
+    conv_max_pool_forward(conv, x.data, w, y.data, winner, epilogue);
+  } else {
+    conv_forward(conv, x.data, w, y.data, epilogue);
+  }
+}
+
+// `dy` is already the gradient by x * w + b: the activation's own layer, or the one behind it, has
+// seen to its part.
+template <class T>
+void Conv2d<T>::backward(TensorView<const T> x, TensorView<const T> y, TensorView<const T> dy,
+                         TensorView<T> dx, std::span<const TensorView<T>> grads,
+                         std::int64_t first) {
+  const ConvShape conv = shape(x.shape.sample(), x.shape[0]);
+  const T* w = parameters_[0].value.data();
+  T* dw = grads[0].data;
+  T* db = grads[1].data;
+  // y = x * w + b  =>  dw = x correlated with dy, db = the sum of dy over images and pixels,
+  //                    dx = the transposed convolution of dy by w
+  if (pools_) {
+    const std::uint8_t* winner = winner_.data() + first * y.shape.sample().size();
+    conv_max_pool_backward_weights(conv, x.data, dy.data, winner, dw, db);
+    if (!dx.empty()) conv_max_pool_backward_data(conv, dy.data, winner, w, dx.data);
+  } else {
+    conv_backward_weights(conv, x.data, dy.data, dw, db);
+    if (!dx.empty()) conv_backward_data(conv, dy.data, w, dx.data);
+  }
+  if (!dx.empty() && activation_before_ != Activation::identity) {
+    activation_backward(activation_before_, dx.size(), x.data, dx.data, dx.data);
+  }
 }
 
 template class Conv2d<float>;

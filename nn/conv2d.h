@@ -27,8 +27,9 @@ struct Conv2dOptions {
 /// b of [oc], y of [n][oh][ow][oc]; the sum and the sizes of y are in kernels/conv.h.
 ///
 /// Also known as Convolution2D. The activation is the identity unless Sequential has fused the one
-/// that follows. Runs sample by sample. Weights are zero until initialize(). Allocates nothing
-/// after construction, but for the convolution's own scratch memory.
+/// that follows. Does the work of a max pool behind it if that has 2x2 windows side by side
+/// (kernels/conv_pool.h). Runs sample by sample. Weights are zero until initialize(). Allocates in
+/// plan() only, but for the convolution's own scratch memory.
 template <class T>
 class Conv2d : public Layer<T> {
  public:
@@ -41,6 +42,7 @@ class Conv2d : public Layer<T> {
   std::string type() const override { return "Conv2d"; }
   std::string description() const override;
   Shape output_shape(const Shape& x) const override;
+  void plan(const Shape& x, std::int64_t n) override;
   void forward(TensorView<const T> x, TensorView<T> y, std::int64_t first) override;
   void backward(TensorView<const T> x, TensorView<const T> y, TensorView<const T> dy,
                 TensorView<T> dx, std::span<const TensorView<T>> grads,
@@ -49,7 +51,13 @@ class Conv2d : public Layer<T> {
   bool sample_wise() const override { return true; }
   bool backward_reads_y() const override { return false; }
   bool fuse(Activation kind) override;
+  bool fuse_gradient(Activation kind) override;
+  bool absorb(const Layer<T>& next) override;
   double work(const Shape& x) const override;
+
+  /// Which pixel of its window each y of the last forward pass is, as conv_max_pool_forward()
+  /// writes it; null unless the layer has absorbed a max pool and plan() was called.
+  const std::uint8_t* winner() const { return winner_.data(); }
 
  private:
   ConvShape shape(const Shape& sample, std::int64_t n) const;
@@ -57,6 +65,9 @@ class Conv2d : public Layer<T> {
   Conv2dOptions options_;
   std::array<Parameter<T>, 2> parameters_;  // w, b
   Activation activation_ = Activation::identity;
+  Activation activation_before_ = Activation::identity;  // x is its result
+  bool pools_ = false;
+  AlignedBuffer<std::uint8_t> winner_;  // [n][oh / 2][ow / 2][oc]
 };
 
 }  // namespace nnkernels::nn

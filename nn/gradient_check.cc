@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "nn/conv2d.h"
 #include "nn/max_pool2d.h"
 #include "nn/random.h"
 
@@ -18,17 +19,27 @@ namespace {
 void read_pattern(const Sequential<double>& net, std::int64_t n,
                   std::vector<std::int32_t>& pattern) {
   pattern.clear();
+  const std::uint8_t* winner = nullptr;  // of a convolution that has absorbed the next max pool
   for (std::int64_t i = 0; i < net.layer_count(); ++i) {
     const Layer<double>& layer = net.layer(i);
     const std::int64_t size = n * net.shape_before(i + 1).size();
     if (layer.activation() == Activation::relu) {
-      const TensorView<const double> y = net.output(i);
-      if (y.empty()) continue;
-      for (std::int64_t k = 0; k < size; ++k) pattern.push_back(y.data[k] > 0 ? 1 : 0);
+      // With a max pool that was absorbed together with the ReLU, only the pooled y exists.
+      TensorView<const double> y = net.output(i);
+      if (y.empty() && winner != nullptr) y = net.output(i + 1);
+      for (std::int64_t k = 0; k < y.size() && !y.empty(); ++k) {
+        pattern.push_back(y.data[k] > 0 ? 1 : 0);
+      }
     }
     if (const auto* pool = dynamic_cast<const MaxPool2d<double>*>(&layer)) {
-      pattern.insert(pattern.end(), pool->argmax(), pool->argmax() + size);
+      if (winner != nullptr) {
+        pattern.insert(pattern.end(), winner, winner + size);
+      } else {
+        pattern.insert(pattern.end(), pool->argmax(), pool->argmax() + size);
+      }
+      winner = nullptr;
     }
+    if (const auto* conv = dynamic_cast<const Conv2d<double>*>(&layer)) winner = conv->winner();
   }
 }
 

@@ -78,13 +78,25 @@ class Layer {
   /// backward().
   virtual std::optional<Activation> activation() const { return std::nullopt; }
 
-  /// True if every number of y is a number of x and backward() only takes dy there (max pooling).
-  /// The derivative of an activation before such a layer can then be taken at y, which is smaller.
+  /// True if every number of y is a number of x, backward() only takes dy there, and the choice is
+  /// the same before and after an activation (max pooling). The derivative of an activation before
+  /// such a layer is then taken behind it, at y, which is smaller.
   virtual bool selects() const { return false; }
 
   /// Asks the layer to apply `kind` to its y from now on, because the layer that follows does just
-  /// that. Returns false if it cannot. The follower's backward pass is still called.
+  /// that. Returns false if it cannot. The dy that backward() gets is then already the gradient by
+  /// the activation's argument.
   virtual bool fuse(Activation /*kind*/) { return false; }
+
+  /// Asks the layer to multiply its dx by f'(its argument) from now on, f being the activation
+  /// `kind` whose result its x is: activation_backward(kind) of x and dx. Returns false if it
+  /// cannot.
+  virtual bool fuse_gradient(Activation /*kind*/) { return false; }
+
+  /// Asks the layer to do the work of `next` as well, forward and backward: its y, and dy, are
+  /// those of `next` from now on. An activation that was fused before keeps its place between the
+  /// two. Returns false if it cannot. `next` has no parameters and outlives the layer.
+  virtual bool absorb(const Layer<T>& /*next*/) { return false; }
 
   /// A rough count of the multiply-adds of one forward pass of one sample: what decides whether a
   /// block is worth a thread.

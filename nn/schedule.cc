@@ -22,7 +22,6 @@ std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b;
 std::vector<Stage> find_stages(std::span<const LayerTraits> layers) {
   std::vector<Stage> stages;
   for (std::size_t i = 0; i < layers.size(); ++i) {
-    if (layers[i].identity) continue;
     const bool joins = layers[i].sample_wise && !stages.empty() && stages.back().depth_first;
     if (!joins) stages.emplace_back().depth_first = layers[i].sample_wise;
     stages.back().layers.push_back(static_cast<int>(i));
@@ -31,28 +30,20 @@ std::vector<Stage> find_stages(std::span<const LayerTraits> layers) {
   return stages;
 }
 
-/// Whether layer i selects from what an activation right before it computed.
-bool selects_activation(std::span<const LayerTraits> layers, int i) {
-  const auto at = static_cast<std::size_t>(i);
-  return i > 0 && layers[at].selects && layers[at - 1].activation;
-}
-
 void place_activations(std::span<const LayerTraits> layers, Schedule& schedule) {
   schedule.activations.push_back({Place::Kind::caller_x});
   bool needed = true;  // some backward pass reads what the current place holds
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    const LayerTraits& layer = layers[i];
+  for (const LayerTraits& layer : layers) {
     const Place x = schedule.activations.back();
     const bool overwrites = layer.in_place && !needed && layer.x_size == layer.y_size;
-    if (layer.identity || layer.fused || overwrites) {
+    if (layer.fused || overwrites) {
       schedule.activations.push_back(x);
     } else {
       const int index = static_cast<int>(schedule.activation_sizes.size());
       schedule.activations.push_back({Place::Kind::whole, index});
       schedule.activation_sizes.push_back(layer.y_size);
     }
-    if (layer.identity) continue;
-    needed = layer.reads_y || selects_activation(layers, static_cast<int>(i));
+    needed = layer.reads_y;
   }
 }
 
@@ -61,19 +52,14 @@ void place_activations(std::span<const LayerTraits> layers, Schedule& schedule) 
 void place_gradients(std::span<const LayerTraits> layers, Schedule& schedule) {
   schedule.gradients.assign(layers.size() + 1, {Place::Kind::caller_dy});
   if (schedule.stages.empty()) return;
-  const int first = schedule.stages.front().layers.front();
   int whole = 1;  // the whole-batch buffer used last
   auto stage = schedule.stages.rbegin();
   for (int i = static_cast<int>(layers.size()) - 1; i >= 0; --i) {
     const LayerTraits& layer = layers[static_cast<std::size_t>(i)];
     const Place dy = schedule.gradients[static_cast<std::size_t>(i) + 1];
     Place& dx = schedule.gradients[static_cast<std::size_t>(i)];
-    if (i <= first) {
+    if (i == 0) {
       dx = {Place::Kind::caller_x};
-      continue;
-    }
-    if (layer.identity) {
-      dx = dy;
       continue;
     }
     if (i < stage->layers.front()) ++stage;
@@ -92,25 +78,6 @@ void place_gradients(std::span<const LayerTraits> layers, Schedule& schedule) {
       dx = {Place::Kind::scratch, dy.kind == Place::Kind::scratch ? 1 - dy.index : 0};
       auto& size = schedule.scratch_sizes[static_cast<std::size_t>(dx.index)];
       size = std::max(size, layer.x_size);
-    }
-  }
-}
-
-void order_backward(std::span<const LayerTraits> layers, Schedule& schedule) {
-  for (Stage& stage : schedule.stages) {
-    for (std::size_t k = stage.layers.size(); k-- > 0;) {
-      const int i = stage.layers[k];
-      const int below = k > 0 ? stage.layers[k - 1] : -1;
-      const Place dy = schedule.gradients[static_cast<std::size_t>(i) + 1];
-      const bool early = selects_activation(layers, i) && below == i - 1 &&
-                         dy.kind != Place::Kind::caller_dy &&
-                         schedule.gradients[static_cast<std::size_t>(below)] ==
-                             schedule.gradients[static_cast<std::size_t>(i)];
-      if (early) {
-        stage.backward.push_back({below, i + 1, i + 1});
-        --k;
-      }
-      stage.backward.push_back({i, i, i + 1});
     }
   }
 }
@@ -135,7 +102,6 @@ Schedule make_schedule(std::span<const LayerTraits> layers, std::size_t element_
   schedule.stages = find_stages(layers);
   place_activations(layers, schedule);
   place_gradients(layers, schedule);
-  order_backward(layers, schedule);
   for (Stage& stage : schedule.stages) {
     const std::int64_t bytes = sample_bytes(stage, layers, schedule, element_size);
     stage.block = std::max<std::int64_t>(1, kBlockBytes / std::max<std::int64_t>(1, bytes));

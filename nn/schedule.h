@@ -1,5 +1,6 @@
 // What Sequential decides before it runs: which layers run together, and whose memory each
-// activation and gradient lies in. A pure function of the layers' properties.
+// activation and gradient lies in. A pure function of the properties of the layers that run: those
+// whose work other layers do, and those that do nothing (Flatten), are no part of it.
 #ifndef NNKERNELS_NN_SCHEDULE_H_
 #define NNKERNELS_NN_SCHEDULE_H_
 
@@ -16,14 +17,11 @@ struct LayerTraits {
   std::int64_t x_size = 0;  // numbers in one sample of x
   std::int64_t y_size = 0;  // numbers in one sample of y
   double work = 0;          // multiply-adds a sample
-  bool identity = false;    // y is x: there is nothing to run
   bool fused = false;       // forward is done by the layer before
   bool sample_wise = false;
   bool in_place = false;
-  bool reads_y = true;      // backward() reads y
-  bool trainable = false;   // has parameters
-  bool activation = false;  // f'(x) is computed from y alone, element by element
-  bool selects = false;     // y consists of numbers of x
+  bool reads_y = true;     // backward() reads y
+  bool trainable = false;  // has parameters
 };
 
 /// The memory that the numbers of one boundary between layers (one sample after the other) lie in.
@@ -40,22 +38,9 @@ struct Place {
   bool operator==(const Place&) const = default;
 };
 
-/// One layer's backward pass: from the gradient at boundary y to that at boundary x.
-struct BackwardStep {
-  int layer;
-  int x;
-  int y;
-
-  bool operator==(const BackwardStep&) const = default;
-};
-
 /// Layers that run together.
 struct Stage {
-  std::vector<int> layers;  // ascending; layers that are identities are left out
-  /// Descending, but for an activation under a layer that selects: that one goes first, at y of the
-  /// selecting layer. With y = f(x)[argmax]: dx[argmax] += f'(y) dy instead of f'(y) (dx[argmax] +=
-  /// dy).
-  std::vector<BackwardStep> backward;
+  std::vector<int> layers;   // ascending
   bool depth_first = false;  // block by block; otherwise one layer, given the whole batch
   std::int64_t block = 1;    // samples of one block that fit the cache
   double work = 0;           // multiply-adds a sample, forward

@@ -13,15 +13,17 @@ namespace nnkernels::nn {
 template <class T>
 void Sequential<T>::Plan::run_forward(const Stage& stage, std::int64_t first, std::int64_t count) {
   for (const int i : stage.layers) {
-    if (nodes[static_cast<std::size_t>(i)].fused) continue;
-    layer(i).forward(activation(i, first, count), mutable_activation(i + 1, first, count), first);
+    const Unit& u = unit(i);
+    if (u.fused) continue;
+    layer(u).forward({activation(i, first, u.x), u.x.batch(count)},
+                     {mutable_activation(i + 1, first, u.y), u.y.batch(count)}, first);
   }
 }
 
 template <class T>
 void Sequential<T>::Plan::forward_stage(const Stage& stage) {
-  const bool nothing = std::all_of(stage.layers.begin(), stage.layers.end(),
-                                   [&](int i) { return nodes[static_cast<std::size_t>(i)].fused; });
+  const bool nothing =
+      std::all_of(stage.layers.begin(), stage.layers.end(), [&](int i) { return unit(i).fused; });
   if (nothing) return;
   const Blocks blocks = stage.depth_first ? make_blocks(stage, n) : Blocks{n, 1};
   // A single block is no loop: its kernels may then use all threads themselves.
@@ -41,9 +43,10 @@ void Sequential<T>::Plan::run_backward(std::size_t s, int lowest, const Blocks& 
   const std::int64_t count = blocks.first(block + 1) - first;
   std::vector<TensorView<T>>& grads = slots[static_cast<std::size_t>(slot)].grads;
   std::int64_t offset = stage_buffers[s].parameter_size;
-  for (const auto& [i, x_at, y_at] : stage.backward) {
-    if (i < lowest) continue;
-    const std::span<Parameter<T>> parameters = layer(i).parameters();
+  for (auto at = stage.layers.rbegin(); at != stage.layers.rend() && *at >= lowest; ++at) {
+    const int i = *at;
+    const Unit& u = unit(i);
+    const std::span<Parameter<T>> parameters = layer(u).parameters();
     for (const Parameter<T>& parameter : parameters) offset -= parameter.value.size();
     std::int64_t place = offset;
     for (std::size_t k = 0; k < parameters.size(); ++k) {
@@ -55,10 +58,13 @@ void Sequential<T>::Plan::run_backward(std::size_t s, int lowest, const Blocks& 
       grads[k] = {sum, parameter.value.shape()};
       place += size;
     }
-    const bool wants_dx = i > lowest || dx != nullptr;
-    layer(i).backward(activation(x_at, first, count), activation(y_at, first, count),
-                      gradient(y_at, first, count, slot),
-                      wants_dx ? mutable_gradient(x_at, first, count, slot) : TensorView<T>{},
+    TensorView<T> dx_view;
+    if (i > lowest || dx != nullptr) {
+      dx_view = {mutable_gradient(i, first, u.x, slot), u.x.batch(count)};
+    }
+    layer(u).backward({activation(i, first, u.x), u.x.batch(count)},
+                      {activation(i + 1, first, u.y), u.y.batch(count)},
+                      {gradient(i + 1, first, u.y, slot), u.y.batch(count)}, dx_view,
                       std::span<const TensorView<T>>(grads.data(), parameters.size()), first);
   }
 }
@@ -67,7 +73,7 @@ template <class T>
 void Sequential<T>::Plan::sum_gradients(std::size_t s, std::int64_t blocks) {
   const T* pieces = stage_buffers[s].gradients.data();
   for (const int i : schedule.stages[s].layers) {
-    for (Parameter<T>& parameter : layer(i).parameters()) {
+    for (Parameter<T>& parameter : layer(unit(i)).parameters()) {
       const std::int64_t size = parameter.value.size();
       sum_pieces(blocks, size, pieces, parameter.grad.data());
       pieces += blocks * size;
@@ -103,15 +109,35 @@ template <class T>
 void Sequential<T>::add(std::unique_ptr<Layer<T>> layer) {
   Plan& p = *plan_;
   p.shapes.push_back(layer->output_shape(p.shapes.back()));
-  const std::optional<Activation> kind = layer->activation();
-  const bool identity = kind == Activation::identity;
-  bool fused = false;
-  if (kind && !identity) {
-    const auto before = std::find_if(p.nodes.rbegin(), p.nodes.rend(),
-                                     [](const auto& node) { return !node.identity; });
-    fused = before != p.nodes.rend() && before->layer->fuse(*kind);
+  typename Plan::Node node{.layer = std::move(layer)};
+  const std::optional<Activation> kind = node.layer->activation();
+  node.identity = kind == Activation::identity;
+
+  // The last layer that runs, and what has been added since.
+  const auto before = std::find_if(p.nodes.rbegin(), p.nodes.rend(),
+                                   [](const auto& other) { return other.runs(); });
+  const auto any_since = [&](auto property) {
+    return std::any_of(p.nodes.rbegin(), before, property);
+  };
+  if (!node.identity && before != p.nodes.rend()) {
+    const bool reshaped = any_since([](const auto& other) { return other.identity; });
+    if (kind) {
+      node.fused =
+          !any_since([](const auto& other) { return other.fused; }) && before->layer->fuse(*kind);
+    } else {
+      node.absorbed = !reshaped && before->layer->absorb(*node.layer);
+    }
   }
-  p.nodes.push_back({std::move(layer), identity, fused});
+  if (node.runs() && !node.layer->selects()) {
+    // The nearest fused activation with nothing but selecting layers in between.
+    for (auto other = p.nodes.rbegin(); other != p.nodes.rend(); ++other) {
+      if (other->fused && !other->fused_gradient) {
+        other->fused_gradient = node.layer->fuse_gradient(*other->layer->activation());
+      }
+      if (other->fused || (other->runs() && !other->layer->selects())) break;
+    }
+  }
+  p.nodes.push_back(std::move(node));
   p.scheduled = false;
   p.n = -1;
 }
@@ -137,7 +163,7 @@ Layer<T>& Sequential<T>::layer(std::int64_t i) const {
     throw std::invalid_argument("Sequential::layer: no layer " + std::to_string(i) + " of " +
                                 std::to_string(layer_count()));
   }
-  return plan_->layer(static_cast<int>(i));
+  return *plan_->nodes[static_cast<std::size_t>(i)].layer;
 }
 
 template <class T>
@@ -146,7 +172,7 @@ const Shape& Sequential<T>::shape_before(std::int64_t i) const {
     throw std::invalid_argument("Sequential::shape_before: no layer " + std::to_string(i) + " of " +
                                 std::to_string(layer_count()));
   }
-  return plan_->shape(static_cast<int>(i));
+  return plan_->shapes[static_cast<std::size_t>(i)];
 }
 
 template <class T>
@@ -208,7 +234,7 @@ TensorView<const T> Sequential<T>::forward(TensorView<const T> x) {
     p.n = -1;  // there is no forward pass to go back through
     throw;
   }
-  return p.activation(static_cast<int>(p.nodes.size()), 0, p.n);
+  return {p.activation(p.boundaries.back(), 0, output_shape()), output_shape().batch(p.n)};
 }
 
 template <class T>
@@ -242,12 +268,14 @@ TensorView<const T> Sequential<T>::output(std::int64_t i) const {
                                 std::to_string(layer_count()) +
                                 (p.n < 0 ? ", but no forward() before" : " does not exist"));
   }
-  const auto boundary = static_cast<std::size_t>(i) + 1;
-  for (std::size_t later = boundary; later < p.nodes.size(); ++later) {
-    if (p.schedule.activations[later + 1] != p.schedule.activations[boundary]) break;
-    if (!p.nodes[later].fused && !p.nodes[later].identity) return {};
+  const auto at = static_cast<std::size_t>(i) + 1;
+  const int boundary = p.boundaries[at];
+  if (boundary < 0) return {};
+  for (auto u = static_cast<std::size_t>(boundary); u < p.units.size(); ++u) {
+    if (p.schedule.activations[u + 1] != p.schedule.activations[u]) break;
+    if (!p.units[u].fused) return {};
   }
-  return p.activation(static_cast<int>(boundary), 0, p.n);
+  return {p.activation(boundary, 0, p.shapes[at]), p.shapes[at].batch(p.n)};
 }
 
 template class Sequential<float>;

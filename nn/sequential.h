@@ -33,7 +33,9 @@ namespace nnkernels::nn {
 /// order, so result bits do not depend on the number of threads.
 ///
 /// A layer that is nothing but an activation is computed by the layer before it where that can
-/// (Layer::fuse), and else in place where no backward pass needs what it overwrites.
+/// (Layer::fuse), and else in place where no backward pass needs what it overwrites. Its backward
+/// pass is then done by the layer behind it, if that can (Layer::fuse_gradient). A convolution also
+/// does the work of a 2x2 max pool behind it (Layer::absorb).
 /// One Sequential is to be used by one thread at a time.
 template <class T>
 class Sequential {
@@ -82,7 +84,8 @@ class Sequential {
   void backward(TensorView<const T> x, TensorView<const T> dy, TensorView<T> dx = {});
 
   /// The output of layer i in the last forward(), for a look inside; with the activation that was
-  /// fused into the layer, if any. Empty if a later layer works in place and has overwritten it.
+  /// fused into the layer, if any. Empty if a later layer works in place and has overwritten it, or
+  /// if the layer does the work of the next one as well (Layer::absorb) and never stores it.
   TensorView<const T> output(std::int64_t i) const;
 
  private:

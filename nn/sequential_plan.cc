@@ -8,23 +8,51 @@
 namespace nnkernels::nn {
 
 template <class T>
+void Sequential<T>::Plan::make_units() {
+  units.clear();
+  boundaries.assign(shapes.size(), 0);
+  int activation = -1;  // a fused one whose backward pass nobody does
+  const auto run_activation = [&](std::size_t boundary) {
+    if (activation < 0) return;
+    units.push_back({activation, shapes[boundary], shapes[boundary], true});
+    boundaries[boundary] = static_cast<int>(units.size());
+    activation = -1;
+  };
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const Node& node = nodes[i];
+    boundaries[i + 1] = boundaries[i];
+    if (node.fused && !node.fused_gradient) activation = static_cast<int>(i);
+    if (node.absorbed) {
+      for (std::size_t k = static_cast<std::size_t>(units.back().node) + 1; k <= i; ++k) {
+        boundaries[k] = -1;
+      }
+      units.back().y = shapes[i + 1];
+    }
+    if (!node.runs()) continue;
+    // The derivative of an activation is taken behind a layer that selects.
+    if (!node.layer->selects()) run_activation(i);
+    units.push_back({static_cast<int>(i), shapes[i], shapes[i + 1], false});
+    boundaries[i + 1] = static_cast<int>(units.size());
+  }
+  run_activation(nodes.size());
+}
+
+template <class T>
 void Sequential<T>::Plan::make_schedule() {
+  make_units();
   std::vector<LayerTraits> traits;
   std::size_t most_parameters = 0;
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    Layer<T>& layer = *nodes[i].layer;
-    most_parameters = std::max(most_parameters, layer.parameters().size());
-    traits.push_back({.x_size = shapes[i].size(),
-                      .y_size = shapes[i + 1].size(),
-                      .work = layer.work(shapes[i]),
-                      .identity = nodes[i].identity,
-                      .fused = nodes[i].fused,
-                      .sample_wise = layer.sample_wise(),
-                      .in_place = layer.in_place(),
-                      .reads_y = layer.backward_reads_y(),
-                      .trainable = !layer.parameters().empty(),
-                      .activation = layer.activation().has_value() && !nodes[i].identity,
-                      .selects = layer.selects()});
+  for (const Unit& u : units) {
+    Layer<T>& l = layer(u);
+    most_parameters = std::max(most_parameters, l.parameters().size());
+    traits.push_back({.x_size = u.x.size(),
+                      .y_size = u.y.size(),
+                      .work = l.work(u.x),
+                      .fused = u.fused,
+                      .sample_wise = l.sample_wise(),
+                      .in_place = l.in_place(),
+                      .reads_y = l.backward_reads_y(),
+                      .trainable = !l.parameters().empty()});
   }
   schedule = nn::make_schedule(traits, sizeof(T));
   activations.clear();
@@ -33,7 +61,7 @@ void Sequential<T>::Plan::make_schedule() {
   stage_buffers.resize(schedule.stages.size());
   for (std::size_t s = 0; s < schedule.stages.size(); ++s) {
     for (const int i : schedule.stages[s].layers) {
-      for (const Parameter<T>& parameter : layer(i).parameters()) {
+      for (const Parameter<T>& parameter : layer(unit(i)).parameters()) {
         stage_buffers[s].parameter_size += parameter.value.size();
       }
     }
@@ -48,7 +76,7 @@ void Sequential<T>::Plan::make_schedule() {
 template <class T>
 void Sequential<T>::Plan::allocate(std::int64_t samples) {
   for (const Shape& one : shapes) (void)one.batch(samples);  // throws if that is too large
-  for (std::size_t i = 0; i < nodes.size(); ++i) nodes[i].layer->plan(shapes[i], samples);
+  for (const Unit& u : units) layer(u).plan(u.x, samples);
   for (std::size_t i = 0; i < activations.size(); ++i) {
     activations[i].reserve(samples * schedule.activation_sizes[i]);
   }
@@ -91,43 +119,37 @@ void Sequential<T>::Plan::check_batch(const char* argument, const Shape& got,
 }
 
 template <class T>
-TensorView<T> Sequential<T>::Plan::mutable_activation(int boundary, std::int64_t first,
-                                                      std::int64_t count) const {
+T* Sequential<T>::Plan::mutable_activation(int boundary, std::int64_t first,
+                                           const Shape& one) const {
   const Place place = schedule.activations[static_cast<std::size_t>(boundary)];
-  const Shape& one = shape(boundary);
-  const AlignedBuffer<T>& buffer = activations[static_cast<std::size_t>(place.index)];
-  return {buffer.data() + first * one.size(), one.batch(count)};
+  return activations[static_cast<std::size_t>(place.index)].data() + first * one.size();
 }
 
 template <class T>
-TensorView<const T> Sequential<T>::Plan::activation(int boundary, std::int64_t first,
-                                                    std::int64_t count) const {
+const T* Sequential<T>::Plan::activation(int boundary, std::int64_t first, const Shape& one) const {
   const Place place = schedule.activations[static_cast<std::size_t>(boundary)];
-  if (place.kind == Place::Kind::whole) return mutable_activation(boundary, first, count);
-  const Shape& one = shape(boundary);
-  return {x + first * one.size(), one.batch(count)};
+  if (place.kind == Place::Kind::whole) return mutable_activation(boundary, first, one);
+  return x + first * one.size();
 }
 
 template <class T>
-TensorView<T> Sequential<T>::Plan::mutable_gradient(int boundary, std::int64_t first,
-                                                    std::int64_t count, int slot) {
+T* Sequential<T>::Plan::mutable_gradient(int boundary, std::int64_t first, const Shape& one,
+                                         int slot) {
   const Place place = schedule.gradients[static_cast<std::size_t>(boundary)];
   const auto index = static_cast<std::size_t>(place.index);
-  const Shape& one = shape(boundary);
   if (place.kind == Place::Kind::scratch) {
-    return {slots[static_cast<std::size_t>(slot)].scratch[index].data(), one.batch(count)};
+    return slots[static_cast<std::size_t>(slot)].scratch[index].data();
   }
   T* data = place.kind == Place::Kind::whole ? gradients[index].data() : dx;
-  return {data + first * one.size(), one.batch(count)};
+  return data + first * one.size();
 }
 
 template <class T>
-TensorView<const T> Sequential<T>::Plan::gradient(int boundary, std::int64_t first,
-                                                  std::int64_t count, int slot) {
+const T* Sequential<T>::Plan::gradient(int boundary, std::int64_t first, const Shape& one,
+                                       int slot) {
   const Place place = schedule.gradients[static_cast<std::size_t>(boundary)];
-  if (place.kind != Place::Kind::caller_dy) return mutable_gradient(boundary, first, count, slot);
-  const Shape& one = shape(boundary);
-  return {dy + first * one.size(), one.batch(count)};
+  if (place.kind != Place::Kind::caller_dy) return mutable_gradient(boundary, first, one, slot);
+  return dy + first * one.size();
 }
 
 template struct Sequential<float>::Plan;

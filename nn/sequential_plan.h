@@ -14,10 +14,23 @@ namespace nnkernels::nn {
 
 template <class T>
 struct Sequential<T>::Plan {
+  /// A layer, and who does its work if not itself.
   struct Node {
     std::unique_ptr<Layer<T>> layer;
-    bool identity = false;  // y is x
-    bool fused = false;     // computed by the layer before
+    bool identity = false;        // y is x: there is no work
+    bool fused = false;           // an activation: a layer before computes y
+    bool fused_gradient = false;  // and a layer behind it its backward pass
+    bool absorbed = false;        // a layer before does everything
+
+    bool runs() const { return !identity && !fused && !absorbed; }
+  };
+
+  /// What runs: a layer, with all that it was asked to do for its neighbours. A fused activation
+  /// runs backward only.
+  struct Unit {
+    int node;
+    Shape x, y;  // of one sample
+    bool fused;
   };
 
   /// The sum of a stage's parameter gradients is taken over its blocks in order, whichever thread
@@ -37,7 +50,11 @@ struct Sequential<T>::Plan {
   std::vector<Shape> shapes;  // of one sample, before each layer and after the last
 
   bool scheduled = false;
-  Schedule schedule;
+  std::vector<Unit> units;
+  /// For each element of `shapes`, the boundary between units (0 lies before the first one) that
+  /// holds such samples; -1 if nobody computes them.
+  std::vector<int> boundaries;
+  Schedule schedule;                          // of the units
   std::int64_t planned = 0;                   // samples that all buffers have room for
   std::vector<AlignedBuffer<T>> activations;  // [planned][...] each
   std::array<AlignedBuffer<T>, 2> gradients;  // [planned][...] each
@@ -50,18 +67,20 @@ struct Sequential<T>::Plan {
   const T* dy = nullptr;
   T* dx = nullptr;
 
-  Layer<T>& layer(int i) const { return *nodes[static_cast<std::size_t>(i)].layer; }
-  const Shape& shape(int boundary) const { return shapes[static_cast<std::size_t>(boundary)]; }
+  const Unit& unit(int i) const { return units[static_cast<std::size_t>(i)]; }
+  Layer<T>& layer(const Unit& u) const { return *nodes[static_cast<std::size_t>(u.node)].layer; }
 
+  void make_units();
   void make_schedule();
   void allocate(std::int64_t samples);
   void allocate_slots();
   void check_batch(const char* argument, const Shape& got, const Shape& expected) const;
 
-  TensorView<const T> activation(int boundary, std::int64_t first, std::int64_t count) const;
-  TensorView<T> mutable_activation(int boundary, std::int64_t first, std::int64_t count) const;
-  TensorView<T> mutable_gradient(int boundary, std::int64_t first, std::int64_t count, int slot);
-  TensorView<const T> gradient(int boundary, std::int64_t first, std::int64_t count, int slot);
+  // Where sample `first`, of shape `one`, lies at a boundary between units.
+  const T* activation(int boundary, std::int64_t first, const Shape& one) const;
+  T* mutable_activation(int boundary, std::int64_t first, const Shape& one) const;
+  const T* gradient(int boundary, std::int64_t first, const Shape& one, int slot);
+  T* mutable_gradient(int boundary, std::int64_t first, const Shape& one, int slot);
 
   void run_forward(const Stage& stage, std::int64_t first, std::int64_t count);
   void forward_stage(const Stage& stage);

@@ -26,41 +26,30 @@ LayerTraits activation(std::int64_t size, bool fused) {
 LayerTraits pool(std::int64_t x, std::int64_t y) {
   return {.x_size = x, .y_size = y, .sample_wise = true, .reads_y = false};
 }
-LayerTraits flatten(std::int64_t size) {
-  return {.x_size = size,
-          .y_size = size,
-          .identity = true,
-          .sample_wise = true,
-          .in_place = true,
-          .reads_y = false};
-}
-
 TEST(Schedule, RunsSampleWiseNeighboursTogether) {
-  const std::vector<LayerTraits> layers{
-      conv(784, 17280),  activation(17280, true), pool(17280, 4320), flatten(4320),
-      affine(4320, 100), activation(100, true),   affine(100, 10)};
+  const std::vector<LayerTraits> layers{conv(784, 17280),      activation(17280, true),
+                                        pool(17280, 4320),     affine(4320, 100),
+                                        activation(100, true), affine(100, 10)};
   const Schedule s = make_schedule(layers, sizeof(float));
   ASSERT_EQ(s.stages.size(), 4U);
   EXPECT_EQ(s.stages[0].layers, (std::vector<int>{0, 1, 2}));
   EXPECT_TRUE(s.stages[0].depth_first);
-  EXPECT_EQ(s.stages[1].layers, (std::vector<int>{4}));
+  EXPECT_EQ(s.stages[1].layers, (std::vector<int>{3}));
   EXPECT_FALSE(s.stages[1].depth_first);
   EXPECT_EQ(s.first_trainable, 0);
 
-  // conv and ReLU share memory; so do the pool and its flattened form.
+  // conv and ReLU share memory.
   EXPECT_EQ(s.activations[0].kind, Kind::caller_x);
   EXPECT_EQ(s.activations[1], s.activations[2]);
-  EXPECT_EQ(s.activations[3], s.activations[4]);
   EXPECT_NE(s.activations[2], s.activations[3]);
   EXPECT_EQ(s.activation_sizes, (std::vector<std::int64_t>{17280, 4320, 100, 10}));
 
   // Inside the stage one block of scratch, between stages two buffers in turn.
-  EXPECT_EQ(s.gradients[7].kind, Kind::caller_dy);
-  EXPECT_EQ(s.gradients[6].kind, Kind::whole);
-  EXPECT_EQ(s.gradients[5], s.gradients[6]);
-  EXPECT_EQ(s.gradients[4].kind, Kind::whole);
-  EXPECT_NE(s.gradients[4], s.gradients[5]);
-  EXPECT_EQ(s.gradients[3], s.gradients[4]);
+  EXPECT_EQ(s.gradients[6].kind, Kind::caller_dy);
+  EXPECT_EQ(s.gradients[5].kind, Kind::whole);
+  EXPECT_EQ(s.gradients[4], s.gradients[5]);
+  EXPECT_EQ(s.gradients[3].kind, Kind::whole);
+  EXPECT_NE(s.gradients[3], s.gradients[4]);
   EXPECT_EQ(s.gradients[2].kind, Kind::scratch);
   EXPECT_EQ(s.gradients[1], s.gradients[2]);
   EXPECT_EQ(s.gradients[0].kind, Kind::caller_x);
@@ -82,10 +71,9 @@ TEST(Schedule, KeepsWhatABackwardPassReads) {
 }
 
 TEST(Schedule, NeverWritesIntoTheCallersX) {
-  const std::vector<LayerTraits> layers{flatten(10), activation(10, false), affine(10, 5)};
+  const std::vector<LayerTraits> layers{activation(10, false), affine(10, 5)};
   const Schedule s = make_schedule(layers, sizeof(float));
-  EXPECT_EQ(s.activations[1].kind, Kind::caller_x);
-  EXPECT_EQ(s.activations[2].kind, Kind::whole);
+  EXPECT_EQ(s.activations[1].kind, Kind::whole);
 }
 
 TEST(Schedule, LongStagesAlternateTheirScratch) {
@@ -120,27 +108,6 @@ TEST(Schedule, BlocksFitTheCacheAndTheBounds) {
       ASSERT_EQ(samples, n);
     }
   }
-}
-
-TEST(Schedule, TakesAnActivationsDerivativeAboveAMaxPool) {
-  LayerTraits relu = activation(17280, true);
-  relu.activation = true;
-  LayerTraits max_pool = pool(17280, 4320);
-  max_pool.selects = true;
-  std::vector<LayerTraits> layers{conv(784, 17280), relu, max_pool, flatten(4320),
-                                  affine(4320, 10)};
-  using Steps = std::vector<BackwardStep>;
-  EXPECT_EQ(make_schedule(layers, sizeof(float)).stages[0].backward,
-            (Steps{{1, 3, 3}, {2, 2, 3}, {0, 0, 1}}));
-  // An average pool mixes the numbers of a window.
-  layers[2].selects = false;
-  EXPECT_EQ(make_schedule(layers, sizeof(float)).stages[0].backward,
-            (Steps{{2, 2, 3}, {1, 1, 2}, {0, 0, 1}}));
-  // The caller's gradient must not be overwritten.
-  layers[2].selects = true;
-  layers.resize(3);
-  EXPECT_EQ(make_schedule(layers, sizeof(float)).stages[0].backward,
-            (Steps{{2, 2, 3}, {1, 1, 2}, {0, 0, 1}}));
 }
 
 }  // namespace

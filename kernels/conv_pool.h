@@ -1,0 +1,44 @@
+// Convolution, activation and 2x2 max pooling in one pass, forward and backward.
+#ifndef NNKERNELS_KERNELS_CONV_POOL_H_
+#define NNKERNELS_KERNELS_CONV_POOL_H_
+
+#include <cstdint>
+
+#include "kernels/conv.h"
+
+namespace nnkernels {
+
+/// y[n,i,j,oc] = activation(bias[oc] + the largest of c[n, 2i..2i+1, 2j..2j+1, oc]), where c is the
+/// convolution of x by w (conv.h), and winner[n,i,j,oc] = which of the four it was: 2 (row - 2i) +
+/// column - 2j, the first one of equals; NaN counts as larger than everything.
+///
+/// y and winner are [n][oh / 2][ow / 2][oc]; what an odd oh or ow leaves over is not computed.
+/// Since activations and rounding are monotonic, y is max_pool_forward() of conv_forward() bit by
+/// bit; the winner of numbers that only bias or activation makes equal may be another one, which
+/// makes no difference where the activation is constant: its derivative is zero there.
+///
+/// c is never written: the windows of a tile are reduced in registers. `winner` may be null when no
+/// backward pass follows. Requires oh, ow >= 2. Memory, threads and errors as conv_forward().
+template <class T>
+void conv_max_pool_forward(const ConvShape& shape, const T* x, const T* w, T* y,
+                           std::uint8_t* winner, const Epilogue<T>& epilogue = {});
+
+/// dw and db (db may be null) of conv_backward_weights() for the dy that is `dy` at each window's
+/// winner and zero elsewhere. `dy` is [n][oh / 2][ow / 2][oc], the gradient by the argument of the
+/// activation: the gradient by y times f'(y), activation_backward().
+///
+/// For few input channels only winners are multiplied: a quarter of the work. Each element of dw is
+/// then one chain of fused multiply-adds over the windows of a fixed piece of the batch; pieces are
+/// added in order.
+template <class T>
+void conv_max_pool_backward_weights(const ConvShape& shape, const T* x, const T* dy,
+                                    const std::uint8_t* winner, T* dw, T* db);
+
+/// dx of conv_backward_data() for the same dy.
+template <class T>
+void conv_max_pool_backward_data(const ConvShape& shape, const T* dy, const std::uint8_t* winner,
+                                 const T* w, T* dx);
+
+}  // namespace nnkernels
+
+#endif  // NNKERNELS_KERNELS_CONV_POOL_H_

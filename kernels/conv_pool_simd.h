@@ -1,0 +1,71 @@
+// The tiles and loops of conv_pool.h for the instruction set in use. Internal to kernels/.
+#ifndef NNKERNELS_KERNELS_CONV_POOL_SIMD_H_
+#define NNKERNELS_KERNELS_CONV_POOL_SIMD_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/gemm_tile.h"
+
+namespace nnkernels::detail {
+
+/// Some 2x2 windows of a convolution's output, by up to two vectors of channels: a register tile
+/// (gemm_tile.h) whose rows are the windows' pixels, four to a window, and which stores the largest
+/// of each four.
+template <class T>
+struct WindowTile {
+  const T* const* rows = nullptr;  // of A: where each pixel's window into the image begins
+  const std::ptrdiff_t* segments = nullptr;
+  std::int64_t segment_count = 1;
+  std::int64_t segment_length = 0;
+
+  const T* b = nullptr;  // a packed panel
+  std::int64_t cols = 0;
+  const T* bias = nullptr;  // cols elements, or null
+  bool relu = false;
+  T* y = nullptr;                  // a window's first channel
+  std::uint8_t* winner = nullptr;  // likewise, or null
+  std::ptrdiff_t step = 0;         // elements from one window's to the next one's
+};
+
+inline constexpr int kMaxWindows = 3;
+
+/// What WinnerKernels::add_image needs to know of one image.
+template <class T>
+struct WinnerImage {
+  const T* x = nullptr;         // the padded image
+  std::int64_t row_length = 0;  // elements from one of its rows to the next
+  const T* dy = nullptr;        // [rows][cols][oc]
+  const std::uint8_t* winner = nullptr;
+  std::int64_t rows = 0, cols = 0;  // of windows
+  std::int64_t oc = 0, kh = 0;
+  std::int64_t pixel = 0;  // ic: elements from one pixel to the next
+  std::int64_t taps = 0;   // kw * ic: elements of one row of the kernel
+};
+
+template <class T>
+struct ConvPoolKernels {
+  /// [width index, up to kTwoVectors][windows]; null where there is none.
+  std::array<std::array<void (*)(const WindowTile<T>& tile), kMaxWindows + 1>, kTwoVectors + 1>
+      tile = {};
+
+  /// How many elements of a row of x, ic + kw * ic, the lookups of add_image can choose from.
+  std::int64_t max_span = 0;
+  /// dw[kh][t][oc] += the sum over windows of dy[oc] * x[the winner's pixel, row kh, element t];
+  /// for a convolution with stride and dilation 1. `panel` and `places` are scratch memory for one
+  /// vector for each window.
+  void (*add_image)(const WinnerImage<T>& image, T* panel, void* places, T* dw) = nullptr;
+
+  /// dense[2 rows][2 cols][oc] of one row of windows: dy at the winners, zero elsewhere. `row` is
+  /// the length of a row of `dense`.
+  void (*spread)(std::int64_t cols, std::int64_t oc, const T* dy, const std::uint8_t* winner,
+                 std::int64_t row, T* dense) = nullptr;
+};
+
+template <class T>
+const ConvPoolKernels<T>& conv_pool_kernels();
+
+}  // namespace nnkernels::detail
+
+#endif  // NNKERNELS_KERNELS_CONV_POOL_SIMD_H_
