@@ -48,6 +48,7 @@ int info(const InfoOptions& options) {
         .member("simd", simd())
         .member("simd_available", available_simd())
         .member("threads", threads())
+        .member("pin", pinning())
         .member("cpus", cpus)
         .member("cpu", cpu_name())
         .member("data", data_folder())
@@ -58,9 +59,10 @@ int info(const InfoOptions& options) {
   const std::string data = data_folder();
   print(std::string("version          ") + NNKERNELS_VERSION + "\ninstruction set  " + simd() +
         " (available: " + joined(available_simd()) + ")\nthreads          " +
-        std::to_string(threads()) + "\nCPU              " + cpu_name() + ", " +
-        std::to_string(cpus) + " usable\ndata             " + (data.empty() ? "not found" : data) +
-        "\n");
+        std::to_string(threads()) +
+        (pinning() ? "\npinned           yes" : "\npinned           no") + "\nCPU              " +
+        cpu_name() + ", " + std::to_string(cpus) + " usable\ndata             " +
+        (data.empty() ? "not found" : data) + "\n");
   return kSuccess;
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <optional>
 #include <stdexcept>
 #include <string_view>
 #include <vector>
@@ -26,8 +27,18 @@ void use_machine(const MachineOptions& options) {
       throw UsageError(message);
     }
   }
-  if (options.threads != 0) set_threads(options.threads);
-  set_pinning(options.pin);
+  std::optional<bool> pin = options.pin;
+  try {
+    if (options.threads != 0) {
+      set_threads(options.threads);
+    } else if (const std::optional<int> count = environment_threads()) {
+      set_threads(*count);
+    }
+    if (!pin) pin = environment_pinning();
+  } catch (const std::invalid_argument& error) {
+    throw UsageError(error.what());
+  }
+  set_pinning(pin ? *pin : machine_is_free());
 }
 
 std::string cpu_name() {

@@ -8,8 +8,10 @@
 
 namespace nnkernels::cli {
 
-/// Sets threads, instruction set and pinning of the kernels. Throws UsageError if the instruction
-/// set, from --simd or the environment variable NNKERNELS_SIMD, is not one of those there are.
+/// Sets threads, instruction set and pinning of the kernels: each by its option, else by its
+/// environment variable (NNKERNELS_THREADS, NNKERNELS_SIMD, NNKERNELS_PIN), else by default:
+/// threads are pinned if the machine is free. Throws UsageError for an instruction set that there
+/// is not, and for a variable that makes no sense unless the option overrides it.
 void use_machine(const MachineOptions& options);
 
 /// "AMD EPYC 9554 64-Core Processor", or "unknown".

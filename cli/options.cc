@@ -146,8 +146,12 @@ void add_machine(CLI::App& app, MachineOptions& machine) {
       ->type_name("N");
   app.add_option("--simd", machine.simd, "Instruction set, one that `nncli info` lists  [the best]")
       ->type_name("NAME");
+  // At once, not at the end of the line: of both the last one counts.
+  const auto pin = [&machine](std::int64_t) { machine.pin = true; };
+  app.add_flag_function("--pin", pin, "Bind threads to CPUs  [if nothing else runs on the machine]")
+      ->trigger_on_parse();
   const auto no_pin = [&machine](std::int64_t) { machine.pin = false; };
-  app.add_flag_function("--no-pin", no_pin, "Do not bind threads to CPUs");
+  app.add_flag_function("--no-pin", no_pin, "Do not bind threads to CPUs")->trigger_on_parse();
 }
 
 void add_json(CLI::App& app, bool& json) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -14,9 +15,9 @@ namespace nnkernels::cli {
 
 /// How to use the machine.
 struct MachineOptions {
-  int threads = 0;   // 0: one a CPU
-  std::string simd;  // empty: the best, unless the environment variable NNKERNELS_SIMD lowers it
-  bool pin = true;   // bind threads to CPUs where there is a CPU for each
+  int threads = 0;          // 0: what NNKERNELS_THREADS says, else one a CPU
+  std::string simd;         // empty: what NNKERNELS_SIMD says, else the best
+  std::optional<bool> pin;  // bind threads to CPUs; empty: what NNKERNELS_PIN says, else if free
 };
 
 struct TrainOptions {

@@ -79,7 +79,7 @@ std::string config_json(const TrainOptions& options, const NamedData& data,
       .member("init", options.init)
       .member("seed", options.seed)
       .member("threads", threads())
-      .member("pin", options.machine.pin)
+      .member("pin", pinning())
       .member("simd", simd())
       .member("cpu", cpu_name())
       .end_object();

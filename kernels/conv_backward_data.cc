@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "kernels/conv.h"
+#include "kernels/conv_scatter.h"
 #include "kernels/conv_tiles.h"
 #include "kernels/parallel.h"
 #include "kernels/scratch.h"
@@ -13,16 +15,23 @@ namespace {
 using detail::check_pointer;
 using detail::conv_microseconds;
 using detail::kPiecePixels;
+using detail::kTwoVectors;
 using detail::pack_panels;
 using detail::packed_size;
 using detail::Pixels;
 using detail::Purpose;
 using detail::run_pixels;
+using detail::Scatter;
+using detail::scatter_add;
 using detail::scratch;
 using detail::Tile;
 using detail::TileKernels;
 using detail::window;
 using detail::Window;
+
+/// Scattered products of so many bytes stay in the L2 cache until they are added up.
+constexpr std::int64_t kProductBytes = 1 << 17;
+constexpr std::int64_t kScatterPieces = 4;
 
 std::int64_t floor_div(std::int64_t a, std::int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
 
@@ -113,6 +122,106 @@ void backward_data_phase(const ConvShape& s, const Phase& h, const Phase& w, con
   });
 }
 
+/// Multiply-adds of a matrix product with `cols` columns count as so many, because of the lanes
+/// that its last tile leaves idle.
+template <class T>
+std::int64_t columns_of_tiles(const TileKernels<T>& kernels, std::int64_t cols) {
+  std::int64_t columns = 0;
+  while (columns < cols) {
+    columns += kernels.columns[kernels.width_for(cols - columns, kTwoVectors)];
+  }
+  return columns;
+}
+
+/// Whether it takes less time to compute what each pixel of dy adds to dx, and to add that up, than
+/// to gather dx by phases. Gathering leaves lanes idle if there are few input channels, and
+/// multiplies the zeros around dy.
+template <class T>
+bool scatters(const ConvShape& s) {
+  const TileKernels<T>& kernels = detail::tile_kernels<T>();
+  const std::int64_t taps = s.kh * s.kw;
+  const std::int64_t gathered =
+      s.ih * s.iw * taps / (s.stride_h * s.stride_w) * s.oc * columns_of_tiles(kernels, s.ic);
+  // A vector that is added to dx takes as long as so many vectors of multiply-adds.
+  constexpr std::int64_t kAddition = 6;
+  const std::int64_t length = (s.dilation_w == 1 ? s.kw : 1) * s.ic;
+  const std::int64_t vectors =
+      taps * s.ic / length * ((length + kernels.lanes - 1) / kernels.lanes);
+  const std::int64_t scattered =
+      s.oh() * s.ow() *
+      (s.oc * columns_of_tiles(kernels, taps * s.ic) + kAddition * vectors * kernels.lanes);
+  return scattered < gathered;
+}
+
+/// dx from the products of each pixel of dy with all the weights, [kh][kw][ic] each, which are
+/// added where they belong.
+template <class T>
+void scatter_backward_data(const ConvShape& s, const T* dy, const T* weights, T* dx) {
+  const TileKernels<T>& kernels = detail::tile_kernels<T>();
+  const std::int64_t oh = s.oh(), ow = s.ow(), taps = s.kh * s.kw * s.ic;
+  T* const packed = scratch<T>(Purpose::packed_b, packed_size(kernels, s.oc, taps));
+  pack_panels<T>(kernels, weights, s.oc, 1, taps, 0, s.oc, s.oc, packed);
+
+  // Rows of dx are split between pieces only if there are few images, for at the border both pieces
+  // need the products of the same pixels.
+  const std::int64_t blocks = std::clamp<std::int64_t>((kScatterPieces + s.n - 1) / s.n, 1, s.ih);
+  const std::int64_t chunk = std::clamp<std::int64_t>(
+      kProductBytes / (ow * taps * static_cast<std::int64_t>(sizeof(T))), 1, oh);
+  const std::int64_t width = s.iw + 2 * s.pad_w;
+  const std::int64_t row_segments = s.dilation_w == 1 ? 1 : s.kw;
+  parallel_for(s.n * blocks, conv_microseconds(s, sizeof(T)), [&](std::int64_t piece, int) {
+    const std::int64_t image = piece / blocks, block = piece % blocks;
+    const std::int64_t top = s.ih * block / blocks, rows = s.ih * (block + 1) / blocks - top;
+    T* const out = dx + (image * s.ih + top) * s.iw * s.ic;
+    T* const sums = s.pad_w == 0 ? out : scratch<T>(Purpose::image, rows * width * s.ic);
+    std::fill_n(sums, rows * width * s.ic, T{0});
+
+    // The rows of dy that any tap takes to these rows of dx.
+    const std::int64_t reach = (s.kh - 1) * s.dilation_h;
+    const std::int64_t o_first =
+        std::max<std::int64_t>(0, -floor_div(reach - top - s.pad_h, s.stride_h));
+    const std::int64_t o_last = std::min(oh, floor_div(top + rows - 1 + s.pad_h, s.stride_h) + 1);
+    auto* const places = scratch<std::ptrdiff_t>(Purpose::offsets, s.kh * row_segments);
+    for (std::int64_t o = o_first; o < o_last; o += chunk) {
+      const std::int64_t pixels = (std::min(o + chunk, o_last) - o) * ow;
+      T* const products = scratch<T>(Purpose::result, pixels * taps);
+      Tile<T> tile;
+      constexpr std::ptrdiff_t kStart = 0;
+      tile.segments = &kStart;
+      tile.segment_length = s.oc;
+      run_pixels(
+          kernels, tile,
+          Pixels<T>{1, pixels, dy + (image * oh + o) * ow * s.oc, 0, s.oc, products, 0, taps},
+          packed, s.oc, taps, static_cast<const T*>(nullptr));
+      for (std::int64_t row = o; row < std::min(o + chunk, o_last); ++row) {
+        const std::int64_t first_row = row * s.stride_h - s.pad_h - top;
+        Scatter<T> scatter;
+        scatter.from = products + (row - o) * ow * taps;
+        scatter.from_step = taps;
+        scatter.pixels = ow;
+        scatter.length = s.kw * s.ic / row_segments;
+        scatter.places = places;
+        scatter.to = sums;
+        scatter.to_step = s.stride_w * s.ic;
+        bool found = false;
+        for (std::int64_t kh = 0; kh < s.kh; ++kh) {
+          const std::int64_t i = first_row + kh * s.dilation_h;
+          if (i < 0 || i >= rows) continue;
+          if (!std::exchange(found, true)) scatter.from += kh * s.kw * s.ic;
+          for (std::int64_t k = 0; k < row_segments; ++k) {
+            places[scatter.segments++] = (i * width + k * s.dilation_w) * s.ic;
+          }
+        }
+        scatter_add(scatter);
+      }
+    }
+    if (sums == out) return;
+    for (std::int64_t i = 0; i < rows; ++i) {
+      std::copy_n(sums + (i * width + s.pad_w) * s.ic, s.iw * s.ic, out + i * s.iw * s.ic);
+    }
+  });
+}
+
 }  // namespace
 
 template <class T>
@@ -122,6 +231,7 @@ void conv_backward_data(const ConvShape& s, const T* dy, const T* w, T* dx) {
   check_pointer(dy != nullptr, "conv_backward_data", "dy");
   check_pointer(w != nullptr, "conv_backward_data", "w");
   check_pointer(dx != nullptr, "conv_backward_data", "dx");
+  if (scatters<T>(s)) return scatter_backward_data(s, dy, w, dx);
   // With a stride that leaves pixels without any tap, those are zero and no phase writes them.
   if (s.stride_h > s.kh || s.stride_w > s.kw || s.dilation_h > 1 || s.dilation_w > 1) {
     std::fill_n(dx, s.x_size(), T{0});

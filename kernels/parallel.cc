@@ -5,14 +5,21 @@
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
+#include <chrono>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
-#include <utility>
+#include <string_view>
+#include <system_error>
+#include <thread>
 #include <vector>
 
+#include "kernels/cpus.h"
+#include "kernels/sharing.h"
 #include "kernels/simd.h"
 #include "tbb/global_control.h"
 #include "tbb/info.h"
@@ -49,18 +56,6 @@ void see_what_is_visible([[maybe_unused]] void* loop) {
 #endif
 }
 
-/// The CPUs that this process may run on.
-std::vector<int> allowed_cpus() {
-  cpu_set_t set;
-  std::vector<int> cpus;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) {
-    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-      if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
-    }
-  }
-  return cpus;
-}
-
 void bind_this_thread(std::span<const int> cpus) {
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -68,10 +63,18 @@ void bind_this_thread(std::span<const int> cpus) {
   pthread_setaffinity_np(pthread_self(), sizeof set, &set);
 }
 
+constexpr int kMaxThreads = 1024;
+
 /// Whether bind_caller() has bound this thread.
 thread_local bool caller_is_bound = false;
 
-/// Binds each worker to the CPU of its place in the arena, or to all, while it is in the arena.
+constexpr int kAllCpus = -1;
+/// The CPU that Pinning has bound this worker to.
+thread_local int bound_to = -2;
+
+/// Binds each worker that enters the arena to the CPU of its place, or to all. It stays so when it
+/// goes to sleep: a scheduler that may choose often wakes it on the caller's CPU, where it
+/// waits for the next tick (measured: 4 ms instead of 40 us, docs/threads.md).
 class Pinning : public tbb::task_scheduler_observer {
  public:
   Pinning(tbb::task_arena& arena, std::span<const int> cpus, bool pin)
@@ -85,10 +88,10 @@ class Pinning : public tbb::task_scheduler_observer {
   void on_scheduler_entry(bool is_worker) override {
     if (!is_worker) return;
     const auto place = static_cast<std::size_t>(tbb::this_task_arena::current_thread_index());
-    bind_this_thread(pin_ ? cpus_.subspan(place % cpus_.size(), 1) : cpus_);
-  }
-  void on_scheduler_exit(bool is_worker) override {
-    if (is_worker && pin_) bind_this_thread(cpus_);
+    const std::size_t index = place % cpus_.size();
+    const int cpu = pin_ ? cpus_[index] : kAllCpus;
+    if (cpu != bound_to) bind_this_thread(pin_ ? cpus_.subspan(index, 1) : cpus_);
+    bound_to = cpu;
   }
 
  private:
@@ -116,15 +119,17 @@ struct Pool {
 struct State {
   /// Of the process at the start, for us and for TBB, which counts them when it is first asked: a
   /// pinned thread is allowed one CPU only.
-  const std::vector<int> cpus = allowed_cpus();
+  const std::vector<int> cpus = detail::one_per_core_first(detail::allowed_cpus());
   const int concurrency = tbb::info::default_concurrency();
-  std::atomic<int> threads = std::max(1, static_cast<int>(cpus.size()));
-  /// Sharing a loop costs about 1 us when the workers are awake and 5 us when they must be woken.
-  std::atomic<double> worth_sharing = 10.0;
-  bool pin = false;
+  const std::optional<double> quota = detail::cpu_quota();
+  std::atomic<int> threads = detail::default_threads(static_cast<int>(cpus.size()), quota);
+  std::atomic<bool> pin = false;
   bool ever_pinned = false;
   std::unique_ptr<Pool> pool;  // made when first needed
-  // Held while a loop uses the pool, or a setter replaces it.
+  detail::SharingRule sharing;
+  // For whoever is not sure to need the rule: its lower limit.
+  std::atomic<double> hot = detail::WorthSharing{}.hot;
+  // Held while a loop uses the pool or the rule, or a setter replaces them.
   std::atomic_flag busy = ATOMIC_FLAG_INIT;
   const bool simd = detail::simd_environment_applied();
 
@@ -132,20 +137,57 @@ struct State {
   bool pins() const { return pin && static_cast<std::size_t>(threads) <= cpus.size(); }
 };
 
-State& state() {
-  static auto* instance = new State;
-  return *instance;
-}
-
 /// The caller works at the first place, so the first CPU is its own.
-void bind_caller() {
-  const State& s = state();
+void bind_caller(const State& s) {
   if (s.pins()) {
     bind_this_thread(std::span(s.cpus).first(1));
   } else if (caller_is_bound) {
     bind_this_thread(s.cpus);
   }
   caller_is_bound = s.pins();
+}
+
+/// A number from `low` to `high`; nothing if the environment variable is unset or empty.
+std::optional<int> variable(const char* name, int low, int high) {
+  const char* value = std::getenv(name);
+  const std::string_view text = value == nullptr ? "" : value;
+  if (text.empty()) return std::nullopt;
+  int number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number < low || number > high) {
+    throw std::invalid_argument(std::string(name) + ": expected a whole number from " +
+                                std::to_string(low) + " to " + std::to_string(high) + ", got \"" +
+                                std::string(text) + "\"");
+  }
+  return number;
+}
+
+/// What `read` returns, or nothing if it throws.
+template <class Value>
+std::optional<Value> ignoring_errors(std::optional<Value> (*read)()) {
+  try {
+    return read();
+  } catch (const std::invalid_argument&) {
+    return std::nullopt;
+  }
+}
+
+State* make_state() {
+  auto* const s = new State;
+  if (const auto count = ignoring_errors(environment_threads)) s->threads = *count;
+  s->pin = s->ever_pinned = ignoring_errors(environment_pinning).value_or(false);
+  bind_caller(*s);
+  return s;
+}
+
+State& state() {
+  static auto* const instance = make_state();
+  return *instance;
+}
+
+double now_microseconds() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration<double, std::micro>(now).count();
 }
 
 thread_local bool inside_piece = false;
@@ -178,47 +220,71 @@ class Exclusive {
 int threads() { return state().threads; }
 
 void set_threads(int count) {
-  if (count < 1 || count > 1024) {
+  if (count < 1 || count > kMaxThreads) {
     throw std::invalid_argument("set_threads: expected 1 to 1024 threads, got " +
                                 std::to_string(count));
   }
   const Exclusive exclusive;
-  if (count != state().threads) state().pool.reset();
-  state().threads = count;
-  bind_caller();
+  State& s = state();
+  if (count != s.threads) s.pool.reset();
+  s.threads = count;
+  bind_caller(s);
 }
+
+bool pinning() { return state().pin; }
 
 void set_pinning(bool on) {
   const Exclusive exclusive;
-  if (on != state().pin) state().pool.reset();
-  state().pin = on;
-  state().ever_pinned |= on;
-  bind_caller();
+  State& s = state();
+  if (on != s.pin) s.pool.reset();
+  s.pin = on;
+  s.ever_pinned |= on;
+  bind_caller(s);
+}
+
+bool machine_is_free() {
+  const State& s = state();
+  const int cpus = static_cast<int>(s.cpus.size());
+  if (s.quota || cpus == 0 || cpus != detail::online_cpus()) return false;
+  // What runs all the time is there at every look; what only flares up must not decide.
+  constexpr int kLooks = 5;
+  for (int look = 0; look < kLooks; ++look) {
+    if (look > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    const int running = detail::running_threads();
+    if (running > 0 && running - 1 + s.threads <= cpus) return true;
+  }
+  return false;
+}
+
+std::optional<int> environment_threads() { return variable("NNKERNELS_THREADS", 1, kMaxThreads); }
+
+std::optional<bool> environment_pinning() {
+  const std::optional<int> number = variable("NNKERNELS_PIN", 0, 1);
+  return number ? std::optional<bool>(*number == 1) : std::nullopt;
 }
 
 namespace detail {
 
-double set_worth_sharing(double microseconds) {
-  return state().worth_sharing.exchange(microseconds);
+WorthSharing set_worth_sharing(const WorthSharing& limits) {
+  const Exclusive exclusive;
+  State& s = state();
+  const WorthSharing before = s.sharing.limits();
+  s.sharing.set_limits(limits);
+  s.hot = limits.hot;
+  return before;
 }
 
-void parallel_for(std::int64_t pieces, double microseconds, LoopBody body, void* context) {
-  State& s = state();
-  const int count = static_cast<int>(std::min<std::int64_t>(s.threads, pieces));
-  if (count <= 1 || microseconds < s.worth_sharing || inside_piece ||
-      s.busy.test_and_set(std::memory_order_acquire)) {
-    const InsidePiece mark;
-    for (std::int64_t piece = 0; piece < pieces; ++piece) body(context, piece, 0);
-    return;
-  }
-  struct Release {
-    std::atomic_flag& flag;
-    ~Release() { flag.clear(std::memory_order_release); }
-  } const release{s.busy};
-  if (!s.pool) s.pool = std::make_unique<Pool>(s.threads, s.cpus, s.pins(), s.ever_pinned);
+namespace {
 
-  // One task a thread, which takes pieces until none is left. A worker that wakes up late finds
-  // nothing to do, and the caller never waits for one that has not begun.
+void run_alone(std::int64_t pieces, LoopBody body, void* context) {
+  const InsidePiece mark;
+  for (std::int64_t piece = 0; piece < pieces; ++piece) body(context, piece, 0);
+}
+
+/// One task a thread, which takes pieces until none is left. A worker that wakes up late finds
+/// nothing to do, and the caller never waits for one that has not begun.
+void run_shared(State& s, int count, std::int64_t pieces, LoopBody body, void* context) {
+  if (!s.pool) s.pool = std::make_unique<Pool>(s.threads, s.cpus, s.pins(), s.ever_pinned);
   std::atomic<std::int64_t> next{0};
   const auto take_pieces = [&](int slot) {
     see_what_is_visible(&next);
@@ -237,6 +303,39 @@ void parallel_for(std::int64_t pieces, double microseconds, LoopBody body, void*
   s.pool->arena.execute(
       [&] { tbb::parallel_for(0, count, take_pieces, tbb::static_partitioner{}); });
   see_what_is_visible(&next);
+}
+
+}  // namespace
+
+void parallel_for(std::int64_t pieces, double microseconds, LoopBody body, void* context) {
+  State& s = state();
+  int count = static_cast<int>(std::min<std::int64_t>(s.threads, pieces));
+  const double hot = s.hot;
+  if (count <= 1 || microseconds < hot || inside_piece ||
+      s.busy.test_and_set(std::memory_order_acquire)) {
+    return run_alone(pieces, body, context);
+  }
+  if (!s.sharing.shares(microseconds, now_microseconds())) {
+    // Meanwhile another application thread may have work that is worth the workers.
+    s.busy.clear(std::memory_order_release);
+    run_alone(pieces, body, context);
+    if (s.busy.test_and_set(std::memory_order_acquire)) return;
+    s.sharing.ended(false, now_microseconds());
+    s.busy.clear(std::memory_order_release);
+    return;
+  }
+  /// Also after an exception.
+  struct Release {
+    State& s;
+    ~Release() {
+      s.sharing.ended(true, now_microseconds());
+      s.busy.clear(std::memory_order_release);
+    }
+  } const release{s};
+  // The work that is just worth a second thread is not worth a third.
+  const double per_thread = hot / 2;
+  if (microseconds < count * per_thread) count = static_cast<int>(microseconds / per_thread);
+  run_shared(s, count, pieces, body, context);
 }
 
 }  // namespace detail

@@ -3,34 +3,63 @@
 #define NNKERNELS_KERNELS_PARALLEL_H_
 
 #include <cstdint>
+#include <optional>
 #include <type_traits>
 
 namespace nnkernels {
 
-/// How many threads the kernels use, the calling one included. At first the number of CPUs that
-/// this process may run on.
+/// How many threads the kernels use, the calling one included. At first what the environment
+/// variable NNKERNELS_THREADS says, else the number of CPUs that this process may run on, or of
+/// those that its control groups' quota can keep busy if that is less (a quota of 1.5 CPUs: 2).
 int threads();
 
 /// Sets threads(). More than there are CPUs is allowed (and slower). Not to be called while a
 /// kernel runs. Throws std::invalid_argument unless 1 <= count <= 1024.
 void set_threads(int count);
 
+/// Whether set_pinning() is on. At first what the environment variable NNKERNELS_PIN (0 or 1) says,
+/// else off.
+bool pinning();
+
 /// Binds the calling thread to the first CPU that this process may run on, and each worker to one
-/// of the others; off at first, and on until it is switched off. For programs that have the machine
-/// to themselves: schedulers often put two threads on one core, and pinning then gains up to a
-/// factor of two at small sizes. To be called, like set_threads(), by the thread that will start
-/// the loops. A thread which that thread starts later inherits the binding from it. Without effect
-/// while threads() exceeds the number of CPUs.
+/// of the others, one on each physical core as long as there are enough; on until it is switched
+/// off, which lets workers go when they next take part in a loop. For programs that have the
+/// machine to themselves: schedulers often put two threads on one core, and pinning then gains up
+/// to a factor of two at small sizes. To be called, like set_threads(), by the thread that will
+/// start the loops. A thread which that thread starts later inherits the binding from it. Without
+/// effect while threads() exceeds the number of CPUs. NNKERNELS_PIN=1 is like a call by the first
+/// thread that uses the library.
 void set_pinning(bool on);
+
+/// Whether the process has the machine to itself, so that pinning can only help: it may run on
+/// every CPU, no quota limits it, and there is a CPU for each of threads() and for each thread that
+/// others run at the moment (five looks, a millisecond apart; false if the system does not tell).
+/// What starts to run later is not known.
+bool machine_is_free();
+
+/// What NNKERNELS_THREADS (1 to 1024) and NNKERNELS_PIN (0 or 1) ask for; nothing if the variable
+/// is unset or empty. The library reads them by itself and ignores values that it does not
+/// understand. A program can call these to tell its user: they throw std::invalid_argument that
+/// names the variable, what was expected, and its value.
+std::optional<int> environment_threads();
+std::optional<bool> environment_pinning();
 
 namespace detail {
 
 using LoopBody = void (*)(void* context, std::int64_t piece, int slot);
 void parallel_for(std::int64_t pieces, double microseconds, LoopBody body, void* context);
 
-/// Work that is estimated below this many microseconds is not shared; returns the value before.
-/// For tests, which want small problems to run on several threads, and for measuring the value.
-double set_worth_sharing(double microseconds);
+/// Work that is estimated below this many microseconds is not shared: `hot` holds while the workers
+/// are awake because a shared loop has just ended, `cold` when they must be woken up.
+struct WorthSharing {
+  // An awake worker pays from 2 us on, a sleeping one from 120 us on; and estimates are rough.
+  double hot = 8.0;
+  double cold = 200.0;
+};
+
+/// Returns the limits before. For tests, which want small problems to run on several threads, and
+/// for measuring the limits.
+WorthSharing set_worth_sharing(const WorthSharing& limits);
 
 }  // namespace detail
 
@@ -38,7 +67,8 @@ double set_worth_sharing(double microseconds);
 ///
 /// `slot` is in [0, threads()) and no two calls that run at the same time share one: use it to
 /// index scratch memory. `microseconds` estimates what all the pieces together take on one thread;
-/// below a measured threshold the caller does all the work itself, as slot 0. So it does when it is
+/// below a measured threshold, which is higher when the workers must be woken up first, the caller
+/// does all the work itself, as slot 0. So it does when it is
 /// itself inside a piece of another loop (loops nest without harm, but only the outermost one is
 /// parallel) and when another application thread is using the workers: calls from many threads
 /// are safe and never wait for each other.
@@ -61,7 +91,7 @@ void parallel_for(std::int64_t pieces, double microseconds, Body&& body) {
 /// What one thread of a current CPU does in a microsecond when the data comes from its caches:
 /// the scale for the estimates above. Within a factor of two or so is good enough.
 inline constexpr double kFlopsPerMicrosecond = 8e4;
-inline constexpr double kBytesPerMicrosecond = 2e4;
+inline constexpr double kBytesPerMicrosecond = 5e4;
 
 }  // namespace nnkernels
 

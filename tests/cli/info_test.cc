@@ -14,8 +14,8 @@ using test::Result;
 TEST(Info, DescribesTheMachine) {
   const Result result = nncli({"info", "--threads", "3"});
   EXPECT_EQ(result.code, 0) << result.err;
-  for (const char* word :
-       {"version ", "instruction set  ", "threads          3\n", "CPU ", "data "}) {
+  for (const char* word : {"version ", "instruction set  ", "threads          3\n",
+                           "pinned           ", "CPU ", "data "}) {
     EXPECT_NE(result.out.find(word), std::string::npos) << word << " in:\n" << result.out;
   }
 }
@@ -26,7 +26,7 @@ TEST(Info, JsonAgreesWithTheKernels) {
   EXPECT_EQ(json["simd_available"].get<std::vector<std::string>>(), available_simd());
   EXPECT_EQ(json["simd"], available_simd().front());
   EXPECT_GE(json["threads"].get<int>(), 1);
-  EXPECT_EQ(json["threads"], json["cpus"]);
+  EXPECT_LE(json["threads"], json["cpus"]);  // less where a quota limits the process
 }
 
 TEST(Info, TheInstructionSetCanBeLowered) {
@@ -38,6 +38,32 @@ TEST(Info, TheInstructionSetCanBeLowered) {
   const Result both =
       nncli({"info", "--json", "--simd", "best"}, {.environment = {"NNKERNELS_SIMD=" + lowest}});
   EXPECT_EQ(nlohmann::json::parse(both.out)["simd"], available_simd().front());
+}
+
+TEST(Info, ThreadsAndPinningComeFromOptionsThenFromTheEnvironment) {
+  const auto info = [](std::vector<std::string> words, std::vector<std::string> environment) {
+    words.insert(words.begin(), {"info", "--json"});
+    return nlohmann::json::parse(nncli(words, {.environment = environment}).out);
+  };
+  EXPECT_EQ(info({}, {"NNKERNELS_THREADS=3"})["threads"], 3);
+  EXPECT_EQ(info({"--threads", "4"}, {"NNKERNELS_THREADS=3"})["threads"], 4);
+  EXPECT_EQ(info({}, {"NNKERNELS_PIN=1"})["pin"], true);
+  EXPECT_EQ(info({}, {"NNKERNELS_PIN=0"})["pin"], false);
+  EXPECT_EQ(info({"--no-pin"}, {"NNKERNELS_PIN=1"})["pin"], false);
+  EXPECT_EQ(info({"--pin"}, {"NNKERNELS_PIN=0"})["pin"], true);
+  EXPECT_EQ(info({"--threads", "1024"}, {})["pin"], false) << "more threads than CPUs";
+}
+
+TEST(Info, VariablesThatMakeNoSenseAreUsageErrors) {
+  const auto error = [](const std::string& variable) {
+    const Result result = nncli({"info"}, {.environment = {variable}});
+    EXPECT_EQ(result.code, 2) << variable;
+    return result.err;
+  };
+  EXPECT_EQ(error("NNKERNELS_THREADS=two"),
+            "nncli: NNKERNELS_THREADS: expected a whole number from 1 to 1024, got \"two\"\n");
+  EXPECT_EQ(error("NNKERNELS_PIN=yes"),
+            "nncli: NNKERNELS_PIN: expected a whole number from 0 to 1, got \"yes\"\n");
 }
 
 TEST(Info, AnUnknownInstructionSetIsAUsageError) {

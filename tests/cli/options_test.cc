@@ -46,7 +46,7 @@ TEST(Options, DefaultsComeFromTheTable) {
     EXPECT_EQ(options.schedule, model.schedule);
     EXPECT_EQ(options.seed, kDefaultSeed);
     EXPECT_EQ(options.machine.threads, 0);
-    EXPECT_TRUE(options.machine.pin);
+    EXPECT_EQ(options.machine.pin, std::nullopt);
     EXPECT_TRUE(options.out.empty() && options.data.empty());
     EXPECT_FALSE(options.force || options.json || options.quiet);
   }
@@ -95,7 +95,7 @@ TEST(Options, EveryFlagArrives) {
   EXPECT_EQ(options.seed, UINT64_MAX);
   EXPECT_EQ(options.machine.threads, 5);
   EXPECT_EQ(options.machine.simd, "avx2");
-  EXPECT_FALSE(options.machine.pin);
+  EXPECT_EQ(options.machine.pin, false);
   EXPECT_EQ(options.out, "r");
   EXPECT_TRUE(options.force && options.json && options.quiet);
   EXPECT_EQ(options.command_line.size(), 29u);
@@ -105,6 +105,13 @@ TEST(Options, EveryFlagArrives) {
 TEST(Options, TheLastOfAFlagCounts) {
   EXPECT_EQ(
       parse<TrainOptions>({"train", "--model", "mlp", "--epochs", "3", "--epochs", "4"}).epochs, 4);
+}
+
+TEST(Options, TheLastOfPinAndNoPinCounts) {
+  EXPECT_EQ(parse<InfoOptions>({"info", "--pin"}).machine.pin, true);
+  EXPECT_EQ(parse<InfoOptions>({"info", "--no-pin", "--pin"}).machine.pin, true);
+  EXPECT_EQ(parse<InfoOptions>({"info", "--pin", "--no-pin"}).machine.pin, false);
+  EXPECT_EQ(parse<InfoOptions>({"info", "--pin", "--no-pin", "--pin"}).machine.pin, true);
 }
 
 TEST(Options, PositionalsAndNames) {

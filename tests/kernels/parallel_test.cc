@@ -2,10 +2,17 @@
 
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <numeric>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -197,6 +204,93 @@ TEST_F(ParallelTest, NumbersOfThreads) {
   EXPECT_EQ(threads(), 1024);
   set_threads(before);
   EXPECT_EQ(threads(), before);
+}
+
+TEST_F(ParallelTest, EnvironmentVariablesAreReadAndChecked) {
+  const auto count = [](const char* value) {
+    setenv("NNKERNELS_THREADS", value, 1);
+    return environment_threads();
+  };
+  const auto pin = [](const char* value) {
+    setenv("NNKERNELS_PIN", value, 1);
+    return environment_pinning();
+  };
+  EXPECT_EQ(count("7"), 7);
+  EXPECT_EQ(count("1024"), 1024);
+  EXPECT_EQ(count(""), std::nullopt);
+  EXPECT_EQ(pin("1"), true);
+  EXPECT_EQ(pin("0"), false);
+  EXPECT_EQ(pin(""), std::nullopt);
+  for (const char* bad : {"0", "1025", "-1", "x", "2x", " 2", "1.5", "99999999999"}) {
+    expect_invalid_argument([&] { count(bad); }, {"NNKERNELS_THREADS", "1 to 1024", bad});
+  }
+  for (const char* bad : {"2", "-1", "yes", "on"}) {
+    expect_invalid_argument([&] { pin(bad); }, {"NNKERNELS_PIN", "0 to 1", bad});
+  }
+  unsetenv("NNKERNELS_THREADS");
+  unsetenv("NNKERNELS_PIN");
+  EXPECT_EQ(environment_threads(), std::nullopt);
+  EXPECT_EQ(environment_pinning(), std::nullopt);
+}
+
+TEST_F(ParallelTest, TheMachineIsNotFreeForMoreThreadsThanItHasCpus) {
+  set_threads(1024);
+  EXPECT_FALSE(machine_is_free());
+}
+
+/// The ids of the threads of this process but the calling one.
+std::vector<pid_t> other_threads() {
+  std::vector<pid_t> ids;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) {
+    const pid_t id = std::stoi(entry.path().filename());
+    if (id != gettid()) ids.push_back(id);
+  }
+  return ids;
+}
+
+/// Waits until all other threads sleep: as long as it takes, but if one still runs after a minute
+/// returns false.
+bool others_fall_asleep() {
+  const auto sleeps = [](pid_t id) {
+    std::ifstream file("/proc/self/task/" + std::to_string(id) + "/stat");
+    std::string text;
+    std::getline(file, text);
+    // "12 (a name) S ...": the name may hold anything.
+    const std::size_t end = text.rfind(')');
+    return end == std::string::npos || text.substr(end).starts_with(") S");
+  };
+  for (int look = 0; look < 60'000; ++look) {
+    const std::vector<pid_t> ids = other_threads();
+    if (std::all_of(ids.begin(), ids.end(), sleeps)) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return false;
+}
+
+TEST_F(ParallelTest, IdleWorkersSleep) {
+  const ForceThreads force(3);
+  for (int repeat = 0; repeat < 5; ++repeat) {
+    EXPECT_EQ(runs_of_pieces(1000, kLong), std::vector<int>(1000, 1));
+    EXPECT_TRUE(others_fall_asleep());
+  }
+}
+
+TEST_F(ParallelTest, SleepingWorkersStayBound) {
+  if (allowed_cpus() < 2) GTEST_SKIP() << "needs two CPUs";
+  std::thread([] {  // a thread of its own: its binding must not outlive the test
+    const ForceThreads force(2);
+    set_pinning(true);
+    EXPECT_EQ(allowed_cpus_in_a_loop(), std::pair(1, 1));
+    EXPECT_TRUE(others_fall_asleep());
+    int bound = 0;
+    for (const pid_t id : other_threads()) {
+      cpu_set_t set;
+      if (sched_getaffinity(id, sizeof set, &set) == 0 && CPU_COUNT(&set) == 1) ++bound;
+    }
+    EXPECT_GE(bound, 1);
+    set_pinning(false);
+  })
+      .join();
 }
 
 }  // namespace

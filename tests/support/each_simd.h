@@ -28,19 +28,19 @@ class EachSimd : public testing::TestWithParam<std::string> {
 class ForceThreads {
  public:
   explicit ForceThreads(int count)
-      : threads_(threads()), microseconds_(detail::set_worth_sharing(0.0)) {
+      : threads_(threads()), limits_(detail::set_worth_sharing({.hot = 0.0, .cold = 0.0})) {
     set_threads(count);
   }
   ~ForceThreads() {
     set_threads(threads_);
-    detail::set_worth_sharing(microseconds_);
+    detail::set_worth_sharing(limits_);
   }
   ForceThreads(const ForceThreads&) = delete;
   ForceThreads& operator=(const ForceThreads&) = delete;
 
  private:
   int threads_;
-  double microseconds_;
+  detail::WorthSharing limits_;
 };
 
 }  // namespace nnkernels

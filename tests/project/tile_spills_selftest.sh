@@ -1,0 +1,51 @@
+#!/bin/sh
+# tile_spills_selftest.sh: shows that tile_spills.awk finds what it looks for, in code as objdump prints it.
+set -eu
+rules=$(cd "$(dirname "$0")" && pwd)/tile_spills.awk
+tab=$(printf '\t')
+
+# tile NAME INSTRUCTION: a tile of 2 x 1 whose k loop holds INSTRUCTION besides its two multiply-adds.
+tile() {
+  cat <<END
+0000000000000600 <void nnkernels::$1<hwy::N_AVX3::Simd<float, 16ul, 0>, 2, 1, true, false, float>(nnkernels::detail::Tile<float> const&)>:
+     600:${tab}push   %rbp
+     601:${tab}mov    %rsp,%rbp
+     604:${tab}vmovaps %zmm5,0x40(%rsp)
+     608:${tab}vmovups (%rdx),%zmm0
+     60c:${tab}vfmadd231ps (%rsi){1to16},%zmm0,%zmm1
+     610:${tab}$2
+     614:${tab}vfmadd231ps 0x4(%rsi){1to16},%zmm0,%zmm2
+     618:${tab}cmp    %rcx,%rax
+     61c:${tab}jne    608 <void nnkernels::$1<hwy::N_AVX3::Simd<float, 16ul, 0>, 2, 1, true, false, float>+0x8>
+     620:${tab}vmovaps 0x40(%rsp),%zmm5
+     624:${tab}jmp    600 <void nnkernels::$1<hwy::N_AVX3::Simd<float, 16ul, 0>, 2, 1, true, false, float>>
+END
+}
+
+# expect clean|caught WHAT < disassembly: says what went wrong, if something did.
+expect() {
+  verdict=clean
+  output=$(awk -f "$rules") || verdict=caught
+  [ "$verdict" = "$1" ] || echo "$2: expected $1, got $verdict: $output"
+}
+
+kTile='N_AVX3::(anonymous namespace)::RunTile'
+wrong=$(
+  tile "$kTile" 'add    $0x40,%rdx' | expect clean 'a loop without the stack, which is used around it'
+  tile "$kTile" 'mov    0x18(%rsp),%rbx' | expect clean 'a pointer from the stack'
+  tile "$kTile" 'vbroadcastss 0x18(%rsp),%zmm3' | expect clean 'a scalar from the stack'
+  tile "$kTile" 'vmovaps %zmm3,0x80(%rsp)' | expect caught 'a vector to the stack'
+  tile "$kTile" 'vmovups -0x80(%rbp),%zmm3' | expect caught 'a vector from the stack'
+  tile "$kTile" 'vfmadd231ps 0x80(%rsp),%zmm0,%zmm3' | expect caught 'an operand on the stack'
+  tile "$kTile" 'vmovups -0x80(%rbp),%zmm3' | sed '/mov    %rsp,%rbp/d' |
+    expect clean '%rbp as any register'
+  tile "$kTile" 'nop' | sed 's/, 2, 1,/, 3, 1,/' | expect caught 'no loop with all multiply-adds'
+  tile 'N_AVX3::(anonymous namespace)::Pack' 'vmovaps %zmm3,0x80(%rsp)' |
+    expect caught 'no tile at all'
+  {
+    tile "$kTile" 'vmovaps %zmm3,0x80(%rsp)'
+    tile "$kTile" 'nop'
+  } | expect caught 'the first of two'
+)
+echo "${wrong:-all as expected}"
+[ -z "$wrong" ]
