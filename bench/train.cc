@@ -145,7 +145,7 @@ void run_train(const Arguments& arguments) {
     if (batch_size > 0) setup.batch_size = batch_size;
   }
   apply(common);
-  run_cases("train", common, Rate::images, Precision::f32, cases(setups, parts));
+  run_cases("train", common, cases(setups, parts));
 }
 
 }  // namespace nnkernels::bench

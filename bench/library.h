@@ -1,0 +1,29 @@
+// Shared libraries that are opened at run time.
+#ifndef NNKERNELS_BENCH_LIBRARY_H_
+#define NNKERNELS_BENCH_LIBRARY_H_
+
+#include <dlfcn.h>
+
+#include <string>
+
+namespace nnkernels::bench {
+
+/// dlopen(); nullptr if there is no such library. `reason` then says why.
+void* open_library(const std::string& path, std::string& reason);
+
+/// The path of a file in the folder that nnbench itself is in.
+std::string beside_nnbench(const std::string& file);
+
+/// The function of that name in a library, or nullptr.
+template <class Function>
+Function symbol(void* library, const char* name) {
+  return reinterpret_cast<Function>(dlsym(library, name));
+}
+
+/// Sets the threads of a library, and of the OpenMP runtime that it uses, by every function for
+/// that which they have.
+void set_library_threads(void* library, int threads);
+
+}  // namespace nnkernels::bench
+
+#endif  // NNKERNELS_BENCH_LIBRARY_H_
