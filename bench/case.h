@@ -41,6 +41,8 @@ struct Entries {
 
   std::vector<Work>
       works;  // ours first; one that cannot do the job is empty, or missing at the end
+  /// How often each work is called in a turn; 0, or nothing, for as often as --min-time asks for.
+  std::vector<std::int64_t> calls;
   /// Compares results: called for each work in turn after its first call, with its index. Returns
   /// how far its result is from that of work 0, in the unit of `tolerance`; a difference above
   /// that is a wrong result. May be empty.

@@ -82,6 +82,16 @@ std::vector<Peer> peers(const Libraries& libraries) {
 
 }  // namespace
 
+std::vector<Case> usual_gemm_cases() {
+  std::vector<Case> all;
+  for (const std::string& list : gemm_list_names()) {
+    const std::vector<Case> more =
+        gemm_cases(gemm_list(list, {"nn"}), Precision::f32, /*cold=*/false, {});
+    all.insert(all.end(), more.begin(), more.end());
+  }
+  return all;
+}
+
 void run_gemm(const Arguments& arguments) {
   RaceOptions options;
   ShapeFlags shape_flags;

@@ -71,12 +71,13 @@ double take_turn(Contestant& contestant, const Work& work, std::int64_t times) {
 
 RaceResult race(const std::string& name, std::vector<Contestant>& contestants,
                 const Entries& entries, const Yardstick* yardstick, const CommonOptions& options,
-                bool rest, std::int64_t calls) {
+                bool rest) {
   const std::vector<Work>& works = entries.works;
   const std::vector<double> difference = differences(name, contestants, entries);
-  std::vector<std::int64_t> times(works.size(), calls);
+  std::vector<std::int64_t> times = entries.calls;
+  times.resize(works.size());
   for (std::size_t i = 0; i < works.size(); ++i) {
-    if (works[i] && calls == 0) {
+    if (works[i] && times[i] == 0) {
       times[i] = calls_in(options.min_time, contestants[i], works[i]);
     }
   }

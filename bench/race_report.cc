@@ -133,7 +133,7 @@ void RaceReport::summarize() {
       sets.push_back(row.measured.set);
     }
   }
-  std::vector<Table::Column> titles = {{"ours / theirs: mean / worst", 12}};
+  std::vector<Table::Column> titles = {{"mean / worst ratio", 12}};
   for (std::size_t i = 1; i < contestants_.size(); ++i) titles.push_back({contestants_[i], 12});
   titles.insert(titles.end(), {{kBest, 12}, {"worst case", 18}});
   if (!silent_) std::cout << '\n';

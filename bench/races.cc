@@ -54,7 +54,8 @@ void Races::run(const std::vector<Case>& cases, const std::string& conditions,
 
 void Races::run(const std::vector<Case>& cases, int threads, const std::string& conditions,
                 const Json& parameters) {
-  set_threads(threads);
+  // Also binds this thread again, after the turns of others.
+  contestants_.front().get_ready = [threads] { set_threads(threads); };
   for (const Peer& peer : peers_) peer.set_threads(threads);
   std::vector<std::string> names;
   for (const Contestant& contestant : contestants_) names.push_back(contestant.name);

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "kernels/simd.h"
 #include "tests/bench/run_nnbench.h"
@@ -20,8 +21,8 @@ using nnkernels::test::run;
 TEST(NnbenchTest, HelpNamesEveryCommand) {
   const Outcome overview = run("--help");
   EXPECT_EQ(overview.status, 0);
-  for (const char* command :
-       {"gemm", "conv", "im2col", "pool", "softmax", "elementwise", "train", "parallel", "peak"}) {
+  for (const char* command : {"gemm", "conv", "im2col", "pool", "softmax", "elementwise", "train",
+                              "layers", "threads", "parallel", "peak"}) {
     EXPECT_NE(overview.out.find(command), std::string::npos) << command;
     const Outcome page = run(std::string(command) + " --help");
     EXPECT_EQ(page.status, 0) << command;
@@ -48,6 +49,9 @@ TEST(NnbenchTest, UsageErrorsAreOneLineAndSuggest) {
   expect_usage_error("pool --size 2 --kernel 3", "kernel");
   expect_usage_error("train --network \"conv\"", "--network");
   expect_usage_error("train --network \"conv 8 3x3, relu\"", "vector of classes");
+  expect_usage_error("layers cnnn", "cnnn");
+  expect_usage_error("layers \"flatten, affine 10, softmaxx\"", "softmaxx");
+  expect_usage_error("threads --family gem", "expected gemm");
   expect_usage_error("elementwise --size 100", "multiple");
 }
 
@@ -84,6 +88,57 @@ TEST(NnbenchTest, TrainCountsImages) {
   const nlohmann::json& step = document["results"][2];
   EXPECT_EQ(step["parameters"]["part"], "step");
   EXPECT_NEAR(step["images_per_second"].get<double>() * step["seconds"].get<double>(), 8, 1e-9);
+}
+
+TEST(NnbenchTest, LayersNamesStagesAndLayers) {
+  const nlohmann::json document =
+      measure("layers \"flatten, affine 12, relu, affine 10\" --batch-size 8 --threads 1,2");
+  std::vector<std::string> rows;
+  for (const nlohmann::json& result : document["results"]) {
+    if (result["threads"] == 1)
+      rows.push_back(result["kind"].get<std::string>() + ": " + result["name"].get<std::string>());
+  }
+  const std::vector<std::string> expected = {"stage: flatten, affine 12, relu",
+                                             "layer:   affine 12, alone",
+                                             "layer:   relu, alone",
+                                             "stage: affine 10",
+                                             "network: network",
+                                             "loss: loss and its gradient",
+                                             "optimizer: optimizer",
+                                             "batch: collecting the batch",
+                                             "step: whole step"};
+  EXPECT_EQ(rows, expected);
+  EXPECT_EQ(document["results"].size(), 2 * expected.size());
+  // 2 x 784 x 12 operations for each of 8 images; backward by weights alone, as nothing before
+  // this stage is trained.
+  const nlohmann::json& first = document["results"][0];
+  for (const std::string pass : {"forward", "backward"}) {
+    EXPECT_NEAR(first[pass + "_gflops"].get<double>() * first[pass + "_seconds"].get<double>(),
+                2e-9 * 784 * 12 * 8, 1e-12);
+  }
+  const nlohmann::json& last = document["results"][3];
+  EXPECT_NEAR(last["backward_gflops"].get<double>() * last["backward_seconds"].get<double>(),
+              4e-9 * 12 * 10 * 8, 1e-12);
+}
+
+TEST(NnbenchTest, SampleWiseLayersAreOneStage) {
+  const nlohmann::json document =
+      measure("layers --model \"conv 2 3x3, relu, maxpool 2, flatten, affine 10\" --batch-size 4");
+  EXPECT_EQ(document["results"][0]["name"], "conv 2 3x3, relu, maxpool 2, flatten");
+  EXPECT_EQ(document["results"][4]["name"], "affine 10");
+}
+
+TEST(NnbenchTest, ThreadsComparesHotAndIdle) {
+  const nlohmann::json document = measure("threads --family train --threads 2");
+  ASSERT_EQ(document["results"].size(), 6u);
+  for (const nlohmann::json& result : document["results"]) {
+    EXPECT_EQ(result["family"], "train");
+    for (const std::string when : {"hot", "idle"}) {
+      const double gain =
+          result[when + "_seconds_one"].get<double>() / result[when + "_seconds"].get<double>();
+      EXPECT_NEAR(result[when + "_gain"].get<double>(), gain, 1e-9 * gain);
+    }
+  }
 }
 
 TEST(NnbenchTest, ParallelMeasuresHotAndCold) {
