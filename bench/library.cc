@@ -3,9 +3,13 @@
 #include <cstdint>
 #include <filesystem>
 
+#include "bench/affinity.h"
+
 namespace nnkernels::bench {
 
 void* open_library(const std::string& path, std::string& reason) {
+  // OpenBLAS starts its threads when it is opened; they inherit the CPUs of this one.
+  set_thread_cpus(process_cpus());
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     const char* error = dlerror();

@@ -8,7 +8,7 @@
 
 namespace nnkernels::bench {
 
-/// dlopen(); nullptr if there is no such library. `reason` then says why.
+/// dlopen() on all CPUs of the process; nullptr if there is no such library, and `reason` says why.
 void* open_library(const std::string& path, std::string& reason);
 
 /// The path of a file in the folder that nnbench itself is in.

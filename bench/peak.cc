@@ -176,23 +176,23 @@ Yardstick multiply_add_yardstick(Precision precision, const Crew& crew) {
 }
 
 Yardstick copy_yardstick(std::int64_t footprint, const Crew& crew) {
-  struct Arrays {
-    AlignedBuffer<float> from, to;
-  };
   const std::int64_t size = std::max<std::int64_t>(footprint / crew.threads / 8 / 64 * 64, 64);
-  const auto arrays = std::make_shared<std::vector<Arrays>>(static_cast<std::size_t>(crew.threads));
-  const auto prepare = [arrays, size](int thread) {
-    Arrays& mine = (*arrays)[static_cast<std::size_t>(thread)];
-    if (mine.from.size() > 0) return;
-    mine.from.reserve(size);
-    mine.to.reserve(size);
-    std::fill_n(mine.from.data(), size, 1.0f);
-    std::fill_n(mine.to.data(), size, 0.0f);
+  // Half a page further on than the array copied from, in its page: loads whose addresses agree
+  // with recent stores in the last 12 bits wait for them.
+  constexpr std::int64_t kPage = 4096 / sizeof(float);
+  const std::int64_t to = (size + kPage - 1) / kPage * kPage + kPage / 2;
+  const auto memory =
+      std::make_shared<std::vector<AlignedBuffer<float>>>(static_cast<std::size_t>(crew.threads));
+  const auto prepare = [memory, size, to](int thread) {
+    AlignedBuffer<float>& mine = (*memory)[static_cast<std::size_t>(thread)];
+    if (mine.size() > 0) return;
+    mine.reserve(to + size);
+    std::fill_n(mine.data(), to + size, 1.0f);
   };
-  const auto perform = [arrays, size](int thread, std::int64_t passes) {
-    const Arrays& mine = (*arrays)[static_cast<std::size_t>(thread)];
+  const auto perform = [memory, size, to](int thread, std::int64_t passes) {
+    float* mine = (*memory)[static_cast<std::size_t>(thread)].data();
     for (std::int64_t pass = 0; pass < passes; ++pass) {
-      HWY_DYNAMIC_DISPATCH(CopyFloats)(size, mine.from.data(), mine.to.data());
+      HWY_DYNAMIC_DISPATCH(CopyFloats)(size, mine, mine + to);
     }
   };
   return {crew, {prepare, perform}, 1, 8.0 * static_cast<double>(size)};

@@ -56,6 +56,8 @@ void Races::run(const std::vector<Case>& cases, int threads, const std::string& 
                 const Json& parameters) {
   // Also binds this thread again, after the turns of others.
   contestants_.front().get_ready = [threads] { set_threads(threads); };
+  // Threads that a peer starts inherit the CPUs of this one.
+  set_thread_cpus(process_cpus());
   for (const Peer& peer : peers_) peer.set_threads(threads);
   std::vector<std::string> names;
   for (const Contestant& contestant : contestants_) names.push_back(contestant.name);
@@ -71,7 +73,6 @@ void Races::run(const std::vector<Case>& cases, int threads, const std::string& 
   RaceReport report(rate_, threads, title, all, names, cases, options_.silent());
   for (const Case& each : cases) {
     if (rate_ == Rate::copies) yardstick = copy_yardstick(each.footprint, crew);
-    // Threads that a library starts while getting ready inherit the CPUs of this one.
     set_thread_cpus(process_cpus());
     const Entries entries = each.prepare();
     report.add(each, race(each.name, contestants_, entries, &*yardstick, options_, threads > 1));

@@ -28,10 +28,8 @@ struct RaceOptions : CommonOptions {
   void add_to(Options& options);
 };
 
-/// The races of one command: against peers if there are any, and always against the yardstick.
-///
-/// To be made after apply() and before the first kernel runs: threads that the libraries start
-/// inherit the CPUs of this thread, which the kernels may bind to one.
+/// The races of one command: against peers if there are any, and always against the yardstick. To
+/// be made after apply().
 class Races {
  public:
   /// `x_axis` says what Case::size is. Prints what takes part, unless options.silent(). `options`

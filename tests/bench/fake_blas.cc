@@ -4,8 +4,6 @@
 
 namespace {
 
-constexpr int kTrans = 112;
-
 int threads = 0;
 
 /// C = alpha op(A) op(B), row-major.
@@ -43,6 +41,8 @@ void sgemm_(const char* transpose_a, const char* transpose_b, const int* m, cons
 }
 
 #else
+
+constexpr int kTrans = 112;
 
 void cblas_sgemm(int /*order*/, int transpose_a, int transpose_b, int m, int n, int k, float alpha,
                  const float* a, int lda, const float* b, int ldb, float /*beta*/, float* c,
