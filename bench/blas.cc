@@ -1,6 +1,5 @@
 #include "bench/blas.h"
 
-#include <cstdlib>
 #include <filesystem>
 #include <sstream>
 #include <stdexcept>
@@ -56,19 +55,6 @@ GemmFunctions<T> functions(void* library, const char* cblas, const char* fortran
 
 }  // namespace
 
-void set_blas_environment(int threads, const std::string& simd) {
-  const std::string count = std::to_string(threads);
-  for (const char* variable :
-       {"OPENBLAS_NUM_THREADS", "BLIS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"}) {
-    setenv(variable, count.c_str(), 1);
-  }
-  if (simd != "AVX2") return;
-  setenv("OPENBLAS_CORETYPE", "Haswell", 0);
-  for (const char* variable : {"DNNL_MAX_CPU_ISA", "ONEDNN_MAX_CPU_ISA"}) {
-    setenv(variable, "AVX2", 0);
-  }
-}
-
 Blas::Blas(const std::string& which) : library_(nullptr) {
   std::string path, reason;
   for (const std::string& candidate : candidates(which)) {
@@ -109,6 +95,8 @@ void Blas::describe(const std::string& path) {
   }
   description_ = name_ + (version.empty() ? "" : ' ' + version) + " (" + path + ')';
 }
+
+bool Blas::uses_openmp() const { return bench::uses_openmp(library_); }
 
 void Blas::set_threads(int threads) const { set_library_threads(library_, threads); }
 

@@ -40,11 +40,6 @@ struct GemmFunctions {
   bool any() const { return cblas != nullptr || fortran != nullptr || dnnl != nullptr; }
 };
 
-/// Asks every library that is opened later, by the environment variables that they read when they
-/// start, for up to `threads` threads and, where `simd` is AVX2, for no more than AVX2. A variable
-/// for the instruction set that is set already is left alone.
-void set_blas_environment(int threads, const std::string& simd);
-
 /// A library opened with dlopen. It is never closed: its threads may still run.
 class Blas {
  public:
@@ -58,6 +53,7 @@ class Blas {
   /// Name, version and path.
   const std::string& description() const { return description_; }
 
+  bool uses_openmp() const;
   /// By the library's own function, if it has one.
   void set_threads(int threads) const;
 

@@ -121,7 +121,7 @@ void run_conv(const Arguments& arguments) {
   const std::vector<NamedConv> convs = shapes.chosen(flags);
   const Precision precision = precision_named(type);
   apply(options);
-  const OneDnn* onednn = vs.open(precision);
+  const OneDnn* onednn = vs.open(precision, options);
   Races races("conv", options, Rate::flops, precision, "floating-point operations of one call",
               onednn_peers(onednn, {{"oneDNN", "the layouts that it chooses"}}));
   races.run(cases(convs, passes, precision, onednn));

@@ -189,7 +189,7 @@ void run_elementwise(const Arguments& arguments) {
   if (size > 0) sizes = {size};
   apply(options);
   const Precision precision = precision_named(type);
-  const OneDnn* onednn = vs.open(precision);
+  const OneDnn* onednn = vs.open(precision, options);
   Races races("elementwise", options, Rate::copies, precision, "bytes read and written by one call",
               onednn_peers(onednn, {{"oneDNN", "plain layout"}}));
   races.run(precision == Precision::f32 ? cases<float>(sizes, functions, onednn)

@@ -7,9 +7,9 @@
 #include "bench/commands.h"
 #include "bench/gemm_cases.h"
 #include "bench/gemm_shapes.h"
+#include "bench/library.h"
 #include "bench/races.h"
 #include "bench/runner.h"
-#include "kernels/simd.h"
 
 namespace nnkernels::bench {
 namespace {
@@ -53,8 +53,7 @@ using Libraries = std::vector<std::shared_ptr<const Blas>>;
 /// Opens the libraries. Throws UsageError if one has no product of that type.
 Libraries open(const std::vector<std::string>& names, Precision precision,
                const CommonOptions& options) {
-  const std::int64_t most = *std::max_element(options.threads.begin(), options.threads.end());
-  set_blas_environment(static_cast<int>(most), simd());
+  set_library_environment(options);
   Libraries libraries;
   for (const std::string& name : names) {
     libraries.push_back(std::make_shared<const Blas>(name));
@@ -74,8 +73,8 @@ std::vector<Peer> peers(const Libraries& libraries) {
       return peer.name.starts_with(library->name());
     });
     const std::string name = library->name() + (same == 0 ? "" : ' ' + std::to_string(same + 1));
-    result.push_back(
-        {name, library->description(), [library](int threads) { library->set_threads(threads); }});
+    result.push_back({name, library->description(), library->uses_openmp(),
+                      [library](int threads) { library->set_threads(threads); }});
   }
   return result;
 }

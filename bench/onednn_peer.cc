@@ -40,9 +40,10 @@ void OneDnnFlag::add_to(Options& options) {
   options.choice("vs", "race against oneDNN in its own layouts", {"onednn"}, vs);
 }
 
-const OneDnn* OneDnnFlag::open(Precision precision) const {
+const OneDnn* OneDnnFlag::open(Precision precision, const CommonOptions& options) const {
   if (vs.empty()) return nullptr;
   if (precision != Precision::f32) throw UsageError("--vs onednn: for --type f32 only");
+  set_library_environment(options);
   return symbol<const OneDnn* (*)()>(opened_library(), "nnbench_onednn")();
 }
 
@@ -51,6 +52,7 @@ std::vector<Peer> onednn_peers(const OneDnn* onednn, const std::vector<OneDnnFor
   if (onednn == nullptr) return peers;
   for (const OneDnnForm& form : forms) {
     peers.push_back({form.name, onednn->version() + ", " + form.layout,
+                     uses_openmp(opened_library()),
                      [](int threads) { set_library_threads(opened_library(), threads); }});
   }
   return peers;

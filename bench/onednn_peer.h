@@ -20,7 +20,7 @@ struct OneDnnFlag {
   void add_to(Options& options);
   /// nullptr unless the flag was given. Throws UsageError for another type than f32, and
   /// std::runtime_error, saying what to install, if nnbench was built without oneDNN.
-  const OneDnn* open(Precision precision) const;
+  const OneDnn* open(Precision precision, const CommonOptions& options) const;
 };
 
 /// A form of its jobs in which oneDNN takes part.

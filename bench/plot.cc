@@ -113,6 +113,28 @@ class Axes {
             bottom_ - point.y / highest_ * (bottom_ - top_)};
   }
 
+  /// Powers of two for sizes of matrices; of ten, with their doubles and halves if there is room,
+  /// for bytes and operations.
+  std::vector<double> ticks() const {
+    constexpr double kLarge = 1e5;
+    std::vector<double> all;
+    const auto add = [&](double x) {
+      if (std::log2(x) >= low_ && std::log2(x) <= high_) all.push_back(x);
+    };
+    if (high_ < std::log2(kLarge)) {
+      for (double x = 1; x < kLarge; x *= 2) add(x);
+    } else {
+      const bool room = high_ - low_ < 2 * std::log2(10.0);
+      for (double x = 1; x < 1e18; x *= 10) {
+        add(x);
+        if (room) add(2 * x);
+        if (room) add(5 * x);
+      }
+    }
+    if (all.empty()) all.push_back(std::exp2((low_ + high_) / 2));
+    return all;
+  }
+
   std::string draw(const Panel& panel) const {
     std::string out = text(kLeft, top_ - 12, "font-weight=\"bold\"", panel.title);
     for (double y = 0; y <= highest_ * 1.001; y += step_) {
@@ -120,12 +142,10 @@ class Axes {
       out += line(kLeft, at, kWidth - kRight, at, stroke("#dddddd", "1"));
       out += text(kLeft - 8, at + 4, "text-anchor=\"end\"", fixed(y, step_ < 1 ? 1 : 0));
     }
-    // Powers of two, as many as there is room for.
-    const double every = std::max(1.0, std::ceil((high_ - low_) / 14));
-    for (double power = std::ceil(low_); power <= high_; power += every) {
-      const double at = place({std::exp2(power), 0}).x;
+    for (const double x : ticks()) {
+      const double at = place({x, 0}).x;
       out += line(at, bottom_, at, bottom_ + 5, stroke("#333333", "1"));
-      out += text(at, bottom_ + 20, "text-anchor=\"middle\"", short_number(std::exp2(power)));
+      out += text(at, bottom_ + 20, "text-anchor=\"middle\"", short_number(x));
     }
     out += line(kLeft, bottom_, kWidth - kRight, bottom_, stroke("#333333", "1"));
     const double middle = (kLeft + kWidth - kRight) / 2;

@@ -146,7 +146,7 @@ void run_pool(const Arguments& arguments) {
   checked("pool", [&shapes] { check(shapes.front(), "shape"); });
   apply(options);
   const Precision precision = precision_named(type);
-  const OneDnn* onednn = vs.open(precision);
+  const OneDnn* onednn = vs.open(precision, options);
   Races races(
       "pool", options, Rate::copies, precision, "bytes read and written by one call",
       onednn_peers(onednn, {{"oneDNN nhwc", "NHWC"}, {"oneDNN 16c", "channels in blocks of 16"}}));

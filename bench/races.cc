@@ -39,7 +39,13 @@ Races::Races(std::string command, const RaceOptions& options, Rate rate, Precisi
       x_axis_(std::move(x_axis)),
       peers_(std::move(peers)) {
   contestants_.emplace_back(kOurName);
-  for (const Peer& peer : peers_) contestants_.emplace_back(peer.name);
+  for (const Peer& peer : peers_) {
+    Contestant& contestant = contestants_.emplace_back(peer.name);
+    // OpenMP takes the calling thread to be on the first CPU, and binds its workers to the others.
+    if (peer.openmp && !options.no_pin && !contestant.cpus.empty()) {
+      contestant.cpus = {contestant.cpus.front()};
+    }
+  }
   announce(command_, options_);
   if (options_.silent()) return;
   for (const Peer& peer : peers_) std::cout << "against " << peer.description << '\n';

@@ -18,6 +18,7 @@ namespace nnkernels::bench {
 struct Peer {
   std::string name;         // short: heads a column
   std::string description;  // name, version and where it comes from
+  bool openmp = false;      // its threads are OpenMP's, which are bound to CPUs
   std::function<void(int threads)> set_threads;
 };
 

@@ -136,7 +136,7 @@ void run_softmax(const Arguments& arguments) {
   if (flags.given("rows") || flags.given("cols")) sizes = {{rows, cols}};
   apply(options);
   const Precision precision = precision_named(type);
-  const OneDnn* onednn = vs.open(precision);
+  const OneDnn* onednn = vs.open(precision, options);
   Races races("softmax", options, Rate::copies, precision, "bytes read and written by one call",
               onednn_peers(onednn, {{"oneDNN", "plain layout"}}));
   races.run(precision == Precision::f32 ? cases<float>(sizes, onednn)
