@@ -1,0 +1,57 @@
+// The loops of a matrix product over blocks and tiles. Internal to kernels/.
+#ifndef NNKERNELS_KERNELS_GEMM_BLOCKS_H_
+#define NNKERNELS_KERNELS_GEMM_BLOCKS_H_
+
+#include <cstdint>
+
+#include "kernels/activation.h"
+#include "kernels/gemm_tile.h"
+#include "kernels/matrix_view.h"
+
+namespace nnkernels::detail {
+
+/// C = activation(alpha A B + beta C + bias), with arguments that are known to be good and m, n and
+/// k of at least 1.
+template <class T>
+struct Product {
+  T alpha;
+  MatrixView<const T> a, b;
+  T beta;
+  MatrixView<T> c;
+  Epilogue<T> epilogue;
+  /// All of B in panels (pack_all), or null. Then only the sizes of `b` count.
+  const T* packed_b = nullptr;
+};
+
+/// Computes a product whose C has contiguous rows, shared among threads where that pays.
+template <class T>
+void multiply(const Product<T>& product);
+
+/// How many elements pack_all() writes for a B of k rows and n columns.
+template <class T>
+std::int64_t packed_size(const TileKernels<T>& kernels, std::int64_t k, std::int64_t n);
+
+/// Packs the whole of B: for each block of kc rows its panels, of two vectors or less.
+template <class T>
+void pack_all(const TileKernels<T>& kernels, const MatrixView<const T>& b, T* packed);
+
+/// Whether multiply_small() can do it: everything fits into the L1 cache, B can be read where it
+/// lies and the epilogue is one that tiles have.
+template <class T>
+bool is_small(const TileKernels<T>& kernels, const MatrixView<const T>& a,
+              const MatrixView<const T>& b, const Epilogue<T>& epilogue) {
+  constexpr std::int64_t kSmall = 32768 / static_cast<std::int64_t>(sizeof(T));
+  const std::int64_t m = a.rows, n = b.cols, k = b.rows;
+  return (b.col_stride == 1) & (k <= kMaxDepth<T>)&(m * k + k * n + m * n <= kSmall) &
+         (kernels.masked | (n % kernels.lanes == 0)) & (epilogue.activation <= Activation::relu);
+}
+
+/// A product that is_small() and whose C has contiguous rows: nothing to cut, to pack or to share.
+template <class T>
+void multiply_small(const TileKernels<T>& kernels, T alpha, const MatrixView<const T>& a,
+                    const MatrixView<const T>& b, T beta, const MatrixView<T>& c,
+                    const Epilogue<T>& epilogue);
+
+}  // namespace nnkernels::detail
+
+#endif  // NNKERNELS_KERNELS_GEMM_BLOCKS_H_
