@@ -46,6 +46,34 @@ bool is_small(const TileKernels<T>& kernels, const MatrixView<const T>& a,
          (kernels.masked | (n % kernels.lanes == 0)) & (epilogue.activation <= Activation::relu);
 }
 
+/// Computes a product that is_small(), whose C has contiguous rows, and which a single tile covers;
+/// else returns false. The shortest way from the caller to the tile, for products that take no
+/// longer than a few function calls.
+template <class T>
+bool multiply_one_tile(const TileKernels<T>& kernels, T alpha, const MatrixView<const T>& a,
+                       const MatrixView<const T>& b, T beta, const MatrixView<T>& c,
+                       const Epilogue<T>& epilogue) {
+  const std::size_t width = kernels.width_for(c.cols, kTwoVectors);
+  if (c.rows > kernels.max_rows[width] || c.cols > kernels.columns[width]) return false;
+  MatrixTile<T> tile;
+  tile.b = b.data;
+  tile.b_step = b.row_stride;
+  tile.cols = c.cols;
+  tile.alpha = alpha;
+  tile.beta = beta;
+  tile.bias = epilogue.bias;
+  tile.relu = epilogue.activation == Activation::relu;
+  tile.a = tile.next_a = a.data;
+  tile.a_row_stride = a.row_stride;
+  tile.a_step = a.col_stride;
+  tile.k = b.rows;
+  tile.c = c.data;
+  tile.c_row_stride = c.row_stride;
+  const bool masked = c.cols < kernels.columns[width];
+  kernels.matrix_tile[width][static_cast<std::size_t>(c.rows)][masked](tile);
+  return true;
+}
+
 /// A product that is_small() and whose C has contiguous rows: nothing to cut, to pack or to share.
 template <class T>
 void multiply_small(const TileKernels<T>& kernels, T alpha, const MatrixView<const T>& a,

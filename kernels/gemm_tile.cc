@@ -36,7 +36,8 @@ using detail::TileKernels;
 /// A (without FMA also the product) share 32 registers (AVX-512, NEON) or 16. 14 x 2 and 6 x 4
 /// vectors leave the fewest of the 32 idle at the best ratio of arithmetic to loads.
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3  // better targets have lower numbers
-inline constexpr std::array<int, kTileWidths> kMaxRows = {14, 14, 14, 6, 6, 2, 2, 2, 2};
+// One vector is 16 rows for the sake of 16 x 16.
+inline constexpr std::array<int, kTileWidths> kMaxRows = {16, 16, 14, 6, 6, 2, 2, 2, 2};
 #elif HWY_TARGET == HWY_NEON
 inline constexpr std::array<int, kTileWidths> kMaxRows = {0, 8, 8, 4, 4, 2, 2, 2, 2};
 #elif HWY_TARGET == HWY_SCALAR

@@ -71,7 +71,7 @@ using TileKernel = void (*)(const AnyTile& tile);
 /// few rows.
 inline constexpr std::size_t kTileWidths = 9;
 inline constexpr std::size_t kTwoVectors = 2;
-inline constexpr int kMaxTileRows = 14;
+inline constexpr int kMaxTileRows = 16;
 
 /// kc, the longest sum that a tile forms at once: 1024 floats, 512 doubles.
 template <class T>
