@@ -5,25 +5,14 @@
 #include <cstdint>
 
 #include "kernels/activation.h"
+#include "kernels/gemm_product.h"
 #include "kernels/gemm_tile.h"
 #include "kernels/matrix_view.h"
 
 namespace nnkernels::detail {
 
-/// C = activation(alpha A B + beta C + bias), with arguments that are known to be good and m, n and
-/// k of at least 1.
-template <class T>
-struct Product {
-  T alpha;
-  MatrixView<const T> a, b;
-  T beta;
-  MatrixView<T> c;
-  Epilogue<T> epilogue;
-  /// All of B in panels (pack_all), or null. Then only the sizes of `b` count.
-  const T* packed_b = nullptr;
-};
-
-/// Computes a product whose C has contiguous rows, shared among threads where that pays.
+/// Computes a product with k >= 1 whose C has contiguous rows, shared among threads where that
+/// pays.
 template <class T>
 void multiply(const Product<T>& product);
 

@@ -35,18 +35,16 @@ bool overlap(MatrixView<const T> x, MatrixView<const T> c) {
   return (same_rows && shift < x.cols) || (next_rows && shift + c.cols > x.row_stride);
 }
 
-/// Whether two elements of one view are known to be the same: a step of one stride is some steps of
-/// the other.
-template <class T>
-bool shares_elements(MatrixView<T> c) {
-  const auto within = [](std::int64_t stride, std::int64_t size, std::int64_t other_stride,
-                         std::int64_t other_size) {
-    if (size <= 1) return false;
-    if (stride == 0) return true;
-    return other_size > 1 && other_stride % stride == 0 && std::abs(other_stride / stride) < size;
+/// Whether a step of one stride is known to be as far as some steps of the other, within the sizes.
+bool collide(std::int64_t stride, std::int64_t size, std::int64_t other_stride,
+             std::int64_t other_size) {
+  const auto within = [](std::int64_t s, std::int64_t n, std::int64_t other, std::int64_t other_n) {
+    if (n <= 1) return false;
+    if (s == 0) return true;
+    return other_n > 1 && other % s == 0 && std::abs(other / s) < n;
   };
-  return within(c.row_stride, c.rows, c.col_stride, c.cols) ||
-         within(c.col_stride, c.cols, c.row_stride, c.rows);
+  return within(stride, size, other_stride, other_size) ||
+         within(other_stride, other_size, stride, size);
 }
 
 }  // namespace
@@ -65,7 +63,7 @@ void check_gemm(const char* function, T alpha, const MatrixView<const T>& a,
   if (c.cols != b.cols) fail("C must have as many columns as B");
   if (c.rows == 0 || c.cols == 0) return;
   if (c.data == nullptr) fail("C is a null pointer");
-  if (shares_elements(c)) {
+  if (collide(c.row_stride, c.rows, c.col_stride, c.cols)) {
     fail("two elements of C share memory: strides " + std::to_string(c.row_stride) + ", " +
          std::to_string(c.col_stride));
   }
@@ -76,6 +74,22 @@ void check_gemm(const char* function, T alpha, const MatrixView<const T>& a,
   if (overlap<T>(b, c)) fail("C overlaps B");
 }
 
+template <class T>
+void check_batch(const char* function, std::int64_t batch, const MatrixView<T>& c,
+                 std::int64_t stride) {
+  if (!collide(stride, batch, c.row_stride, c.rows) &&
+      !collide(stride, batch, c.col_stride, c.cols)) {
+    return;
+  }
+  throw std::invalid_argument(std::string(function) + ": two of the " + std::to_string(batch) +
+                              " C share memory: each is " + shape(c.rows, c.cols) + ", strides " +
+                              std::to_string(c.row_stride) + ", " + std::to_string(c.col_stride) +
+                              ", from one to the next " + std::to_string(stride));
+}
+
+template void check_batch<float>(const char*, std::int64_t, const MatrixView<float>&, std::int64_t);
+template void check_batch<double>(const char*, std::int64_t, const MatrixView<double>&,
+                                  std::int64_t);
 template void check_gemm<float>(const char*, float, const MatrixView<const float>&,
                                 const MatrixView<const float>&, const MatrixView<float>&);
 template void check_gemm<double>(const char*, double, const MatrixView<const double>&,

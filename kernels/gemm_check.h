@@ -15,6 +15,12 @@ template <class T>
 void check_gemm(const char* function, T alpha, const MatrixView<const T>& a,
                 const MatrixView<const T>& b, const MatrixView<T>& c);
 
+/// Throws std::invalid_argument in the name of `function` if two of `batch` matrices like `c`, the
+/// one `stride` elements behind the other, are known to share memory.
+template <class T>
+void check_batch(const char* function, std::int64_t batch, const MatrixView<T>& c,
+                 std::int64_t stride);
+
 /// Whether a glance shows that check_gemm() would accept the arguments: nothing is empty, C has
 /// contiguous rows, and its memory lies apart from A's and B's. For a product of 4 x 4 matrices the
 /// full checks would cost more than the product.

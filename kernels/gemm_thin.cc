@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "kernels/gemm_blocks.h"
 #include "kernels/parallel.h"
 #include "kernels/scratch.h"
 
@@ -85,30 +86,6 @@ void multiply_columns(const Product<T>& p) {
 }  // namespace
 
 template <class T>
-void finish(T alpha, const MatrixView<const T>& sums, T beta, const MatrixView<T>& c,
-            const Epilogue<T>& epilogue) {
-  // Enough rows at a time to make a call of the activation worth it.
-  const std::int64_t block = std::clamp<std::int64_t>(2048 / c.cols, 1, c.rows);
-  T* const values = scratch<T>(Purpose::vector, block * c.cols);
-  for (std::int64_t first = 0; first < c.rows; first += block) {
-    const std::int64_t rows = std::min(block, c.rows - first);
-    for (std::int64_t i = 0; i < rows; ++i) {
-      for (std::int64_t j = 0; j < c.cols; ++j) {
-        T y = sums.data == nullptr ? T{0} : alpha * sums(first + i, j);
-        if (beta != T{0}) y += beta * c(first + i, j);
-        values[i * c.cols + j] = epilogue.bias == nullptr ? y : y + epilogue.bias[j];
-      }
-    }
-    if (epilogue.activation != Activation::identity) {
-      activation_forward(epilogue.activation, rows * c.cols, values, values);
-    }
-    for (std::int64_t i = 0; i < rows; ++i) {
-      for (std::int64_t j = 0; j < c.cols; ++j) c(first + i, j) = values[i * c.cols + j];
-    }
-  }
-}
-
-template <class T>
 bool multiply_thin(const Product<T>& p) {
   const std::int64_t m = p.c.rows, n = p.c.cols, k = p.a.cols;
   const std::int64_t lanes = tile_kernels<T>().lanes;
@@ -129,10 +106,6 @@ bool multiply_thin(const Product<T>& p) {
   return false;
 }
 
-template void finish<float>(float, const MatrixView<const float>&, float, const MatrixView<float>&,
-                            const Epilogue<float>&);
-template void finish<double>(double, const MatrixView<const double>&, double,
-                             const MatrixView<double>&, const Epilogue<double>&);
 template bool multiply_thin<float>(const Product<float>&);
 template bool multiply_thin<double>(const Product<double>&);
 

@@ -2,15 +2,9 @@
 #ifndef NNKERNELS_KERNELS_GEMM_THIN_H_
 #define NNKERNELS_KERNELS_GEMM_THIN_H_
 
-#include "kernels/gemm_blocks.h"
+#include "kernels/gemm_product.h"
 
 namespace nnkernels::detail {
-
-/// c[i, :] = activation(alpha * sums[i, :] + beta * c[i, :] + bias) for the layouts and shapes that
-/// no tile stores itself; C may have any strides. No data in `sums` counts as zeros.
-template <class T>
-void finish(T alpha, const MatrixView<const T>& sums, T beta, const MatrixView<T>& c,
-            const Epilogue<T>& epilogue);
 
 /// Computes a product with so few rows or columns that the usual tiles would leave most lanes idle,
 /// or would pack an operand that is read hardly more than once. C may have any strides. Returns
