@@ -85,7 +85,7 @@ void backward_weights_piece(const ConvShape& s, const T* x, const T* dy, std::in
           }
           tile.rows = a;
           tile.c = c;
-          kernels.tile[width][static_cast<std::size_t>(row_end - row)][0][partial](tile);
+          kernels.tile[width][static_cast<std::size_t>(row_end - row)][partial](tile);
         }
         j += panel;
       }
