@@ -21,11 +21,13 @@ void check_classifier(const Sequential<T>& net, const Dataset& data, const char*
 
 /// Sample i of x and labels[i] become sample indices[i] of `data`, its pixels through
 /// `preprocessing`. x is [indices.size()][h][w][c]. Parallel over samples where it pays; allocates
-/// nothing. Throws std::invalid_argument if a shape or an index does not fit.
+/// nothing. `next` are the indices of the following call, if they are known: the memory of those
+/// samples, anywhere in a data set larger than the cache, is asked for meanwhile. Throws
+/// std::invalid_argument if a shape or an index does not fit.
 template <class T>
 void gather_batch(const Dataset& data, const Preprocessing& preprocessing,
                   std::span<const std::int64_t> indices, TensorView<T> x,
-                  std::span<std::int32_t> labels);
+                  std::span<std::int32_t> labels, std::span<const std::int64_t> next = {});
 
 }  // namespace nnkernels::nn
 

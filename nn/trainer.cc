@@ -101,11 +101,13 @@ bool Trainer<T>::run_epoch(EpochResult& result) {
 template <class T>
 double Trainer<T>::train_step(std::int64_t first, std::int64_t count) {
   const auto size = static_cast<std::size_t>(count);
-  const std::span<const std::int64_t> indices(order_.data() + first, size);
+  const auto left = std::span<const std::int64_t>(order_).subspan(static_cast<std::size_t>(first));
+  const auto indices = left.first(size),
+             next = left.subspan(size, std::min(size, left.size() - size));
   const std::span labels(labels_.data(), size);
   const TensorView<T> x = x_.view().samples(0, count);
   const TensorView<T> dy = dy_.view().samples(0, count);
-  gather_batch(data_, options_.preprocessing, indices, x, labels);
+  gather_batch(data_, options_.preprocessing, indices, x, labels, next);
   const TensorView<const T> y = net_.forward(x);
   const double loss = loss_.value_and_gradient(y, labels, dy);
   if (!std::isfinite(loss)) return loss;
