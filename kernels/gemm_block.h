@@ -138,6 +138,8 @@ class BlockLoops {
       return;
     }
     tile_.next_a = block_.a + next_row * block_.a_row_stride;
+    // Of columns the line of the last element: this tile has most likely read that of the first.
+    if (!by_rows) tile_.next_a += rows_.size(t) - 1;
     tile_.next_a_row_stride = by_rows ? block_.a_row_stride : block_.a_step;
     tile_.next_a_chunk_step = by_rows ? kLine : kLine * block_.a_step;
   }

@@ -12,12 +12,14 @@ namespace {
 
 // How a product is cut, measured on Zen 4 (1 MB of L2 cache a core).
 constexpr std::int64_t kColumnBytes = 12288;  // nc: 3072 floats; B's block lies in the L3 cache
-constexpr std::int64_t kRowBlock = 112;       // mc: 8 tiles of 14 rows; A's block in the L2 cache
-constexpr std::int64_t kInnerBytes = 512 * 1024;  // B's block of the inner loop, if in the L2 cache
+constexpr std::int64_t kInnerBytes =
+    512 * 1024;  // what the inner loop reads again, in the L2 cache
 // B is packed if so many tiles, one below the other, read each panel.
 constexpr std::int64_t kPackForTiles = 16;
 // At least so many pieces to share among threads, where the tiles allow it.
 constexpr std::int64_t kPieces = 8;
+// Where rows are the outer loop, pieces of about so many rows.
+constexpr std::int64_t kPieceRows = 112;
 
 /// The widest tile that has `rows` rows: few rows leave registers for more columns.
 template <class T>
@@ -27,7 +29,7 @@ std::size_t widest_tile(const TileKernels<T>& kernels, std::int64_t rows) {
   return index;
 }
 
-/// The longest of the equal blocks that k is cut into.
+/// kc: the longest of the equal blocks that k is cut into.
 template <class T>
 std::int64_t block_depth(std::int64_t k) {
   const std::int64_t blocks = (k + kMaxDepth<T> - 1) / kMaxDepth<T>;
@@ -59,11 +61,20 @@ struct Cut {
     pack_b = !prepacked && (!readable || (m >= kPackForTiles * mr && n > nr));
     pack_a = m >= 2 * mr && n >= 4 * nr && needs_packing(p.a);
 
+    // The operand of the inner loop stays in the L2 cache, so the other one is what pieces divide.
+    constexpr auto kInner = kInnerBytes / static_cast<std::int64_t>(sizeof(T));
+    rows_outside = depth * columns <= kInner;
     const std::int64_t row_tiles = (m + mr - 1) / mr;
     const std::int64_t panels = (columns + nr - 1) / nr;
-    row_blocks = std::max((m + kRowBlock - 1) / kRowBlock, std::min(kPieces, row_tiles / 4));
-    column_groups = std::clamp<std::int64_t>((kPieces + row_blocks - 1) / row_blocks, 1, panels);
-    rows_outside = depth * columns * static_cast<std::int64_t>(sizeof(T)) <= kInnerBytes;
+    if (rows_outside) {
+      row_blocks = std::max((m + kPieceRows - 1) / kPieceRows, std::min(kPieces, row_tiles / 4));
+      column_groups = std::min((kPieces + row_blocks - 1) / row_blocks, panels);
+    } else {
+      row_blocks = std::max<std::int64_t>(1, m * depth / kInner);
+      column_groups = std::min((kPieces + row_blocks - 1) / row_blocks, panels);
+      row_blocks = std::min(std::max(row_blocks, kPieces / column_groups), row_tiles);
+    }
+    row_blocks = std::max<std::int64_t>(1, row_blocks);
   }
 
   std::size_t widest;    // tile
@@ -123,6 +134,14 @@ template <class T>
 void multiply_small(const TileKernels<T>& kernels, T alpha, const MatrixView<const T>& a,
                     const MatrixView<const T>& b, T beta, const MatrixView<T>& c,
                     const Epilogue<T>& epilogue) {
+  const std::size_t widest = widest_tile(kernels, c.rows);
+  const T* panels = nullptr;
+  if (b.col_stride != 1 || (!kernels.masked && c.cols % kernels.lanes != 0)) {
+    T* const packed =
+        scratch<T>(Purpose::packed_b, b.rows * padded_columns(kernels, c.cols, widest));
+    pack_panels(kernels, b, widest, packed);
+    panels = packed;
+  }
   const Block<T> block{.rows = c.rows,
                        .cols = c.cols,
                        .k = b.rows,
@@ -130,10 +149,10 @@ void multiply_small(const TileKernels<T>& kernels, T alpha, const MatrixView<con
                        .a_row_stride = a.row_stride,
                        .a_step = a.col_stride,
                        .pack_a = false,
-                       .b = b.data,
+                       .b = panels == nullptr ? b.data : panels,
                        .b_row_stride = b.row_stride,
-                       .b_is_packed = false,
-                       .widest = widest_tile(kernels, c.rows),
+                       .b_is_packed = panels != nullptr,
+                       .widest = widest,
                        .c = c.data,
                        .c_row_stride = c.row_stride,
                        .alpha = alpha,

@@ -192,10 +192,13 @@ void RunMatrixTile(const MatrixTile<T>& tile) {
   // In chunks of one cache line of a row, each of which asks for memory that is needed later: the
   // next tile's A and, in the end, C.
   constexpr std::int64_t kChunk = kAlignment / sizeof(T);
+  // One line a row, or (columns of A) one line a step. Tiles of few rows have no time for the
+  // latter.
+  constexpr int kPrefetches = kRows < 8 ? kRows : std::max(kRows, static_cast<int>(kChunk));
   std::int64_t k = tile.k;
   for (; k > kChunk; k -= kChunk) {
     NNKERNELS_UNROLL
-    for (int i = 0; i < kRows; ++i) hwy::Prefetch(next_a + i * tile.next_a_row_stride);
+    for (int i = 0; i < kPrefetches; ++i) hwy::Prefetch(next_a + i * tile.next_a_row_stride);
     next_a += tile.next_a_chunk_step;
     for (std::int64_t p = 0; p < kChunk; ++p) {
       PrefetchRow<kWidth>(d, b + b_ahead);

@@ -43,8 +43,8 @@ struct MatrixTile : AnyTile<T> {
   /// While a row of B is used, the one so many elements behind it is asked for.
   std::ptrdiff_t b_ahead = 0;
   /// Memory that the next tile will read, to be asked for meanwhile: for every 64 bytes of k the
-  /// lines at next_a + i * next_a_row_stride of as many rows i as this tile has, whereupon next_a
-  /// moves on by next_a_chunk_step. Need not be readable.
+  /// lines at next_a + i * next_a_row_stride of at least as many i as this tile has rows, whereupon
+  /// next_a moves on by next_a_chunk_step. Need not be readable.
   const T* next_a = nullptr;
   std::ptrdiff_t next_a_row_stride = 0, next_a_chunk_step = 0;
 };
