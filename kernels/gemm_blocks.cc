@@ -53,7 +53,8 @@ struct Cut {
     const bool prepacked = p.packed_b != nullptr;
     widest = prepacked ? kTwoVectors : widest_tile(kernels, m);
     const std::size_t width = kernels.width_for(n, widest);
-    const std::int64_t mr = kernels.max_rows[width], nr = kernels.columns[width];
+    mr = kernels.max_rows[width];
+    const std::int64_t nr = kernels.columns[width];
     depth = block_depth<T>(p.a.cols);
     columns = std::min(n, kColumnBytes / static_cast<std::int64_t>(sizeof(T)) / nr * nr);
 
@@ -77,7 +78,8 @@ struct Cut {
     row_blocks = std::max<std::int64_t>(1, row_blocks);
   }
 
-  std::size_t widest;    // tile
+  std::size_t widest;  // tile
+  std::int64_t mr;
   std::int64_t depth;    // kc
   std::int64_t columns;  // nc
   bool pack_a, pack_b;
@@ -149,6 +151,8 @@ void multiply_small(const TileKernels<T>& kernels, T alpha, const MatrixView<con
                        .a_row_stride = a.row_stride,
                        .a_step = a.col_stride,
                        .pack_a = false,
+                       .packed_a = nullptr,
+                       .tile_rows = kernels.max_rows[kernels.width_for(c.cols, widest)],
                        .b = panels == nullptr ? b.data : panels,
                        .b_row_stride = b.row_stride,
                        .b_is_packed = panels != nullptr,
@@ -188,39 +192,57 @@ void multiply(const Product<T>& p) {
       } else if (p.packed_b != nullptr) {
         packed = p.packed_b + k_first * padded_columns(kernels, n, cut.widest) + col * depth;
       }
+      // One piece: a block of rows by a group of panels.
+      const auto block = [&](std::int64_t row_block, std::int64_t group) {
+        const std::int64_t row = m * row_block / cut.row_blocks;
+        const std::int64_t j = panels * group / groups * panel;
+        return Block<T>{
+            .rows = m * (row_block + 1) / cut.row_blocks - row,
+            .cols = std::min(cols, panels * (group + 1) / groups * panel) - j,
+            .k = depth,
+            .a = &p.a(row, k_first),
+            .a_row_stride = p.a.row_stride,
+            .a_step = p.a.col_stride,
+            .pack_a = cut.pack_a,
+            .packed_a = nullptr,
+            .tile_rows = cut.mr,
+            .b = packed == nullptr ? &p.b(k_first, col + j) : packed + j * depth,
+            .b_row_stride = p.b.row_stride,
+            .b_is_packed = packed != nullptr,
+            .widest = cut.widest,
+            .c = &p.c(row, col + j),
+            .c_row_stride = p.c.row_stride,
+            .alpha = p.alpha,
+            .beta = first ? p.beta : T{1},
+            .bias = last && p.epilogue.bias != nullptr ? p.epilogue.bias + col + j : nullptr,
+            .relu = last && p.epilogue.activation == Activation::relu,
+            .rows_outside = cut.rows_outside};
+      };
+      // Groups of panels would each pack the same A.
+      T* packed_a = nullptr;
+      if (cut.pack_a && !cut.rows_outside && groups > 1) {
+        packed_a = scratch<T>(Purpose::packed_a, m * depth);
+        const double bytes = 2.0 * static_cast<double>(m * depth) * sizeof(T);
+        nnkernels::parallel_for(cut.row_blocks, bytes / kBytesPerMicrosecond,
+                                [&](std::int64_t row_block, int) {
+                                  pack_rows(kernels, block(row_block, 0),
+                                            packed_a + m * row_block / cut.row_blocks * depth);
+                                });
+      }
       const double flops =
           2.0 * static_cast<double>(m) * static_cast<double>(cols) * static_cast<double>(depth);
       nnkernels::parallel_for(
           cut.row_blocks * groups, flops * (sizeof(T) / 4.0) / kFlopsPerMicrosecond,
           [&](std::int64_t piece, int) {
-            const std::int64_t row_block = piece / groups, group = piece % groups;
-            const std::int64_t row = m * row_block / cut.row_blocks;
-            const std::int64_t row_end = m * (row_block + 1) / cut.row_blocks;
-            const std::int64_t j = panels * group / groups * panel;
-            const std::int64_t j_end = std::min(cols, panels * (group + 1) / groups * panel);
-            const Block<T> block{
-                .rows = row_end - row,
-                .cols = j_end - j,
-                .k = depth,
-                .a = &p.a(row, k_first),
-                .a_row_stride = p.a.row_stride,
-                .a_step = p.a.col_stride,
-                .pack_a = cut.pack_a,
-                .b = packed == nullptr ? &p.b(k_first, col + j) : packed + j * depth,
-                .b_row_stride = p.b.row_stride,
-                .b_is_packed = packed != nullptr,
-                .widest = cut.widest,
-                .c = &p.c(row, col + j),
-                .c_row_stride = p.c.row_stride,
-                .alpha = p.alpha,
-                .beta = first ? p.beta : T{1},
-                .bias = last && p.epilogue.bias != nullptr ? p.epilogue.bias + col + j : nullptr,
-                .relu = last && p.epilogue.activation == Activation::relu,
-                .rows_outside = cut.rows_outside};
-            BlockLoops<T>(kernels, block).run();
-            for (std::int64_t i = row; last && own_activation && i < row_end; ++i) {
-              T* const y = &p.c(i, col + j);
-              activation_forward(p.epilogue.activation, j_end - j, y, y);
+            const std::int64_t row_block = piece / groups;
+            Block<T> mine = block(row_block, piece % groups);
+            if (packed_a != nullptr) {
+              mine.packed_a = packed_a + m * row_block / cut.row_blocks * depth;
+            }
+            BlockLoops<T>(kernels, mine).run();
+            for (std::int64_t i = 0; last && own_activation && i < mine.rows; ++i) {
+              T* const y = mine.c + i * mine.c_row_stride;
+              activation_forward(p.epilogue.activation, mine.cols, y, y);
             }
           });
     }

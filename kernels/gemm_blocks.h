@@ -61,6 +61,7 @@ bool multiply_one_tile(const TileKernels<T>& kernels, T alpha, const MatrixView<
   tile.a_step = a.col_stride;
   tile.k = b.rows;
   tile.c = c.data;
+  tile.next_c = c.data;
   tile.c_row_stride = c.row_stride;
   kernels.matrix_tile[width][static_cast<std::size_t>(c.rows)][masked](tile);
   return true;

@@ -209,8 +209,8 @@ void RunMatrixTile(const MatrixTile<T>& tile) {
   }
   NNKERNELS_UNROLL
   for (int i = 0; i < kRows; ++i) {
-    hwy::Prefetch(tile.c + i * tile.c_row_stride);
-    if (kWidth > 1) hwy::Prefetch(tile.c + i * tile.c_row_stride + (kWidth - 1) * lanes);
+    hwy::Prefetch(tile.next_c + i * tile.c_row_stride);
+    if (kWidth > 1) hwy::Prefetch(tile.next_c + i * tile.c_row_stride + (kWidth - 1) * lanes);
   }
   for (; k > 0; --k) {
     AddStep<kRows, kWidth, kMasked>(d, b, last, a, sum);

@@ -39,6 +39,8 @@ struct MatrixTile : AnyTile<T> {
 
   T* c = nullptr;
   std::ptrdiff_t c_row_stride = 0;
+  /// Asked for near the end: this tile's C, or where k is short that of the next tile.
+  const T* next_c = nullptr;
 
   /// While a row of B is used, the one so many elements behind it is asked for.
   std::ptrdiff_t b_ahead = 0;
