@@ -76,6 +76,11 @@ struct Cut {
       row_blocks = std::min(std::max(row_blocks, kPieces / column_groups), row_tiles);
     }
     row_blocks = std::max<std::int64_t>(1, row_blocks);
+    pack_in_pieces = pack_b && row_blocks == 1;
+    if (pack_in_pieces) {
+      rows_outside = true;
+      column_groups = std::min(panels, std::max(column_groups, depth * columns / kInner));
+    }
   }
 
   std::size_t widest;  // tile
@@ -83,6 +88,7 @@ struct Cut {
   std::int64_t depth;    // kc
   std::int64_t columns;  // nc
   bool pack_a, pack_b;
+  bool pack_in_pieces;  // no two pieces read the same B, so each packs its own, in the L2 cache
   bool rows_outside;
   std::int64_t row_blocks;
   std::int64_t column_groups;
@@ -184,7 +190,7 @@ void multiply(const Product<T>& p) {
       const std::int64_t depth = std::min(cut.depth, k - k_first);
       const bool first = k_first == 0, last = k_first + depth == k;
       const T* packed = nullptr;
-      if (cut.pack_b) {
+      if (cut.pack_b && !cut.pack_in_pieces) {
         T* const panels_of_b = scratch<T>(Purpose::packed_b, depth * panels * panel);
         pack_panels<T>(kernels, {&p.b(k_first, col), depth, cols, p.b.row_stride, p.b.col_stride},
                        cut.widest, panels_of_b);
@@ -238,6 +244,14 @@ void multiply(const Product<T>& p) {
             Block<T> mine = block(row_block, piece % groups);
             if (packed_a != nullptr) {
               mine.packed_a = packed_a + m * row_block / cut.row_blocks * depth;
+            }
+            if (cut.pack_in_pieces) {
+              T* const own = scratch<T>(Purpose::packed_b,
+                                        depth * padded_columns(kernels, mine.cols, cut.widest));
+              pack_panels<T>(kernels, {mine.b, depth, mine.cols, p.b.row_stride, p.b.col_stride},
+                             cut.widest, own);
+              mine.b = own;
+              mine.b_is_packed = true;
             }
             BlockLoops<T>(kernels, mine).run();
             for (std::int64_t i = 0; last && own_activation && i < mine.rows; ++i) {
