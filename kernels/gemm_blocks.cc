@@ -30,9 +30,8 @@ std::size_t widest_tile(const TileKernels<T>& kernels, std::int64_t rows) {
 }
 
 /// kc: the longest of the equal blocks that k is cut into.
-template <class T>
-std::int64_t block_depth(std::int64_t k) {
-  const std::int64_t blocks = (k + kMaxDepth<T> - 1) / kMaxDepth<T>;
+std::int64_t block_depth(std::int64_t k, std::int64_t max_depth) {
+  const std::int64_t blocks = (k + max_depth - 1) / max_depth;
   return (k + blocks - 1) / blocks;
 }
 
@@ -55,7 +54,7 @@ struct Cut {
     const std::size_t width = kernels.width_for(n, widest);
     mr = kernels.max_rows[width];
     const std::int64_t nr = kernels.columns[width];
-    depth = block_depth<T>(p.a.cols);
+    depth = block_depth(p.a.cols, kernels.max_depth);
     columns = std::min(n, kColumnBytes / static_cast<std::int64_t>(sizeof(T)) / nr * nr);
 
     const bool readable = p.b.col_stride == 1 && (kernels.masked || n % kernels.lanes == 0);
@@ -131,7 +130,7 @@ std::int64_t packed_size(const TileKernels<T>& kernels, std::int64_t k, std::int
 template <class T>
 void pack_all(const TileKernels<T>& kernels, const MatrixView<const T>& b, T* packed) {
   const std::int64_t padded = padded_columns(kernels, b.cols, kTwoVectors);
-  const std::int64_t depth = block_depth<T>(b.rows);
+  const std::int64_t depth = block_depth(b.rows, kernels.max_depth);
   for (std::int64_t first = 0; first < b.rows; first += depth) {
     pack_panels(kernels, b.row_block(first, std::min(depth, b.rows - first)), kTwoVectors,
                 packed + first * padded);

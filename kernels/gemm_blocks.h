@@ -27,11 +27,11 @@ void pack_all(const TileKernels<T>& kernels, const MatrixView<const T>& b, T* pa
 /// Whether multiply_small() can do it: everything fits into the L1 cache and the epilogue is one
 /// that tiles have.
 template <class T>
-bool is_small(const MatrixView<const T>& a, const MatrixView<const T>& b,
-              const Epilogue<T>& epilogue) {
+bool is_small(const TileKernels<T>& kernels, const MatrixView<const T>& a,
+              const MatrixView<const T>& b, const Epilogue<T>& epilogue) {
   constexpr std::int64_t kSmall = 32768 / static_cast<std::int64_t>(sizeof(T));
   const std::int64_t m = a.rows, n = b.cols, k = b.rows;
-  return (k <= kMaxDepth<T>)&(m * k + k * n + m * n <= kSmall) &
+  return (k <= kernels.max_depth) & (m * k + k * n + m * n <= kSmall) &
          (epilogue.activation <= Activation::relu);
 }
 

@@ -284,6 +284,7 @@ TileKernels<T> MakeKernels(std::integer_sequence<int, kWidths...>) {
   constexpr auto kRows = std::make_integer_sequence<int, kMaxTileRows>();
   TileKernels<T> kernels;
   kernels.lanes = lanes;
+  kernels.max_depth = static_cast<int>((kMaxRows[0] > 0 ? 4096 : 1024) / sizeof(T));
   kernels.masked = kHasMasks;
   kernels.granule = kMaxRows[0] > 0 ? lanes / 2 : lanes;
   kernels.columns = {lanes / 2, (kWidths + 1) * lanes...};
