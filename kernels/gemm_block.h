@@ -19,6 +19,8 @@ struct Block {
   const T* a;
   std::ptrdiff_t a_row_stride, a_step;  // A(i, k) = a[i * a_row_stride + k * a_step]
   bool pack_a;
+  const T* packed_a;       // by pack_rows() before, or null
+  std::int64_t tile_rows;  // at most
 
   const T* b;  // packed: the panel of column j is at b + k * j
   std::ptrdiff_t b_row_stride;
@@ -53,14 +55,28 @@ class RowTiles {
   std::int64_t count_ = 1, size_, longer_ = 0;
 };
 
+template <class T>
+void pack_tile(const TileKernels<T>& kernels, const Block<T>& block, const RowTiles& tiles,
+               std::int64_t t, T* packed) {
+  kernels.pack(block.a + tiles.begin(t) * block.a_row_stride, block.a_row_stride, block.a_step,
+               tiles.size(t), tiles.size(t), block.k, packed);
+}
+
+/// Packs all of the block's A, tile t at packed + k * (its first row).
+template <class T>
+void pack_rows(const TileKernels<T>& kernels, const Block<T>& block, T* packed) {
+  const RowTiles tiles(block.rows, block.tile_rows);
+  for (std::int64_t t = 0; t < tiles.count(); ++t) {
+    pack_tile(kernels, block, tiles, t, packed + tiles.begin(t) * block.k);
+  }
+}
+
 /// Runs the tiles of a block.
 template <class T>
 class BlockLoops {
  public:
   BlockLoops(const TileKernels<T>& kernels, const Block<T>& block)
-      : kernels_(kernels),
-        block_(block),
-        rows_(block.rows, kernels.max_rows[kernels.width_for(block.cols, block.widest)]) {
+      : kernels_(kernels), block_(block), rows_(block.rows, block.tile_rows) {
     tile_.k = block.k;
     tile_.alpha = block.alpha;
     tile_.beta = block.beta;
@@ -70,39 +86,47 @@ class BlockLoops {
 
   void run() {
     if (block_.rows_outside) {
-      for (std::int64_t t = 0; t < rows_.count(); ++t) {
-        set_rows(t, block_.pack_a ? pack_tile(t, scratch_for(rows_.size(t))) : nullptr);
-        for (std::int64_t j = 0; j < block_.cols; j += panel_) {
-          set_panel(j);
-          prepare_for(j + panel_ < block_.cols ? t : t + 1);
-          run_tile(j);
-        }
-      }
+      run_rows_outside();
     } else {
-      T* const packed = block_.pack_a ? scratch_for(block_.rows) : nullptr;
-      for (std::int64_t t = 0; packed != nullptr && t < rows_.count(); ++t) {
-        pack_tile(t, packed + rows_.begin(t) * block_.k);
-      }
-      for (std::int64_t j = 0; j < block_.cols; j += panel_) {
-        set_panel(j);
-        for (std::int64_t t = 0; t < rows_.count(); ++t) {
-          set_rows(t, packed == nullptr ? nullptr : packed + rows_.begin(t) * block_.k);
-          prepare_for(block_.pack_a ? t : t + 1);
-          run_tile(j);
-        }
-      }
+      run_panels_outside();
     }
   }
 
  private:
   static constexpr std::ptrdiff_t kLine = static_cast<std::ptrdiff_t>(kAlignment / sizeof(T));
 
-  T* scratch_for(std::int64_t rows) const { return scratch<T>(Purpose::packed_a, rows * block_.k); }
+  void run_rows_outside() {
+    for (std::int64_t t = 0; t < rows_.count(); ++t) {
+      T* packed = nullptr;
+      if (block_.pack_a) {
+        packed = scratch<T>(Purpose::packed_a, rows_.size(t) * block_.k);
+        pack_tile(kernels_, block_, rows_, t, packed);
+      }
+      set_rows(t, packed);
+      for (std::int64_t j = 0; j < block_.cols; j += panel_) {
+        set_panel(j);
+        const bool last = j + panel_ >= block_.cols;
+        prepare_for(last ? t + 1 : t, last ? 0 : j + panel_);
+        run_tile(j);
+      }
+    }
+  }
 
-  const T* pack_tile(std::int64_t t, T* packed) const {
-    kernels_.pack(block_.a + rows_.begin(t) * block_.a_row_stride, block_.a_row_stride,
-                  block_.a_step, rows_.size(t), rows_.size(t), block_.k, packed);
-    return packed;
+  void run_panels_outside() {
+    const T* packed = block_.packed_a;
+    if (block_.pack_a && packed == nullptr) {
+      T* const own = scratch<T>(Purpose::packed_a, block_.rows * block_.k);
+      pack_rows(kernels_, block_, own);
+      packed = own;
+    }
+    for (std::int64_t j = 0; j < block_.cols; j += panel_) {
+      set_panel(j);
+      for (std::int64_t t = 0; t < rows_.count(); ++t) {
+        set_rows(t, packed == nullptr ? nullptr : packed + rows_.begin(t) * block_.k);
+        prepare_for(t + 1, j);
+        run_tile(j);
+      }
+    }
   }
 
   void set_rows(std::int64_t t, const T* packed) {
@@ -128,22 +152,33 @@ class BlockLoops {
     masked_ = !block_.b_is_packed && tile_.cols < panel_;
   }
 
-  /// Has the next tile ask for the A of row tile t, if that is another one and lies in lines.
-  void prepare_for(std::int64_t t) {
+  /// Has this tile ask for what the next one, in row tile t and column j, will need: its A, if
+  /// that is another one and lies in lines, and its C, if k is too short to ask for this one's.
+  void prepare_for(std::int64_t t, std::int64_t j) {
     const std::int64_t next_row = rows_.begin(t);
+    const bool exists = t < rows_.count();
+    const bool soon = exists && block_.k <= 4 * kLine;
+    next_c_row_ = soon ? next_row : first_row_;
+    next_c_col_ = soon ? j : -1;
     const bool by_rows = block_.a_step == 1;
-    if (next_row == first_row_ || t == rows_.count() || (!by_rows && block_.a_row_stride != 1)) {
+    const bool in_lines = by_rows || block_.a_row_stride == 1;
+    const bool packed_before = block_.pack_a && !block_.rows_outside;
+    if (!exists || next_row == first_row_ || !in_lines || packed_before) {
       tile_.next_a = tile_.a;
       tile_.next_a_row_stride = tile_.next_a_chunk_step = 0;
       return;
     }
     tile_.next_a = block_.a + next_row * block_.a_row_stride;
+    // Of columns the line of the last element: this tile has most likely read that of the first.
+    if (!by_rows) tile_.next_a += rows_.size(t) - 1;
     tile_.next_a_row_stride = by_rows ? block_.a_row_stride : block_.a_step;
     tile_.next_a_chunk_step = by_rows ? kLine : kLine * block_.a_step;
   }
 
   void run_tile(std::int64_t j) {
     tile_.c = block_.c + first_row_ * block_.c_row_stride + j;
+    tile_.next_c =
+        next_c_col_ < 0 ? tile_.c : block_.c + next_c_row_ * block_.c_row_stride + next_c_col_;
     kernels_.matrix_tile[width_][static_cast<std::size_t>(row_count_)][masked_](tile_);
   }
 
@@ -152,6 +187,7 @@ class BlockLoops {
   RowTiles rows_;
   MatrixTile<T> tile_;
   std::int64_t first_row_ = 0, row_count_ = 0;
+  std::int64_t next_c_row_ = 0, next_c_col_ = -1;
   std::size_t width_ = 0;
   std::int64_t panel_ = 0;
   bool masked_ = false;

@@ -12,12 +12,14 @@ namespace {
 
 // How a product is cut, measured on Zen 4 (1 MB of L2 cache a core).
 constexpr std::int64_t kColumnBytes = 12288;  // nc: 3072 floats; B's block lies in the L3 cache
-constexpr std::int64_t kRowBlock = 112;       // mc: 8 tiles of 14 rows; A's block in the L2 cache
-constexpr std::int64_t kInnerBytes = 512 * 1024;  // B's block of the inner loop, if in the L2 cache
+constexpr std::int64_t kInnerBytes =
+    512 * 1024;  // what the inner loop reads again, in the L2 cache
 // B is packed if so many tiles, one below the other, read each panel.
 constexpr std::int64_t kPackForTiles = 16;
 // At least so many pieces to share among threads, where the tiles allow it.
 constexpr std::int64_t kPieces = 8;
+// Where rows are the outer loop, pieces of about so many rows.
+constexpr std::int64_t kPieceRows = 112;
 
 /// The widest tile that has `rows` rows: few rows leave registers for more columns.
 template <class T>
@@ -27,10 +29,9 @@ std::size_t widest_tile(const TileKernels<T>& kernels, std::int64_t rows) {
   return index;
 }
 
-/// The longest of the equal blocks that k is cut into.
-template <class T>
-std::int64_t block_depth(std::int64_t k) {
-  const std::int64_t blocks = (k + kMaxDepth<T> - 1) / kMaxDepth<T>;
+/// kc: the longest of the equal blocks that k is cut into.
+std::int64_t block_depth(std::int64_t k, std::int64_t max_depth) {
+  const std::int64_t blocks = (k + max_depth - 1) / max_depth;
   return (k + blocks - 1) / blocks;
 }
 
@@ -51,25 +52,42 @@ struct Cut {
     const bool prepacked = p.packed_b != nullptr;
     widest = prepacked ? kTwoVectors : widest_tile(kernels, m);
     const std::size_t width = kernels.width_for(n, widest);
-    const std::int64_t mr = kernels.max_rows[width], nr = kernels.columns[width];
-    depth = block_depth<T>(p.a.cols);
+    mr = kernels.max_rows[width];
+    const std::int64_t nr = kernels.columns[width];
+    depth = block_depth(p.a.cols, kernels.max_depth);
     columns = std::min(n, kColumnBytes / static_cast<std::int64_t>(sizeof(T)) / nr * nr);
 
     const bool readable = p.b.col_stride == 1 && (kernels.masked || n % kernels.lanes == 0);
     pack_b = !prepacked && (!readable || (m >= kPackForTiles * mr && n > nr));
     pack_a = m >= 2 * mr && n >= 4 * nr && needs_packing(p.a);
 
+    // The operand of the inner loop stays in the L2 cache, so the other one is what pieces divide.
+    constexpr auto kInner = kInnerBytes / static_cast<std::int64_t>(sizeof(T));
+    rows_outside = depth * columns <= kInner;
     const std::int64_t row_tiles = (m + mr - 1) / mr;
     const std::int64_t panels = (columns + nr - 1) / nr;
-    row_blocks = std::max((m + kRowBlock - 1) / kRowBlock, std::min(kPieces, row_tiles / 4));
-    column_groups = std::clamp<std::int64_t>((kPieces + row_blocks - 1) / row_blocks, 1, panels);
-    rows_outside = depth * columns * static_cast<std::int64_t>(sizeof(T)) <= kInnerBytes;
+    if (rows_outside) {
+      row_blocks = std::max((m + kPieceRows - 1) / kPieceRows, std::min(kPieces, row_tiles / 4));
+      column_groups = std::min((kPieces + row_blocks - 1) / row_blocks, panels);
+    } else {
+      row_blocks = std::max<std::int64_t>(1, m * depth / kInner);
+      column_groups = std::min((kPieces + row_blocks - 1) / row_blocks, panels);
+      row_blocks = std::min(std::max(row_blocks, kPieces / column_groups), row_tiles);
+    }
+    row_blocks = std::max<std::int64_t>(1, row_blocks);
+    pack_in_pieces = pack_b && row_blocks == 1;
+    if (pack_in_pieces) {
+      rows_outside = true;
+      column_groups = std::min(panels, std::max(column_groups, depth * columns / kInner));
+    }
   }
 
-  std::size_t widest;    // tile
+  std::size_t widest;  // tile
+  std::int64_t mr;
   std::int64_t depth;    // kc
   std::int64_t columns;  // nc
   bool pack_a, pack_b;
+  bool pack_in_pieces;  // no two pieces read the same B, so each packs its own, in the L2 cache
   bool rows_outside;
   std::int64_t row_blocks;
   std::int64_t column_groups;
@@ -112,7 +130,7 @@ std::int64_t packed_size(const TileKernels<T>& kernels, std::int64_t k, std::int
 template <class T>
 void pack_all(const TileKernels<T>& kernels, const MatrixView<const T>& b, T* packed) {
   const std::int64_t padded = padded_columns(kernels, b.cols, kTwoVectors);
-  const std::int64_t depth = block_depth<T>(b.rows);
+  const std::int64_t depth = block_depth(b.rows, kernels.max_depth);
   for (std::int64_t first = 0; first < b.rows; first += depth) {
     pack_panels(kernels, b.row_block(first, std::min(depth, b.rows - first)), kTwoVectors,
                 packed + first * padded);
@@ -123,6 +141,14 @@ template <class T>
 void multiply_small(const TileKernels<T>& kernels, T alpha, const MatrixView<const T>& a,
                     const MatrixView<const T>& b, T beta, const MatrixView<T>& c,
                     const Epilogue<T>& epilogue) {
+  const std::size_t widest = widest_tile(kernels, c.rows);
+  const T* panels = nullptr;
+  if (b.col_stride != 1 || (!kernels.masked && c.cols % kernels.lanes != 0)) {
+    T* const packed =
+        scratch<T>(Purpose::packed_b, b.rows * padded_columns(kernels, c.cols, widest));
+    pack_panels(kernels, b, widest, packed);
+    panels = packed;
+  }
   const Block<T> block{.rows = c.rows,
                        .cols = c.cols,
                        .k = b.rows,
@@ -130,10 +156,12 @@ void multiply_small(const TileKernels<T>& kernels, T alpha, const MatrixView<con
                        .a_row_stride = a.row_stride,
                        .a_step = a.col_stride,
                        .pack_a = false,
-                       .b = b.data,
+                       .packed_a = nullptr,
+                       .tile_rows = kernels.max_rows[kernels.width_for(c.cols, widest)],
+                       .b = panels == nullptr ? b.data : panels,
                        .b_row_stride = b.row_stride,
-                       .b_is_packed = false,
-                       .widest = widest_tile(kernels, c.rows),
+                       .b_is_packed = panels != nullptr,
+                       .widest = widest,
                        .c = c.data,
                        .c_row_stride = c.row_stride,
                        .alpha = alpha,
@@ -161,7 +189,7 @@ void multiply(const Product<T>& p) {
       const std::int64_t depth = std::min(cut.depth, k - k_first);
       const bool first = k_first == 0, last = k_first + depth == k;
       const T* packed = nullptr;
-      if (cut.pack_b) {
+      if (cut.pack_b && !cut.pack_in_pieces) {
         T* const panels_of_b = scratch<T>(Purpose::packed_b, depth * panels * panel);
         pack_panels<T>(kernels, {&p.b(k_first, col), depth, cols, p.b.row_stride, p.b.col_stride},
                        cut.widest, panels_of_b);
@@ -169,39 +197,65 @@ void multiply(const Product<T>& p) {
       } else if (p.packed_b != nullptr) {
         packed = p.packed_b + k_first * padded_columns(kernels, n, cut.widest) + col * depth;
       }
+      // One piece: a block of rows by a group of panels.
+      const auto block = [&](std::int64_t row_block, std::int64_t group) {
+        const std::int64_t row = m * row_block / cut.row_blocks;
+        const std::int64_t j = panels * group / groups * panel;
+        return Block<T>{
+            .rows = m * (row_block + 1) / cut.row_blocks - row,
+            .cols = std::min(cols, panels * (group + 1) / groups * panel) - j,
+            .k = depth,
+            .a = &p.a(row, k_first),
+            .a_row_stride = p.a.row_stride,
+            .a_step = p.a.col_stride,
+            .pack_a = cut.pack_a,
+            .packed_a = nullptr,
+            .tile_rows = cut.mr,
+            .b = packed == nullptr ? &p.b(k_first, col + j) : packed + j * depth,
+            .b_row_stride = p.b.row_stride,
+            .b_is_packed = packed != nullptr,
+            .widest = cut.widest,
+            .c = &p.c(row, col + j),
+            .c_row_stride = p.c.row_stride,
+            .alpha = p.alpha,
+            .beta = first ? p.beta : T{1},
+            .bias = last && p.epilogue.bias != nullptr ? p.epilogue.bias + col + j : nullptr,
+            .relu = last && p.epilogue.activation == Activation::relu,
+            .rows_outside = cut.rows_outside};
+      };
+      // Groups of panels would each pack the same A.
+      T* packed_a = nullptr;
+      if (cut.pack_a && !cut.rows_outside && groups > 1) {
+        packed_a = scratch<T>(Purpose::packed_a, m * depth);
+        const double bytes = 2.0 * static_cast<double>(m * depth) * sizeof(T);
+        nnkernels::parallel_for(cut.row_blocks, bytes / kBytesPerMicrosecond,
+                                [&](std::int64_t row_block, int) {
+                                  pack_rows(kernels, block(row_block, 0),
+                                            packed_a + m * row_block / cut.row_blocks * depth);
+                                });
+      }
       const double flops =
           2.0 * static_cast<double>(m) * static_cast<double>(cols) * static_cast<double>(depth);
       nnkernels::parallel_for(
           cut.row_blocks * groups, flops * (sizeof(T) / 4.0) / kFlopsPerMicrosecond,
           [&](std::int64_t piece, int) {
-            const std::int64_t row_block = piece / groups, group = piece % groups;
-            const std::int64_t row = m * row_block / cut.row_blocks;
-            const std::int64_t row_end = m * (row_block + 1) / cut.row_blocks;
-            const std::int64_t j = panels * group / groups * panel;
-            const std::int64_t j_end = std::min(cols, panels * (group + 1) / groups * panel);
-            const Block<T> block{
-                .rows = row_end - row,
-                .cols = j_end - j,
-                .k = depth,
-                .a = &p.a(row, k_first),
-                .a_row_stride = p.a.row_stride,
-                .a_step = p.a.col_stride,
-                .pack_a = cut.pack_a,
-                .b = packed == nullptr ? &p.b(k_first, col + j) : packed + j * depth,
-                .b_row_stride = p.b.row_stride,
-                .b_is_packed = packed != nullptr,
-                .widest = cut.widest,
-                .c = &p.c(row, col + j),
-                .c_row_stride = p.c.row_stride,
-                .alpha = p.alpha,
-                .beta = first ? p.beta : T{1},
-                .bias = last && p.epilogue.bias != nullptr ? p.epilogue.bias + col + j : nullptr,
-                .relu = last && p.epilogue.activation == Activation::relu,
-                .rows_outside = cut.rows_outside};
-            BlockLoops<T>(kernels, block).run();
-            for (std::int64_t i = row; last && own_activation && i < row_end; ++i) {
-              T* const y = &p.c(i, col + j);
-              activation_forward(p.epilogue.activation, j_end - j, y, y);
+            const std::int64_t row_block = piece / groups;
+            Block<T> mine = block(row_block, piece % groups);
+            if (packed_a != nullptr) {
+              mine.packed_a = packed_a + m * row_block / cut.row_blocks * depth;
+            }
+            if (cut.pack_in_pieces) {
+              T* const own = scratch<T>(Purpose::packed_b,
+                                        depth * padded_columns(kernels, mine.cols, cut.widest));
+              pack_panels<T>(kernels, {mine.b, depth, mine.cols, p.b.row_stride, p.b.col_stride},
+                             cut.widest, own);
+              mine.b = own;
+              mine.b_is_packed = true;
+            }
+            BlockLoops<T>(kernels, mine).run();
+            for (std::int64_t i = 0; last && own_activation && i < mine.rows; ++i) {
+              T* const y = mine.c + i * mine.c_row_stride;
+              activation_forward(p.epilogue.activation, mine.cols, y, y);
             }
           });
     }

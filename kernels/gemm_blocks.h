@@ -24,15 +24,15 @@ std::int64_t packed_size(const TileKernels<T>& kernels, std::int64_t k, std::int
 template <class T>
 void pack_all(const TileKernels<T>& kernels, const MatrixView<const T>& b, T* packed);
 
-/// Whether multiply_small() can do it: everything fits into the L1 cache, B can be read where it
-/// lies and the epilogue is one that tiles have.
+/// Whether multiply_small() can do it: everything fits into the L1 cache and the epilogue is one
+/// that tiles have.
 template <class T>
 bool is_small(const TileKernels<T>& kernels, const MatrixView<const T>& a,
               const MatrixView<const T>& b, const Epilogue<T>& epilogue) {
   constexpr std::int64_t kSmall = 32768 / static_cast<std::int64_t>(sizeof(T));
   const std::int64_t m = a.rows, n = b.cols, k = b.rows;
-  return (b.col_stride == 1) & (k <= kMaxDepth<T>)&(m * k + k * n + m * n <= kSmall) &
-         (kernels.masked | (n % kernels.lanes == 0)) & (epilogue.activation <= Activation::relu);
+  return (k <= kernels.max_depth) & (m * k + k * n + m * n <= kSmall) &
+         (epilogue.activation <= Activation::relu);
 }
 
 /// Computes a product that is_small(), whose C has contiguous rows, and which a single tile covers;
@@ -43,7 +43,11 @@ bool multiply_one_tile(const TileKernels<T>& kernels, T alpha, const MatrixView<
                        const MatrixView<const T>& b, T beta, const MatrixView<T>& c,
                        const Epilogue<T>& epilogue) {
   const std::size_t width = kernels.width_for(c.cols, kTwoVectors);
-  if (c.rows > kernels.max_rows[width] || c.cols > kernels.columns[width]) return false;
+  const bool masked = c.cols < kernels.columns[width];
+  if (c.rows > kernels.max_rows[width] || c.cols > kernels.columns[width] || b.col_stride != 1 ||
+      (masked && !kernels.masked)) {
+    return false;
+  }
   MatrixTile<T> tile;
   tile.b = b.data;
   tile.b_step = b.row_stride;
@@ -57,13 +61,13 @@ bool multiply_one_tile(const TileKernels<T>& kernels, T alpha, const MatrixView<
   tile.a_step = a.col_stride;
   tile.k = b.rows;
   tile.c = c.data;
+  tile.next_c = c.data;
   tile.c_row_stride = c.row_stride;
-  const bool masked = c.cols < kernels.columns[width];
   kernels.matrix_tile[width][static_cast<std::size_t>(c.rows)][masked](tile);
   return true;
 }
 
-/// A product that is_small() and whose C has contiguous rows: nothing to cut, to pack or to share.
+/// A product that is_small() and whose C has contiguous rows: nothing to cut or to share.
 template <class T>
 void multiply_small(const TileKernels<T>& kernels, T alpha, const MatrixView<const T>& a,
                     const MatrixView<const T>& b, T beta, const MatrixView<T>& c,

@@ -27,13 +27,14 @@ void check_batch(const char* function, std::int64_t batch, const MatrixView<T>& 
 template <class T>
 bool is_plainly_fine(const MatrixView<const T>& a, const MatrixView<const T>& b,
                      const MatrixView<T>& c) {
-  // `&`, not `&&`: one branch instead of a dozen.
-  const bool sizes = (a.cols == b.rows) & (c.rows == a.rows) & (c.cols == b.cols) & (a.rows > 0) &
-                     (a.cols > 0) & (b.cols > 0);
-  const bool strides = (c.col_stride == 1) & (c.row_stride >= c.cols) &
-                       ((a.row_stride | a.col_stride | b.row_stride | b.col_stride) >= 0);
-  const bool pointers = (a.data != nullptr) & (b.data != nullptr) & (c.data != nullptr);
-  if (!(sizes & strides & pointers)) return false;
+  // Zero, or not negative, if all of them are: one branch instead of a dozen.
+  const std::int64_t unequal =
+      (a.cols ^ b.rows) | (c.rows ^ a.rows) | (c.cols ^ b.cols) | (c.col_stride ^ 1);
+  const std::int64_t negative = (a.rows - 1) | (a.cols - 1) | (b.cols - 1) |
+                                (c.row_stride - c.cols) | a.row_stride | a.col_stride |
+                                b.row_stride | b.col_stride;
+  if (unequal != 0 || negative < 0) return false;
+  if (a.data == nullptr || b.data == nullptr || c.data == nullptr) return false;
   const T* const c_end = c.data + (c.rows - 1) * c.row_stride + c.cols;
   const auto apart = [&](const MatrixView<const T>& x) {
     const T* const end = x.data + (x.rows - 1) * x.row_stride + (x.cols - 1) * x.col_stride + 1;

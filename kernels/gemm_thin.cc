@@ -10,11 +10,6 @@
 namespace nnkernels::detail {
 namespace {
 
-/// From so many rows on it pays to pack B for tiles instead of summing along k.
-constexpr std::int64_t kMostDotRows = 16;
-/// So few columns of C fill a vector worse than sums along k do, when k is long.
-constexpr std::int64_t kMostDotColumns = 12;
-
 template <class T>
 bool is_plain(const Product<T>& p) {
   return p.alpha == T{1} && p.beta == T{0} && p.epilogue.bias == nullptr &&
@@ -94,7 +89,7 @@ bool multiply_thin(const Product<T>& p) {
     multiply_dot<T>(p, p.a, p.b.transposed(), false);
     return true;
   }
-  if (p.a.col_stride == 1 && (n == 1 || (n <= kMostDotColumns && n < m &&
+  if (p.a.col_stride == 1 && (n == 1 || (n <= kMostThinColumns && n < m &&
                                          n % lanes <= (3 * lanes) / 4 && k >= 16 * lanes))) {
     multiply_dot<T>(p, p.b.transposed(), p.a, true);
     return true;

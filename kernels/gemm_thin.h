@@ -6,6 +6,21 @@
 
 namespace nnkernels::detail {
 
+/// From so many rows on it pays to pack B for tiles instead of summing along k.
+inline constexpr std::int64_t kMostDotRows = 16;
+/// So few columns of C fill a vector worse than sums along k do, or vectors along m.
+inline constexpr std::int64_t kMostThinColumns = 12;
+
+/// Whether a small product is better computed as a thin one.
+template <class T>
+bool is_thin(const MatrixView<const T>& a, const MatrixView<const T>& b) {
+  const bool dot =
+      (b.row_stride == 1) & (b.col_stride != 1) & (a.rows <= kMostDotRows / 4) & (b.rows >= 64);
+  const bool columns =
+      (a.row_stride == 1) & (a.col_stride != 1) & (b.cols <= kMostThinColumns) & (a.rows >= 32);
+  return dot | columns;
+}
+
 /// Computes a product with so few rows or columns that the usual tiles would leave most lanes idle,
 /// or would pack an operand that is read hardly more than once. C may have any strides. Returns
 /// false, and does nothing, if this is none of these.

@@ -192,10 +192,13 @@ void RunMatrixTile(const MatrixTile<T>& tile) {
   // In chunks of one cache line of a row, each of which asks for memory that is needed later: the
   // next tile's A and, in the end, C.
   constexpr std::int64_t kChunk = kAlignment / sizeof(T);
+  // One line a row, or (columns of A) one line a step. Tiles of few rows have no time for the
+  // latter.
+  constexpr int kPrefetches = kRows < 8 ? kRows : std::max(kRows, static_cast<int>(kChunk));
   std::int64_t k = tile.k;
   for (; k > kChunk; k -= kChunk) {
     NNKERNELS_UNROLL
-    for (int i = 0; i < kRows; ++i) hwy::Prefetch(next_a + i * tile.next_a_row_stride);
+    for (int i = 0; i < kPrefetches; ++i) hwy::Prefetch(next_a + i * tile.next_a_row_stride);
     next_a += tile.next_a_chunk_step;
     for (std::int64_t p = 0; p < kChunk; ++p) {
       PrefetchRow<kWidth>(d, b + b_ahead);
@@ -206,8 +209,8 @@ void RunMatrixTile(const MatrixTile<T>& tile) {
   }
   NNKERNELS_UNROLL
   for (int i = 0; i < kRows; ++i) {
-    hwy::Prefetch(tile.c + i * tile.c_row_stride);
-    if (kWidth > 1) hwy::Prefetch(tile.c + i * tile.c_row_stride + (kWidth - 1) * lanes);
+    hwy::Prefetch(tile.next_c + i * tile.c_row_stride);
+    if (kWidth > 1) hwy::Prefetch(tile.next_c + i * tile.c_row_stride + (kWidth - 1) * lanes);
   }
   for (; k > 0; --k) {
     AddStep<kRows, kWidth, kMasked>(d, b, last, a, sum);
@@ -281,6 +284,7 @@ TileKernels<T> MakeKernels(std::integer_sequence<int, kWidths...>) {
   constexpr auto kRows = std::make_integer_sequence<int, kMaxTileRows>();
   TileKernels<T> kernels;
   kernels.lanes = lanes;
+  kernels.max_depth = static_cast<int>((kMaxRows[0] > 0 ? 4096 : 1024) / sizeof(T));
   kernels.masked = kHasMasks;
   kernels.granule = kMaxRows[0] > 0 ? lanes / 2 : lanes;
   kernels.columns = {lanes / 2, (kWidths + 1) * lanes...};

@@ -39,12 +39,14 @@ struct MatrixTile : AnyTile<T> {
 
   T* c = nullptr;
   std::ptrdiff_t c_row_stride = 0;
+  /// Asked for near the end: this tile's C, or where k is short that of the next tile.
+  const T* next_c = nullptr;
 
   /// While a row of B is used, the one so many elements behind it is asked for.
   std::ptrdiff_t b_ahead = 0;
   /// Memory that the next tile will read, to be asked for meanwhile: for every 64 bytes of k the
-  /// lines at next_a + i * next_a_row_stride of as many rows i as this tile has, whereupon next_a
-  /// moves on by next_a_chunk_step. Need not be readable.
+  /// lines at next_a + i * next_a_row_stride of at least as many i as this tile has rows, whereupon
+  /// next_a moves on by next_a_chunk_step. Need not be readable.
   const T* next_a = nullptr;
   std::ptrdiff_t next_a_row_stride = 0, next_a_chunk_step = 0;
 };
@@ -73,14 +75,13 @@ inline constexpr std::size_t kTileWidths = 9;
 inline constexpr std::size_t kTwoVectors = 2;
 inline constexpr int kMaxTileRows = 16;
 
-/// kc, the longest sum that a tile forms at once: 1024 floats, 512 doubles.
-template <class T>
-inline constexpr std::int64_t kMaxDepth = 4096 / static_cast<std::int64_t>(sizeof(T));
-
 /// The tiles of one instruction set for one element type.
 template <class T>
 struct TileKernels {
-  int lanes = 0;        // elements in a vector
+  int lanes = 0;  // elements in a vector
+  /// kc, the longest sum that a tile forms at once. Narrow tiles are so quick to read B that their
+  /// panel must stay in the L1 cache; for wide ones the L2 cache is fast enough.
+  int max_depth = 0;
   bool masked = false;  // whether there are masked tiles
   /// What narrower vectors save: half a vector where these run twice as fast (AVX-512 on 256-bit
   /// units), else a whole one, and then there are no tiles of half a vector.
