@@ -89,13 +89,23 @@ void pack_panels(const TileKernels<T>& kernels, const T* b, std::ptrdiff_t col_s
   }
 }
 
+std::int64_t segments_of_row(const ConvShape& s) {
+  return s.dilation_w == 1 && s.groups == 1 ? 1 : s.kw;
+}
+
 void kernel_segments(const ConvShape& s, std::int64_t row_length, std::ptrdiff_t* segments) {
-  const std::int64_t per_row = s.dilation_w == 1 ? 1 : s.kw;
+  const std::int64_t per_row = segments_of_row(s);
   for (std::int64_t kh = 0; kh < s.kh; ++kh) {
     for (std::int64_t i = 0; i < per_row; ++i) {
       *segments++ = kh * s.dilation_h * row_length + i * s.dilation_w * s.ic;
     }
   }
+}
+
+bool is_matrix_product(const ConvShape& s) {
+  const bool pointwise = s.kh == 1 && s.kw == 1 && s.stride_h == 1 && s.stride_w == 1;
+  const bool whole = s.kh == s.ih && s.kw == s.iw && s.dilation_h == 1 && s.dilation_w == 1;
+  return (pointwise || whole) && s.pad_h == 0 && s.pad_w == 0 && s.groups == 1;
 }
 
 double conv_microseconds(const ConvShape& s, std::size_t element_size) {
