@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <stdexcept>
+#include <string>
 #include <type_traits>
 
 #include "kernels/blocks.h"
@@ -229,12 +231,32 @@ void activation_backward(Activation kind, std::int64_t size, const T* y, const T
                           });
 }
 
+template <class T>
+void activation_backward(Activation kind, MatrixView<const T> y, MatrixView<T> dx) {
+  if (y.rows != dx.rows || y.cols != dx.cols || y.col_stride != 1 || dx.col_stride != 1) {
+    const auto text = [](std::int64_t rows, std::int64_t cols, std::int64_t stride) {
+      return std::to_string(rows) + "x" + std::to_string(cols) + " with column stride " +
+             std::to_string(stride);
+    };
+    throw std::invalid_argument(
+        "activation_backward: expected y and dx of one shape with column stride 1, got " +
+        text(y.rows, y.cols, y.col_stride) + " and " + text(dx.rows, dx.cols, dx.col_stride));
+  }
+  const auto backward = kernels<T>().backward;
+  for (std::int64_t i = 0; i < y.rows; ++i) {
+    T* const row = dx.data + i * dx.row_stride;
+    backward(kind, static_cast<std::size_t>(y.cols), y.data + i * y.row_stride, row, row);
+  }
+}
+
 template void activation_forward<float>(Activation, std::int64_t, const float*, float*);
 template void activation_forward<double>(Activation, std::int64_t, const double*, double*);
 template void activation_backward<float>(Activation, std::int64_t, const float*, const float*,
                                          float*);
 template void activation_backward<double>(Activation, std::int64_t, const double*, const double*,
                                           double*);
+template void activation_backward<float>(Activation, MatrixView<const float>, MatrixView<float>);
+template void activation_backward<double>(Activation, MatrixView<const double>, MatrixView<double>);
 
 }  // namespace nnkernels
 #endif  // HWY_ONCE

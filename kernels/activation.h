@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "kernels/matrix_view.h"
+
 namespace nnkernels {
 
 /// y = f(x), element by element.
@@ -35,6 +37,12 @@ void activation_forward(Activation kind, std::int64_t size, const T* x, T* y);
 /// Where y is NaN, dx is NaN (also for relu: an error is not to be hidden).
 template <class T>
 void activation_backward(Activation kind, std::int64_t size, const T* y, const T* dy, T* dx);
+
+/// In place for a block of a matrix: dx(i, j) *= f'(x(i, j)), computed from y. Rows of y and dx
+/// must be contiguous (col_stride 1) and their shapes the same, or std::invalid_argument is thrown.
+/// Runs on the calling thread.
+template <class T>
+void activation_backward(Activation kind, MatrixView<const T> y, MatrixView<T> dx);
 
 }  // namespace nnkernels
 

@@ -12,6 +12,16 @@ namespace nnkernels {
 /// One cache line of x86-64 and most aarch64 CPUs, and the widest vector of this library.
 inline constexpr std::size_t kAlignment = 64;
 
+namespace detail {
+
+/// Memory that starts on a cache line, or, if large, on a huge page, which the system is then asked
+/// for: matrices are walked down columns, where each row of a large one has a page of its own and
+/// the processor would run out of page table entries. Throws std::bad_alloc.
+void* allocate_aligned(std::size_t bytes);
+void free_aligned(void* data, std::size_t bytes) noexcept;
+
+}  // namespace detail
+
 /// An array of `size()` elements that starts on a cache line; the elements are not initialised.
 /// Move-only. T must be trivial. Throws std::bad_alloc when memory is short, and
 /// its heir std::bad_array_new_length when `size` is negative or no address space could hold it.
@@ -30,7 +40,7 @@ class AlignedBuffer {
   }
   AlignedBuffer(const AlignedBuffer&) = delete;
   AlignedBuffer& operator=(const AlignedBuffer&) = delete;
-  ~AlignedBuffer() { ::operator delete (data_, std::align_val_t{kAlignment}); }
+  ~AlignedBuffer() { detail::free_aligned(data_, static_cast<std::size_t>(size_) * sizeof(T)); }
 
   T* data() const { return data_; }
   std::int64_t size() const { return size_; }
@@ -45,8 +55,7 @@ class AlignedBuffer {
     if (size < 0 || size > PTRDIFF_MAX / static_cast<std::int64_t>(sizeof(T))) {
       throw std::bad_array_new_length();
     }
-    const std::size_t bytes = static_cast<std::size_t>(size) * sizeof(T);
-    return static_cast<T*>(::operator new (bytes, std::align_val_t{kAlignment}));
+    return static_cast<T*>(detail::allocate_aligned(static_cast<std::size_t>(size) * sizeof(T)));
   }
 
   T* data_ = nullptr;

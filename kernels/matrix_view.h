@@ -45,6 +45,11 @@ struct MatrixView {
     return {data + first * row_stride, count, cols, row_stride, col_stride};
   }
 
+  /// Columns [first, first + count).
+  MatrixView col_block(std::int64_t first, std::int64_t count) const {
+    return {data + first * col_stride, rows, count, row_stride, col_stride};
+  }
+
   T& operator()(std::int64_t i, std::int64_t j) const {
     return data[i * row_stride + j * col_stride];
   }

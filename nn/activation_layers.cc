@@ -9,8 +9,7 @@ void ActivationLayer<T>::forward(TensorView<const T> x, TensorView<T> y, std::in
 
 template <class T>
 void ActivationLayer<T>::backward(TensorView<const T> /*x*/, TensorView<const T> y,
-                                  TensorView<const T> dy, TensorView<T> dx,
-                                  std::span<const TensorView<T>> /*grads*/,
+                                  TensorView<const T> dy, TensorView<T> dx, Gradients<T>& /*grads*/,
                                   std::int64_t /*first*/) {
   // y = f(x)  =>  dx = dy f'(x), and f'(x) is a function of y
   if (!dx.empty()) activation_backward(kind_, y.size(), y.data, dy.data, dx.data);

@@ -1,11 +1,23 @@
 #include "nn/affine.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "kernels/gemm.h"
+#include "kernels/parallel.h"
 #include "kernels/vector.h"
 
 namespace nnkernels::nn {
+namespace {
+
+/// How many rows of w make a piece of backward(): full tiles both as rows (of dw) and as columns
+/// (of dx), and few enough that they, their gradient and an optimizer's state stay in the L2 cache.
+std::int64_t rows_of_piece(std::int64_t in) {
+  if (in >= 576) return 96;
+  return in >= 128 ? 64 : in;
+}
+
+}  // namespace
 
 template <class T>
 Affine<T>::Affine(std::int64_t in, std::int64_t out) : in_(in), out_(out) {
@@ -58,23 +70,37 @@ void Affine<T>::forward(TensorView<const T> x, TensorView<T> y, std::int64_t /*f
 }
 
 // `dy` is already the gradient by x w + b: the activation's own layer, or the one behind it, has
-// seen to its part.
+// seen to its part. Some rows of w at a time take part in dx and dw and are then finished: they and
+// their gradient are still in the cache when the optimizer comes for them.
 template <class T>
 void Affine<T>::backward(TensorView<const T> x, TensorView<const T> /*y*/, TensorView<const T> dy,
-                         TensorView<T> dx, std::span<const TensorView<T>> grads,
-                         std::int64_t /*first*/) {
+                         TensorView<T> dx, Gradients<T>& grads, std::int64_t /*first*/) {
   const MatrixView<const T> w(parameters_[0].value.data(), in_, out_);
   const MatrixView<T> dw(grads[0].data, in_, out_);
-  const MatrixView<const T> dy_matrix = dy.matrix();
-  // y = x w + b  =>  dw = x^T dy
-  gemm(T(1), x.matrix().transposed(), dy_matrix, T(0), dw);
+  const MatrixView<const T> x_matrix = x.matrix(), dy_matrix = dy.matrix();
   // y = x w + b  =>  db = the sum of dy over the batch
   column_sums(dy_matrix.rows, out_, dy.data, grads[1].data);
-  // y = x w + b  =>  dx = dy w^T
-  if (!dx.empty()) gemm(T(1), dy_matrix, w.transposed(), T(0), dx.matrix());
-  if (!dx.empty() && activation_before_ != Activation::identity) {
-    activation_backward(activation_before_, dx.size(), x.data, dx.data, dx.data);
-  }
+  grads.finished(1, 0, out_);
+
+  const std::int64_t step = rows_of_piece(in_), pieces = (in_ + step - 1) / step;
+  const auto run = [&](std::int64_t piece, int /*slot*/) {
+    const std::int64_t row = piece * step, rows = std::min(step, in_ - row);
+    const MatrixView<const T> x_block = x_matrix.col_block(row, rows);
+    if (!dx.empty()) {
+      const MatrixView<T> dx_block = dx.matrix().col_block(row, rows);
+      // y = x w + b  =>  dx = dy w^T
+      gemm(T(1), dy_matrix, w.row_block(row, rows).transposed(), T(0), dx_block);
+      activation_backward(activation_before_, x_block, dx_block);
+    }
+    // y = x w + b  =>  dw = x^T dy
+    gemm(T(1), x_block.transposed(), dy_matrix, T(0), dw.row_block(row, rows));
+    grads.finished(0, row * out_, rows * out_);
+  };
+  // A single piece is no loop: its products may then use all threads themselves.
+  if (pieces == 1) return run(0, 0);
+  const double flops =
+      (dx.empty() ? 2.0 : 4.0) * static_cast<double>(dy.size()) * static_cast<double>(in_);
+  parallel_for(pieces, flops / kFlopsPerMicrosecond, run);
 }
 
 template class Affine<float>;

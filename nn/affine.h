@@ -34,8 +34,7 @@ class Affine : public Layer<T> {
   Shape output_shape(const Shape& x) const override;
   void forward(TensorView<const T> x, TensorView<T> y, std::int64_t first) override;
   void backward(TensorView<const T> x, TensorView<const T> y, TensorView<const T> dy,
-                TensorView<T> dx, std::span<const TensorView<T>> grads,
-                std::int64_t first) override;
+                TensorView<T> dx, Gradients<T>& grads, std::int64_t first) override;
   std::span<Parameter<T>> parameters() override { return parameters_; }
   bool backward_reads_y() const override { return false; }
   bool fuse(Activation kind) override;

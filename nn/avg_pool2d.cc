@@ -26,8 +26,8 @@ void AvgPool2d<T>::forward(TensorView<const T> x, TensorView<T> y, std::int64_t 
 
 template <class T>
 void AvgPool2d<T>::backward(TensorView<const T> x, TensorView<const T> /*y*/,
-                            TensorView<const T> dy, TensorView<T> dx,
-                            std::span<const TensorView<T>> /*grads*/, std::int64_t /*first*/) {
+                            TensorView<const T> dy, TensorView<T> dx, Gradients<T>& /*grads*/,
+                            std::int64_t /*first*/) {
   if (dx.empty()) return;
   // y = (sum of x over the window) / divisor  =>  dx += dy / divisor, all over the window
   average_pool_backward(pool_shape(options_, x.shape.sample(), x.shape[0], "AvgPool2d"), divisor_,

@@ -31,8 +31,7 @@ class AvgPool2d : public Layer<T> {
   Shape output_shape(const Shape& x) const override;
   void forward(TensorView<const T> x, TensorView<T> y, std::int64_t first) override;
   void backward(TensorView<const T> x, TensorView<const T> y, TensorView<const T> dy,
-                TensorView<T> dx, std::span<const TensorView<T>> grads,
-                std::int64_t first) override;
+                TensorView<T> dx, Gradients<T>& grads, std::int64_t first) override;
   bool sample_wise() const override { return true; }
   bool backward_reads_y() const override { return false; }
 

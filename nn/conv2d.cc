@@ -128,8 +128,7 @@ void Conv2d<T>::forward(TensorView<const T> x, TensorView<T> y, std::int64_t fir
 // seen to its part.
 template <class T>
 void Conv2d<T>::backward(TensorView<const T> x, TensorView<const T> y, TensorView<const T> dy,
-                         TensorView<T> dx, std::span<const TensorView<T>> grads,
-                         std::int64_t first) {
+                         TensorView<T> dx, Gradients<T>& grads, std::int64_t first) {
   const ConvShape conv = shape(x.shape.sample(), x.shape[0]);
   const T* w = parameters_[0].value.data();
   T* dw = grads[0].data;

@@ -47,8 +47,7 @@ class Conv2d : public Layer<T> {
   void plan(const Shape& x, std::int64_t n) override;
   void forward(TensorView<const T> x, TensorView<T> y, std::int64_t first) override;
   void backward(TensorView<const T> x, TensorView<const T> y, TensorView<const T> dy,
-                TensorView<T> dx, std::span<const TensorView<T>> grads,
-                std::int64_t first) override;
+                TensorView<T> dx, Gradients<T>& grads, std::int64_t first) override;
   std::span<Parameter<T>> parameters() override { return parameters_; }
   bool sample_wise() const override { return true; }
   bool backward_reads_y() const override { return false; }

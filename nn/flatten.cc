@@ -11,8 +11,8 @@ void Flatten<T>::forward(TensorView<const T> x, TensorView<T> y, std::int64_t /*
 
 template <class T>
 void Flatten<T>::backward(TensorView<const T> /*x*/, TensorView<const T> /*y*/,
-                          TensorView<const T> dy, TensorView<T> dx,
-                          std::span<const TensorView<T>> /*grads*/, std::int64_t /*first*/) {
+                          TensorView<const T> dy, TensorView<T> dx, Gradients<T>& /*grads*/,
+                          std::int64_t /*first*/) {
   // y = x, reshaped  =>  dx = dy, reshaped
   if (!dx.empty() && dx.data != dy.data) std::copy_n(dy.data, dy.size(), dx.data);
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/activation.h"
+#include "nn/gradients.h"
 #include "nn/tensor.h"
 
 namespace nnkernels::nn {
@@ -53,10 +54,10 @@ class Layer {
 
   /// From dy = dL/dy computes dx = dL/dx, unless dx is empty (nobody needs it), and overwrites
   /// grads[i] with dL/d(parameters()[i]) summed over the samples of this call. dx and dy overlap
-  /// only where in_place() says so. x, y and first are those of the forward call.
+  /// only where in_place() says so. x, y and first are those of the forward call. A layer that is
+  /// given the whole batch may say piece by piece that gradients are final (Gradients::finished).
   virtual void backward(TensorView<const T> x, TensorView<const T> y, TensorView<const T> dy,
-                        TensorView<T> dx, std::span<const TensorView<T>> grads,
-                        std::int64_t first) = 0;
+                        TensorView<T> dx, Gradients<T>& grads, std::int64_t first) = 0;
 
   /// The trainable tensors; the order is part of the model's file format.
   virtual std::span<Parameter<T>> parameters() { return {}; }

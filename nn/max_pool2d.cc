@@ -39,8 +39,7 @@ void MaxPool2d<T>::forward(TensorView<const T> x, TensorView<T> y, std::int64_t 
 
 template <class T>
 void MaxPool2d<T>::backward(TensorView<const T> x, TensorView<const T> y, TensorView<const T> dy,
-                            TensorView<T> dx, std::span<const TensorView<T>> /*grads*/,
-                            std::int64_t first) {
+                            TensorView<T> dx, Gradients<T>& /*grads*/, std::int64_t first) {
   if (dx.empty()) return;
   const std::int32_t* argmax = argmax_.data() + first * y.shape.sample().size();
   // y = x[argmax]  =>  dx[argmax] += dy

@@ -35,11 +35,18 @@ void Optimizer<T>::bind(const Sequential<T>& net) {
 
 template <class T>
 void Optimizer<T>::step() {
-  ++steps_;
-  const std::size_t each = parameters_.empty() ? 0 : state_.size() / parameters_.size();
+  begin_step();
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    update(*parameters_[i], state_.data() + i * each);
+    update(static_cast<std::int64_t>(i), 0, parameters_[i]->value.size());
   }
+}
+
+template <class T>
+void Optimizer<T>::update(std::int64_t index, std::int64_t first, std::int64_t count) {
+  const auto i = static_cast<std::size_t>(index);
+  if (i >= parameters_.size()) return;
+  const std::size_t each = state_.size() / parameters_.size();
+  apply(*parameters_[i], state_.data() + i * each, first, count);
 }
 
 template <class T>
@@ -61,9 +68,10 @@ void Optimizer<T>::set_steps(std::int64_t steps) {
 }
 
 template <class T>
-void SGD<T>::update(Parameter<T>& parameter, OptimizerState<T>* /*state*/) {
-  sgd_update(parameter.value.size(), static_cast<T>(this->learning_rate()), parameter.grad.data(),
-             parameter.value.data());
+void SGD<T>::apply(Parameter<T>& parameter, OptimizerState<T>* /*state*/, std::int64_t first,
+                   std::int64_t count) {
+  sgd_update(count, static_cast<T>(this->learning_rate()), parameter.grad.data() + first,
+             parameter.value.data() + first);
 }
 
 template <class T>
@@ -73,10 +81,11 @@ Momentum<T>::Momentum(double learning_rate, double momentum)
 }
 
 template <class T>
-void Momentum<T>::update(Parameter<T>& parameter, OptimizerState<T>* state) {
-  momentum_update(parameter.value.size(), static_cast<T>(this->learning_rate()),
-                  static_cast<T>(momentum_), parameter.grad.data(), state[0].value.data(),
-                  parameter.value.data());
+void Momentum<T>::apply(Parameter<T>& parameter, OptimizerState<T>* state, std::int64_t first,
+                        std::int64_t count) {
+  momentum_update(count, static_cast<T>(this->learning_rate()), static_cast<T>(momentum_),
+                  parameter.grad.data() + first, state[0].value.data() + first,
+                  parameter.value.data() + first);
 }
 
 template <class T>
@@ -91,14 +100,15 @@ Adam<T>::Adam(double learning_rate, double beta1, double beta2, double epsilon)
 }
 
 template <class T>
-void Adam<T>::update(Parameter<T>& parameter, OptimizerState<T>* state) {
+void Adam<T>::apply(Parameter<T>& parameter, OptimizerState<T>* state, std::int64_t first,
+                    std::int64_t count) {
   const AdamStep<T> rule{.lr = static_cast<T>(this->learning_rate()),
                          .beta1 = static_cast<T>(beta1_),
                          .beta2 = static_cast<T>(beta2_),
                          .epsilon = static_cast<T>(epsilon_),
                          .step = this->steps()};
-  adam_update(parameter.value.size(), rule, parameter.grad.data(), state[0].value.data(),
-              state[1].value.data(), parameter.value.data());
+  adam_update(count, rule, parameter.grad.data() + first, state[0].value.data() + first,
+              state[1].value.data() + first, parameter.value.data() + first);
 }
 
 template <class T>

@@ -19,16 +19,18 @@ struct OptimizerState {
   Tensor<T> value;
 };
 
-/// An update rule and its memory. The rules are computed by kernels/update.h.
+/// An update rule and its memory. The rules are computed by kernels/update.h, element by element.
 ///
 ///     Adam<float> adam(0.001);
 ///     adam.bind(net);
 ///     ... net.backward(x, dy); adam.step();
+///
+/// or, in one pass over weights and gradients while they are in the cache, with the same result:
+///
+///     ... adam.begin_step(); net.backward(x, dy, {}, &adam);
 template <class T>
-class Optimizer {
+class Optimizer : public Updater<T> {
  public:
-  virtual ~Optimizer() = default;
-
   /// The name that make_optimizer() knows: "adam".
   virtual std::string name() const = 0;
 
@@ -38,6 +40,12 @@ class Optimizer {
 
   /// Updates every bound parameter's value from its grad. Does nothing before bind().
   void step();
+
+  /// Counts a step whose updates a backward pass will ask for.
+  void begin_step() { ++steps_; }
+  /// Updates elements [first, first + count) of bound parameter `index`: from several threads at
+  /// once, if their ranges are disjoint.
+  void update(std::int64_t index, std::int64_t first, std::int64_t count) final;
 
   double learning_rate() const { return learning_rate_; }
   /// Throws std::invalid_argument unless `rate` is finite and at least 0. May be called between
@@ -59,9 +67,10 @@ class Optimizer {
 
   /// The names of the tensors that the rule keeps for each parameter.
   virtual std::vector<std::string> state_names() const { return {}; }
-  /// Updates one parameter; `state` holds one tensor for each of state_names(). steps() already
-  /// counts this step.
-  virtual void update(Parameter<T>& parameter, OptimizerState<T>* state) = 0;
+  /// Updates elements [first, first + count) of one parameter; `state` holds one tensor for each of
+  /// state_names(). steps() already counts this step.
+  virtual void apply(Parameter<T>& parameter, OptimizerState<T>* state, std::int64_t first,
+                     std::int64_t count) = 0;
 
  private:
   double learning_rate_ = 0;
@@ -78,7 +87,8 @@ class SGD : public Optimizer<T> {
   std::string name() const override { return "sgd"; }
 
  private:
-  void update(Parameter<T>& parameter, OptimizerState<T>* state) override;
+  void apply(Parameter<T>& parameter, OptimizerState<T>* state, std::int64_t first,
+             std::int64_t count) override;
 };
 
 /// v = momentum v - lr g; w += v. Throws std::invalid_argument unless 0 <= momentum < 1.
@@ -90,7 +100,8 @@ class Momentum : public Optimizer<T> {
 
  private:
   std::vector<std::string> state_names() const override { return {"momentum"}; }
-  void update(Parameter<T>& parameter, OptimizerState<T>* state) override;
+  void apply(Parameter<T>& parameter, OptimizerState<T>* state, std::int64_t first,
+             std::int64_t count) override;
   double momentum_;
 };
 
@@ -105,7 +116,8 @@ class Adam : public Optimizer<T> {
 
  private:
   std::vector<std::string> state_names() const override { return {"m", "v"}; }
-  void update(Parameter<T>& parameter, OptimizerState<T>* state) override;
+  void apply(Parameter<T>& parameter, OptimizerState<T>* state, std::int64_t first,
+             std::int64_t count) override;
   double beta1_, beta2_, epsilon_;
 };
 

@@ -62,10 +62,15 @@ void Sequential<T>::Plan::run_backward(std::size_t s, int lowest, const Blocks& 
     if (i > lowest || dx != nullptr) {
       dx_view = {mutable_gradient(i, first, u.x, slot), u.x.batch(count)};
     }
+    // The gradients of a block among several are not final yet.
+    Gradients<T> results(std::span<const TensorView<T>>(grads.data(), parameters.size()),
+                         blocks.count == 1 ? updater : nullptr,
+                         nodes[static_cast<std::size_t>(u.node)].parameter);
     layer(u).backward({activation(i, first, u.x), u.x.batch(count)},
                       {activation(i + 1, first, u.y), u.y.batch(count)},
-                      {gradient(i + 1, first, u.y, slot), u.y.batch(count)}, dx_view,
-                      std::span<const TensorView<T>>(grads.data(), parameters.size()), first);
+                      {gradient(i + 1, first, u.y, slot), u.y.batch(count)}, dx_view, results,
+                      first);
+    results.finish();
   }
 }
 
@@ -73,10 +78,13 @@ template <class T>
 void Sequential<T>::Plan::sum_gradients(std::size_t s, std::int64_t blocks) {
   const T* pieces = stage_buffers[s].gradients.data();
   for (const int i : schedule.stages[s].layers) {
+    std::int64_t index = nodes[static_cast<std::size_t>(unit(i).node)].parameter;
     for (Parameter<T>& parameter : layer(unit(i)).parameters()) {
       const std::int64_t size = parameter.value.size();
       sum_pieces(blocks, size, pieces, parameter.grad.data());
       pieces += blocks * size;
+      if (updater != nullptr) updater->update(index, 0, size);
+      ++index;
     }
   }
 }
@@ -136,6 +144,10 @@ void Sequential<T>::add(std::unique_ptr<Layer<T>> layer) {
       }
       if (other->fused || (other->runs() && !other->layer->selects())) break;
     }
+  }
+  if (!p.nodes.empty()) {
+    const auto& last = p.nodes.back();
+    node.parameter = last.parameter + static_cast<std::int64_t>(last.layer->parameters().size());
   }
   p.nodes.push_back(std::move(node));
   p.scheduled = false;
@@ -238,7 +250,8 @@ TensorView<const T> Sequential<T>::forward(TensorView<const T> x) {
 }
 
 template <class T>
-void Sequential<T>::backward(TensorView<const T> x, TensorView<const T> dy, TensorView<T> dx) {
+void Sequential<T>::backward(TensorView<const T> x, TensorView<const T> dy, TensorView<T> dx,
+                             Updater<T>* updater) {
   Plan& p = *plan_;
   if (p.n < 0) throw std::invalid_argument("Sequential::backward: no forward() before");
   p.check_batch("x", x.shape, input_shape().batch(p.n));
@@ -248,9 +261,12 @@ void Sequential<T>::backward(TensorView<const T> x, TensorView<const T> dy, Tens
   p.x = x.data;
   p.dy = dy.data;
   p.dx = dx.data;
+  p.updater = updater;
   if (p.n == 0) {
+    std::int64_t index = 0;
     for (Parameter<T>* parameter : parameters()) {
       std::fill(parameter->grad.begin(), parameter->grad.end(), T(0));
+      if (updater != nullptr) updater->update(index++, 0, parameter->grad.size());
     }
     return;
   }

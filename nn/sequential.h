@@ -78,10 +78,13 @@ class Sequential {
   TensorView<const T> forward(TensorView<const T> x);
 
   /// From dy = dL/d(f(x)) for the x of the last forward() overwrites the grad of every parameter.
-  /// x must still hold what it held then. If dx is not empty, it receives dL/dx.
+  /// x must still hold what it held then. If dx is not empty, it receives dL/dx. An updater gets
+  /// every gradient as soon as it is final, and may change the parameter (which forward() and
+  /// backward() must then both be called for again).
   /// dx must not overlap x or dy. Throws std::invalid_argument if a shape is not that of the last
   /// forward().
-  void backward(TensorView<const T> x, TensorView<const T> dy, TensorView<T> dx = {});
+  void backward(TensorView<const T> x, TensorView<const T> dy, TensorView<T> dx = {},
+                Updater<T>* updater = nullptr);
 
   /// The output of layer i in the last forward(), for a look inside; with the activation that was
   /// fused into the layer, if any. Empty if a later layer works in place and has overwritten it, or

@@ -21,6 +21,7 @@ struct Sequential<T>::Plan {
     bool fused = false;           // an activation: a layer before computes y
     bool fused_gradient = false;  // and a layer behind it its backward pass
     bool absorbed = false;        // a layer before does everything
+    std::int64_t parameter = 0;   // its first one's place among all parameters
 
     bool runs() const { return !identity && !fused && !absorbed; }
   };
@@ -66,6 +67,7 @@ struct Sequential<T>::Plan {
   const T* x = nullptr;
   const T* dy = nullptr;
   T* dx = nullptr;
+  Updater<T>* updater = nullptr;
 
   const Unit& unit(int i) const { return units[static_cast<std::size_t>(i)]; }
   Layer<T>& layer(const Unit& u) const { return *nodes[static_cast<std::size_t>(u.node)].layer; }

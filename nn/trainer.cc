@@ -73,14 +73,13 @@ bool Trainer<T>::run_epoch(EpochResult& result) {
   for (std::int64_t batch = 1; batch <= batches; ++batch) {
     const std::int64_t first = (batch - 1) * options_.batch_size;
     const std::int64_t count = std::min(options_.batch_size, data_.n - first);
-    const double loss = backpropagate(first, count);
-    if (!std::isfinite(loss)) {
-      throw Diverged(result.epoch, batch, loss, base_learning_rate_);
-    }
     const std::int64_t step = (result.epoch - 1) * batches + batch - 1;
     optimizer_.set_learning_rate(
         learning_rate_at(options_.schedule, base_learning_rate_, step, result.epochs * batches));
-    optimizer_.step();
+    const double loss = train_step(first, count);
+    if (!std::isfinite(loss)) {
+      throw Diverged(result.epoch, batch, loss, base_learning_rate_);
+    }
 
     result.samples += count;
     result.loss += (loss - result.loss) * static_cast<double>(count) /
@@ -100,7 +99,7 @@ bool Trainer<T>::run_epoch(EpochResult& result) {
 }
 
 template <class T>
-double Trainer<T>::backpropagate(std::int64_t first, std::int64_t count) {
+double Trainer<T>::train_step(std::int64_t first, std::int64_t count) {
   const auto size = static_cast<std::size_t>(count);
   const std::span<const std::int64_t> indices(order_.data() + first, size);
   const std::span labels(labels_.data(), size);
@@ -109,7 +108,9 @@ double Trainer<T>::backpropagate(std::int64_t first, std::int64_t count) {
   gather_batch(data_, options_.preprocessing, indices, x, labels);
   const TensorView<const T> y = net_.forward(x);
   const double loss = loss_.value_and_gradient(y, labels, dy);
-  net_.backward(x, dy);
+  if (!std::isfinite(loss)) return loss;
+  optimizer_.begin_step();
+  net_.backward(x, dy, {}, &optimizer_);
   return loss;
 }
 

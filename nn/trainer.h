@@ -88,8 +88,9 @@ class Trainer {
  private:
   /// Trains on the epoch result.epoch and fills in the rest; false if on_batch ended it.
   bool run_epoch(EpochResult& result);
-  /// Computes the gradients for samples order_[first, first + count); returns the loss.
-  double backpropagate(std::int64_t first, std::int64_t count);
+  /// One step on samples order_[first, first + count). Returns the loss before it; where that is no
+  /// finite number, nothing is changed.
+  double train_step(std::int64_t first, std::int64_t count);
 
   Sequential<T>& net_;
   Optimizer<T>& optimizer_;

@@ -106,7 +106,7 @@ class Unknown : public Layer<float> {
   Shape output_shape(const Shape& x) const override { return x; }
   void forward(TensorView<const float>, TensorView<float>, std::int64_t) override {}
   void backward(TensorView<const float>, TensorView<const float>, TensorView<const float>,
-                TensorView<float>, std::span<const TensorView<float>>, std::int64_t) override {}
+                TensorView<float>, Gradients<float>&, std::int64_t) override {}
 };
 
 TEST(Architecture, HasNoTextForOtherLayers) {

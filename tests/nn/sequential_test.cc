@@ -53,8 +53,9 @@ struct LayerByLayer {
       dx = Tensor<T>(layer_input(net, i, n));
       std::vector<TensorView<T>> views;
       for (Parameter<T>& p : layer.parameters()) views.push_back(p.grad.view());
+      Gradients<T> results{std::span<const TensorView<T>>(views)};
       layer.backward(i == 0 ? x.view() : std::as_const(y[i - 1]).view(), std::as_const(y[i]).view(),
-                     std::as_const(gradient).view(), dx.view(), views, 0);
+                     std::as_const(gradient).view(), dx.view(), results, 0);
       gradient = dx.clone();
     }
     for (const auto& net_of_one : single) {
@@ -261,8 +262,7 @@ class ScaleAndMean : public Layer<double> {
     }
   }
   void backward(TensorView<const double> x, TensorView<const double>, TensorView<const double> dy,
-                TensorView<double> dx, std::span<const TensorView<double>> grads,
-                std::int64_t) override {
+                TensorView<double> dx, Gradients<double>& grads, std::int64_t) override {
     const std::int64_t n = x.shape[0];
     const std::int64_t size = x.size() / n;
     for (std::int64_t j = 0; j < size; ++j) {

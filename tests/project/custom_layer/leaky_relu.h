@@ -18,7 +18,7 @@ class LeakyReLU : public nnkernels::nn::Layer<T> {
                std::int64_t first) override;
   void backward(nnkernels::nn::TensorView<const T> x, nnkernels::nn::TensorView<const T> y,
                 nnkernels::nn::TensorView<const T> dy, nnkernels::nn::TensorView<T> dx,
-                std::span<const nnkernels::nn::TensorView<T>> grads, std::int64_t first) override;
+                nnkernels::nn::Gradients<T>& grads, std::int64_t first) override;
   bool sample_wise() const override { return true; }
   bool in_place() const override { return true; }
 
