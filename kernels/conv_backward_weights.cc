@@ -83,7 +83,7 @@ void run_rows(const ConvShape& s, const TileKernels<T>& kernels, Tile<T> tile, s
     }
     tile.rows = a;
     tile.c = c;
-    kernels.tile[width][static_cast<std::size_t>(last - first)][0][masked](tile);
+    kernels.tile[width][static_cast<std::size_t>(last - first)][masked](tile);
   }
 }
 

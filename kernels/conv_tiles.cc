@@ -66,7 +66,7 @@ void run_pixels(const TileKernels<T>& kernels, Tile<T> tile, const Pixels<T>& pi
       }
       tile.rows = in;
       tile.c = out;
-      kernels.tile[width][static_cast<std::size_t>(in_tile)][0][0](tile);
+      kernels.tile[width][static_cast<std::size_t>(in_tile)][0](tile);
     }
     j += panel;
   }

@@ -40,9 +40,9 @@ namespace nnkernels {
 /// Source of the method: K. Goto and R. van de Geijn, "Anatomy of High-Performance Matrix
 /// Multiplication" (2008); F. Van Zee and R. van de Geijn, "BLIS" (2015).
 template <class T>
-void gemm(std::type_identity_t<T> alpha, std::type_identity_t<MatrixView<const T>> a,
-          std::type_identity_t<MatrixView<const T>> b, std::type_identity_t<T> beta,
-          MatrixView<T> c, const std::type_identity_t<Epilogue<T>>& epilogue = {});
+void gemm(std::type_identity_t<T> alpha, const std::type_identity_t<MatrixView<const T>>& a,
+          const std::type_identity_t<MatrixView<const T>>& b, std::type_identity_t<T> beta,
+          const MatrixView<T>& c, const std::type_identity_t<Epilogue<T>>& epilogue = {});
 
 }  // namespace nnkernels
 

@@ -7,25 +7,27 @@
 #include <utility>
 
 #include "hwy/cache_control.h"
+#include "kernels/aligned_buffer.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/gemm_tile.cc"
 #include "hwy/foreach_target.h"
 // After foreach_target.
 #include "hwy/highway.h"
+#include "kernels/gemm_dot-inl.h"
+#include "kernels/gemm_pack-inl.h"
 #include "kernels/simd-inl.h"
-
-// Every loop over the rows and vectors of a tile must be unrolled completely, or g++ keeps the
-// accumulators in memory: at -O2 a tile then runs at a tenth of its speed.
-#define NNKERNELS_UNROLL _Pragma("GCC unroll 32")
+#include "kernels/unroll.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nnkernels {
 namespace HWY_NAMESPACE {
 namespace {
 
+using detail::AnyTile;
 using detail::kMaxTileRows;
 using detail::kTileWidths;
+using detail::MatrixTile;
 using detail::Tile;
 using detail::TileKernel;
 using detail::TileKernels;
@@ -34,24 +36,24 @@ using detail::TileKernels;
 /// A (without FMA also the product) share 32 registers (AVX-512, NEON) or 16. 14 x 2 and 6 x 4
 /// vectors leave the fewest of the 32 idle at the best ratio of arithmetic to loads.
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3  // better targets have lower numbers
-inline constexpr std::array<int, kTileWidths> kMaxRows = {14, 14, 14, 6, 2};
+// One vector is 16 rows for the sake of 16 x 16.
+inline constexpr std::array<int, kTileWidths> kMaxRows = {16, 16, 14, 6, 6, 2, 2, 2, 2};
 #elif HWY_TARGET == HWY_NEON
-inline constexpr std::array<int, kTileWidths> kMaxRows = {0, 8, 8, 4, 2};
+inline constexpr std::array<int, kTileWidths> kMaxRows = {0, 8, 8, 4, 4, 2, 2, 2, 2};
 #elif HWY_TARGET == HWY_SCALAR
-inline constexpr std::array<int, kTileWidths> kMaxRows = {0, 4, 2, 0, 0};
+inline constexpr std::array<int, kTileWidths> kMaxRows = {0, 4, 2};
 #else
-inline constexpr std::array<int, kTileWidths> kMaxRows = {0, 6, 6, 2, 1};
+inline constexpr std::array<int, kTileWidths> kMaxRows = {0, 6, 6, 2, 2, 1, 1, 1, 1};
 #endif
 
 /// Applies alpha, beta, bias and ReLU and stores the tile: one unrolled pass a step, so that the
 /// accumulators stay in registers.
-template <int kRows, int kWidth, class D, class T, class V>
-HWY_INLINE void FinishTile(D d, const Tile<T>& tile, V (&sum)[kRows][kWidth]) {
+template <int kRows, int kWidth, class D, class T, class RowsOfC, class V>
+HWY_INLINE void FinishTile(D d, const AnyTile<T>& tile, const RowsOfC& c, V (&sum)[kRows][kWidth]) {
   const std::size_t lanes = hn::Lanes(d);
   const std::size_t last = static_cast<std::size_t>(tile.cols) - (kWidth - 1) * lanes;
   const bool whole = last == lanes;
   constexpr int kLast = kWidth - 1;
-  T* const* c = tile.c;
 
   if (tile.alpha != T{1}) {
     const V alpha = hn::Set(d, tile.alpha);
@@ -67,10 +69,10 @@ HWY_INLINE void FinishTile(D d, const Tile<T>& tile, V (&sum)[kRows][kWidth]) {
     for (int i = 0; i < kRows; ++i) {
       NNKERNELS_UNROLL
       for (int j = 0; j < kLast; ++j) {
-        sum[i][j] = hn::MulAdd(beta, hn::LoadU(d, c[i] + j * lanes), sum[i][j]);
+        sum[i][j] = hn::MulAdd(beta, hn::LoadU(d, c(i) + j * lanes), sum[i][j]);
       }
       const V old =
-          whole ? hn::LoadU(d, c[i] + kLast * lanes) : LoadFirst(d, c[i] + kLast * lanes, last);
+          whole ? hn::LoadU(d, c(i) + kLast * lanes) : LoadFirst(d, c(i) + kLast * lanes, last);
       sum[i][kLast] = hn::MulAdd(beta, old, sum[i][kLast]);
     }
   }
@@ -97,231 +99,196 @@ HWY_INLINE void FinishTile(D d, const Tile<T>& tile, V (&sum)[kRows][kWidth]) {
     NNKERNELS_UNROLL
     for (int i = 0; i < kRows; ++i) {
       NNKERNELS_UNROLL
-      for (int j = 0; j < kWidth; ++j) hn::StoreU(sum[i][j], d, c[i] + j * lanes);
+      for (int j = 0; j < kWidth; ++j) hn::StoreU(sum[i][j], d, c(i) + j * lanes);
     }
   } else {
     NNKERNELS_UNROLL
     for (int i = 0; i < kRows; ++i) {
       NNKERNELS_UNROLL
-      for (int j = 0; j < kLast; ++j) hn::StoreU(sum[i][j], d, c[i] + j * lanes);
-      StoreFirst(d, sum[i][kLast], c[i] + kLast * lanes, last);
+      for (int j = 0; j < kLast; ++j) hn::StoreU(sum[i][j], d, c(i) + j * lanes);
+      StoreFirst(d, sum[i][kLast], c(i) + kLast * lanes, last);
     }
   }
 }
 
-template <class D, int kRows, int kWidth, bool kAdjacent, bool kMasked, class T = hn::TFromD<D>>
-void RunTile(const Tile<T>& tile) {
-  const D d;
-  using V = hn::Vec<D>;
+/// One step of the k loop: one row of B, and for each row i of the tile its element a(i).
+template <int kRows, int kWidth, bool kMasked, class D, class T, class RowsOfA, class V>
+HWY_INLINE void AddStep(D d, const T* HWY_RESTRICT b, std::size_t last, const RowsOfA& a,
+                        V (&sum)[kRows][kWidth]) {
   const std::size_t lanes = hn::Lanes(d);
-  const std::size_t last = static_cast<std::size_t>(tile.cols) - (kWidth - 1) * lanes;
-
-  const T* rows[kRows];
+  V b_row[kWidth];
   NNKERNELS_UNROLL
-  for (int i = 0; i < kRows; ++i) rows[i] = tile.rows[kAdjacent ? 0 : i];
-
-  // C is written at the end; asked for now, its lines arrive during the k loop.
+  for (int j = 0; j < kWidth; ++j) {
+    const bool masked = kMasked && j == kWidth - 1;
+    b_row[j] = masked ? LoadFirst(d, b + j * lanes, last) : hn::LoadU(d, b + j * lanes);
+  }
   NNKERNELS_UNROLL
-  for (int i = 0; i < kRows; ++i) hwy::Prefetch(tile.c[i]);
+  for (int i = 0; i < kRows; ++i) {
+    const V element = hn::Set(d, a[i]);
+    NNKERNELS_UNROLL
+    for (int j = 0; j < kWidth; ++j) sum[i][j] = hn::MulAdd(element, b_row[j], sum[i][j]);
+  }
+}
 
-  V sum[kRows][kWidth];
+/// Asks for the cache lines of `kWidth` vectors.
+template <int kWidth, class D, class T>
+HWY_INLINE void PrefetchRow([[maybe_unused]] D d, const T* row) {
+  constexpr int kLine = kAlignment / sizeof(T);
+  constexpr int kLines = (kWidth * static_cast<int>(hn::MaxLanes(d)) + kLine - 1) / kLine;
+  NNKERNELS_UNROLL
+  for (int i = 0; i < kLines; ++i) hwy::Prefetch(row + i * kLine);
+}
+
+template <int kRows, int kWidth, class V, class D>
+HWY_INLINE void ClearTile(D d, V (&sum)[kRows][kWidth]) {
   NNKERNELS_UNROLL
   for (int i = 0; i < kRows; ++i) {
     NNKERNELS_UNROLL
     for (int j = 0; j < kWidth; ++j) sum[i][j] = hn::Zero(d);
   }
-
-  const T* HWY_RESTRICT b = tile.b;
-  const std::ptrdiff_t b_step = tile.b_step;
-  const std::ptrdiff_t step = tile.step;
-  const std::int64_t length = tile.segment_length;
-  for (std::int64_t s = 0; s < tile.segment_count; ++s) {
-    std::ptrdiff_t offset = tile.segments[s];
-    for (std::int64_t p = 0; p < length; ++p) {
-      V b_row[kWidth];
-      NNKERNELS_UNROLL
-      for (int j = 0; j < kWidth; ++j) {
-        if constexpr (kMasked) {
-          b_row[j] =
-              j == kWidth - 1 ? LoadFirst(d, b + j * lanes, last) : hn::LoadU(d, b + j * lanes);
-        } else {
-          b_row[j] = hn::LoadU(d, b + j * lanes);
-        }
-      }
-      NNKERNELS_UNROLL
-      for (int i = 0; i < kRows; ++i) {
-        const V a = hn::Set(d, rows[i][offset + (kAdjacent ? i : 0)]);
-        NNKERNELS_UNROLL
-        for (int j = 0; j < kWidth; ++j) sum[i][j] = hn::MulAdd(a, b_row[j], sum[i][j]);
-      }
-      offset += step;
-      b += b_step;
-    }
-  }
-
-  FinishTile<kRows, kWidth>(d, tile, sum);
 }
 
-/// panel[p * width + i] = source[i * line_stride + p] for p < k and i < count: the packing that
-/// must transpose. Blocks of 4 x 4 (double: 2 x 2) elements are turned in 128-bit registers, which
-/// all instruction sets but SCALAR have.
-template <class T>
-void PackTransposed(const T* HWY_RESTRICT source, std::ptrdiff_t line_stride, std::int64_t count,
-                    std::int64_t width, std::int64_t k, T* HWY_RESTRICT panel) {
-  std::int64_t done = 0;
-#if HWY_TARGET != HWY_SCALAR
-  constexpr std::int64_t kBlock = 16 / sizeof(T);
-  const hn::FixedTag<T, kBlock> d;
-  const std::int64_t whole_k = k / kBlock * kBlock;
-  for (; done + kBlock <= count; done += kBlock) {
-    const T* HWY_RESTRICT from = source + done * line_stride;
-    T* HWY_RESTRICT to = panel + done;
-    for (std::int64_t p = 0; p < whole_k; p += kBlock, to += kBlock * width) {
-      // The lines of a large matrix are too short for the hardware to notice a pattern: without
-      // this every line of the next block is waited for. Each of its cache lines is asked for once.
-      hwy::Prefetch(from + (kBlock + p / kBlock % kBlock) * line_stride + p);
-      const auto line0 = hn::LoadU(d, from + p);
-      const auto line1 = hn::LoadU(d, from + line_stride + p);
-      if constexpr (kBlock == 4) {
-        const auto line2 = hn::LoadU(d, from + 2 * line_stride + p);
-        const auto line3 = hn::LoadU(d, from + 3 * line_stride + p);
-        const auto low01 = hn::InterleaveLower(d, line0, line1);
-        const auto low23 = hn::InterleaveLower(d, line2, line3);
-        const auto high01 = hn::InterleaveUpper(d, line0, line1);
-        const auto high23 = hn::InterleaveUpper(d, line2, line3);
-        hn::StoreU(hn::ConcatLowerLower(d, low23, low01), d, to);
-        hn::StoreU(hn::ConcatUpperUpper(d, low23, low01), d, to + width);
-        hn::StoreU(hn::ConcatLowerLower(d, high23, high01), d, to + 2 * width);
-        hn::StoreU(hn::ConcatUpperUpper(d, high23, high01), d, to + 3 * width);
-      } else {
-        hn::StoreU(hn::InterleaveLower(d, line0, line1), d, to);
-        hn::StoreU(hn::InterleaveUpper(d, line0, line1), d, to + width);
-      }
-    }
-    for (std::int64_t p = whole_k; p < k; ++p) {
-      for (std::int64_t i = 0; i < kBlock; ++i)
-        panel[p * width + done + i] = from[i * line_stride + p];
-    }
-  }
-#endif
-  for (; done < count; ++done) {
-    for (std::int64_t p = 0; p < k; ++p) panel[p * width + done] = source[done * line_stride + p];
-  }
+/// The lanes of the last vector of a row that belong to C.
+template <int kWidth, class D, class T>
+HWY_INLINE std::size_t LanesOfLast(D d, const AnyTile<T>& tile) {
+  return static_cast<std::size_t>(tile.cols) - (kWidth - 1) * hn::Lanes(d);
 }
 
-template <class T>
-void Pack(const T* source, std::ptrdiff_t line_stride, std::ptrdiff_t step_stride,
-          std::int64_t count, std::int64_t width, std::int64_t k, T* panel) {
-  const hn::ScalableTag<T> d;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  if (line_stride == 1) {
-    for (std::int64_t p = 0; p < k; ++p, source += step_stride, panel += width) {
-      std::int64_t i = 0;
-      for (; i + lanes <= count; i += lanes) hn::StoreU(hn::LoadU(d, source + i), d, panel + i);
-      for (; i < width; i += lanes) {
-        const auto rest = LoadFirst(
-            d, source + i, static_cast<std::size_t>(std::clamp<std::int64_t>(count - i, 0, lanes)));
-        StoreFirst(d, rest, panel + i, static_cast<std::size_t>(std::min(width - i, lanes)));
-      }
-    }
-    return;
-  }
-  if (step_stride == 1) {
-    PackTransposed(source, line_stride, count, width, k, panel);
-  } else {
-    for (std::int64_t p = 0; p < k; ++p) {
-      for (std::int64_t i = 0; i < count; ++i) {
-        panel[p * width + i] = source[i * line_stride + p * step_stride];
-      }
-    }
-  }
-  if (count == width) return;
-  for (std::int64_t p = 0; p < k; ++p) {
-    for (std::int64_t i = count; i < width; ++i) panel[p * width + i] = T{0};
-  }
-}
-
-/// Each row sums its even and its odd vectors apart (two chains hide the latency of the FMA when
-/// four rows run together), so that a row's bits do not depend on its neighbours.
+/// Rows a constant distance apart. Every third has a pointer of its own: the others are one or two
+/// strides away from it, which x86 addresses in the load itself, so that all pointers of the
+/// largest tile stay in registers.
 template <int kRows, class T>
-void DotRows(const T* HWY_RESTRICT a, std::ptrdiff_t row_stride, const T* HWY_RESTRICT x,
-             std::int64_t k, T* HWY_RESTRICT y, std::ptrdiff_t y_stride) {
-  const hn::ScalableTag<T> d;
-  using V = hn::Vec<decltype(d)>;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  V sum[kRows][2];
-  NNKERNELS_UNROLL
-  for (int i = 0; i < kRows; ++i) sum[i][0] = sum[i][1] = hn::Zero(d);
-  std::int64_t p = 0;
-  for (; p + 2 * lanes <= k; p += 2 * lanes) {
-    const V x0 = hn::LoadU(d, x + p);
-    const V x1 = hn::LoadU(d, x + p + lanes);
+class EvenRows {
+ public:
+  EvenRows(T* first, std::ptrdiff_t stride) : stride_(stride) {
     NNKERNELS_UNROLL
-    for (int i = 0; i < kRows; ++i) {
-      sum[i][0] = hn::MulAdd(hn::LoadU(d, a + i * row_stride + p), x0, sum[i][0]);
-      sum[i][1] = hn::MulAdd(hn::LoadU(d, a + i * row_stride + p + lanes), x1, sum[i][1]);
-    }
+    for (int i = 0; i < kBases; ++i) base_[i] = first + 3 * i * stride;
   }
-  for (int half = 0; p < k; p += lanes, half = 1) {
-    const std::size_t count = static_cast<std::size_t>(std::min(k - p, lanes));
-    const V x0 = LoadFirst(d, x + p, count);
+  HWY_INLINE T* row(int i) const { return base_[i / 3] + (i % 3) * stride_; }
+  HWY_INLINE T operator[](int i) const { return *row(i); }
+  HWY_INLINE void advance(std::ptrdiff_t step) {
     NNKERNELS_UNROLL
-    for (int i = 0; i < kRows; ++i) {
-      const V product = LoadFirst(d, a + i * row_stride + p, count);
-      if (half == 0) {
-        sum[i][0] = hn::MulAdd(product, x0, sum[i][0]);
-      } else {
-        sum[i][1] = hn::MulAdd(product, x0, sum[i][1]);
-      }
+    for (int i = 0; i < kBases; ++i) base_[i] += step;
+  }
+
+ private:
+  static constexpr int kBases = (kRows + 2) / 3;
+  T* base_[kBases];
+  std::ptrdiff_t stride_;
+};
+
+template <class D, int kRows, int kWidth, bool kMasked, class T = hn::TFromD<D>>
+void RunMatrixTile(const MatrixTile<T>& tile) {
+  const D d;
+  const std::size_t lanes = hn::Lanes(d);
+  const std::size_t last = LanesOfLast<kWidth>(d, tile);
+  hn::Vec<D> sum[kRows][kWidth];
+  ClearTile(d, sum);
+
+  EvenRows<kRows, const T> a(tile.a, tile.a_row_stride);
+  const std::ptrdiff_t a_step = tile.a_step, b_step = tile.b_step, b_ahead = tile.b_ahead;
+  const T* HWY_RESTRICT b = tile.b;
+  const T* next_a = tile.next_a;
+  // In chunks of one cache line of a row, each of which asks for memory that is needed later: the
+  // next tile's A and, in the end, C.
+  constexpr std::int64_t kChunk = kAlignment / sizeof(T);
+  std::int64_t k = tile.k;
+  for (; k > kChunk; k -= kChunk) {
+    NNKERNELS_UNROLL
+    for (int i = 0; i < kRows; ++i) hwy::Prefetch(next_a + i * tile.next_a_row_stride);
+    next_a += tile.next_a_chunk_step;
+    for (std::int64_t p = 0; p < kChunk; ++p) {
+      PrefetchRow<kWidth>(d, b + b_ahead);
+      AddStep<kRows, kWidth, kMasked>(d, b, last, a, sum);
+      a.advance(a_step);
+      b += b_step;
     }
   }
   NNKERNELS_UNROLL
   for (int i = 0; i < kRows; ++i) {
-    y[i * y_stride] = hn::GetLane(hn::SumOfLanes(d, hn::Add(sum[i][0], sum[i][1])));
+    hwy::Prefetch(tile.c + i * tile.c_row_stride);
+    if (kWidth > 1) hwy::Prefetch(tile.c + i * tile.c_row_stride + (kWidth - 1) * lanes);
   }
+  for (; k > 0; --k) {
+    AddStep<kRows, kWidth, kMasked>(d, b, last, a, sum);
+    a.advance(a_step);
+    b += b_step;
+  }
+
+  const EvenRows<kRows, T> c(tile.c, tile.c_row_stride);
+  FinishTile<kRows, kWidth>(
+      d, tile, [&c](int i) { return c.row(i); }, sum);
 }
 
-template <class T>
-void Dot(const T* a, std::ptrdiff_t row_stride, const T* x, std::int64_t rows, std::int64_t k, T* y,
-         std::ptrdiff_t y_stride) {
-  std::int64_t i = 0;
-  for (; i + 4 <= rows; i += 4) {
-    DotRows<4>(a + i * row_stride, row_stride, x, k, y + i * y_stride, y_stride);
+template <class D, int kRows, int kWidth, bool kMasked, class T = hn::TFromD<D>>
+void RunTile(const Tile<T>& tile) {
+  const D d;
+  const std::size_t last = LanesOfLast<kWidth>(d, tile);
+  const T* rows[kRows];
+  NNKERNELS_UNROLL
+  for (int i = 0; i < kRows; ++i) rows[i] = tile.rows[i];
+
+  // C is written at the end; asked for now, its lines arrive during the k loop.
+  NNKERNELS_UNROLL
+  for (int i = 0; i < kRows; ++i) hwy::Prefetch(tile.c[i]);
+
+  hn::Vec<D> sum[kRows][kWidth];
+  ClearTile(d, sum);
+
+  struct Rows {
+    const T* const (&rows)[kRows];
+    std::ptrdiff_t offset;
+    HWY_INLINE T operator[](int i) const { return rows[i][offset]; }
+  } a{rows, 0};
+  const T* HWY_RESTRICT b = tile.b;
+  const std::ptrdiff_t step = tile.step, b_step = tile.b_step;
+  const std::int64_t length = tile.segment_length;
+  for (std::int64_t s = 0; s < tile.segment_count; ++s) {
+    a.offset = tile.segments[s];
+    for (std::int64_t p = 0; p < length; ++p) {
+      AddStep<kRows, kWidth, kMasked>(d, b, last, a, sum);
+      a.offset += step;
+      b += b_step;
+    }
   }
-  for (; i < rows; ++i)
-    DotRows<1>(a + i * row_stride, row_stride, x, k, y + i * y_stride, y_stride);
+  FinishTile<kRows, kWidth>(
+      d, tile, [&tile](int i) { return tile.c[i]; }, sum);
 }
 
 template <class D, int kWidthIndex, int kWidth, int kRows, class T>
 void AddTile(TileKernels<T>& kernels) {
   if constexpr (kRows <= kMaxRows[kWidthIndex]) {
-    auto& tile = kernels.tile[kWidthIndex][kRows];
-    tile[0][0] = RunTile<D, kRows, kWidth, false, false>;
-    if constexpr (kHasMasks) tile[0][1] = RunTile<D, kRows, kWidth, false, true>;
-    if constexpr (kWidth <= 2) {
-      tile[1][0] = RunTile<D, kRows, kWidth, true, false>;
-      if constexpr (kHasMasks) tile[1][1] = RunTile<D, kRows, kWidth, true, true>;
+    auto& matrix_tile = kernels.matrix_tile[kWidthIndex][kRows];
+    matrix_tile[0] = RunMatrixTile<D, kRows, kWidth, false>;
+    if constexpr (kHasMasks) matrix_tile[1] = RunMatrixTile<D, kRows, kWidth, true>;
+    if constexpr (kWidthIndex <= detail::kTwoVectors) {
+      auto& tile = kernels.tile[kWidthIndex][kRows];
+      tile[0] = RunTile<D, kRows, kWidth, false>;
+      if constexpr (kHasMasks) tile[1] = RunTile<D, kRows, kWidth, true>;
     }
   }
 }
 
-template <class T, int... kRows>
-TileKernels<T> MakeKernels(std::integer_sequence<int, kRows...>) {
+template <class D, int kWidthIndex, int kWidth, class T, int... kRows>
+void AddTiles(TileKernels<T>& kernels, std::integer_sequence<int, kRows...>) {
+  (AddTile<D, kWidthIndex, kWidth, kRows + 1>(kernels), ...);
+}
+
+template <class T, int... kWidths>
+TileKernels<T> MakeKernels(std::integer_sequence<int, kWidths...>) {
   using D = hn::ScalableTag<T>;
   const int lanes = static_cast<int>(hn::Lanes(D()));
+  constexpr auto kRows = std::make_integer_sequence<int, kMaxTileRows>();
   TileKernels<T> kernels;
   kernels.lanes = lanes;
   kernels.masked = kHasMasks;
   kernels.granule = kMaxRows[0] > 0 ? lanes / 2 : lanes;
-  kernels.columns = {lanes / 2, lanes, 2 * lanes, 4 * lanes, 8 * lanes};
+  kernels.columns = {lanes / 2, (kWidths + 1) * lanes...};
   kernels.max_rows = kMaxRows;
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
-  (AddTile<hn::Half<D>, 0, 1, kRows + 1>(kernels), ...);
+  AddTiles<hn::Half<D>, 0, 1>(kernels, kRows);
 #endif
-  (AddTile<D, 1, 1, kRows + 1>(kernels), ...);
-  (AddTile<D, 2, 2, kRows + 1>(kernels), ...);
-  (AddTile<D, 3, 4, kRows + 1>(kernels), ...);
-  (AddTile<D, 4, 8, kRows + 1>(kernels), ...);
+  (AddTiles<D, kWidths + 1, kWidths + 1>(kernels, kRows), ...);
   kernels.pack = Pack<T>;
   kernels.dot = Dot<T>;
   return kernels;
@@ -329,12 +296,12 @@ TileKernels<T> MakeKernels(std::integer_sequence<int, kRows...>) {
 
 const TileKernels<float>& TilesF32() {
   static const TileKernels<float> kernels =
-      MakeKernels<float>(std::make_integer_sequence<int, kMaxTileRows>());
+      MakeKernels<float>(std::make_integer_sequence<int, kTileWidths - 1>());
   return kernels;
 }
 const TileKernels<double>& TilesF64() {
   static const TileKernels<double> kernels =
-      MakeKernels<double>(std::make_integer_sequence<int, kMaxTileRows>());
+      MakeKernels<double>(std::make_integer_sequence<int, kTileWidths - 1>());
   return kernels;
 }
 

@@ -13,26 +13,15 @@ namespace nnkernels::detail {
 ///
 ///     C[i][j] = relu(alpha * sum over k of A(i, k) B(k, j) + beta * C[i][j] + bias[j]).
 ///
-/// A is not a matrix in memory but a rule: element (i, k) lies at rows[i] + offset(k), where the
-/// offsets of the k-th step run through `segments`: within segment s they are segments[s],
-/// segments[s] + step, segments[s] + 2 step..., `segment_length` of them. A matrix has one segment;
-/// a convolution has one for each row of its kernel, and so reads the image where it lies.
-/// Adjacent tiles (below) know rows[i] == rows[0] + i.
-///
 /// B's row k is at b + k * b_step: a packed panel (b_step = the width of the tile, zeros behind the
 /// last column) or the matrix itself (masked tiles, which read nothing behind column `cols`).
+///
+/// Where A and C lie is said by the two kinds of tile below.
 template <class T>
-struct Tile {
-  const T* const* rows = nullptr;
-  std::ptrdiff_t step = 1;
-  const std::ptrdiff_t* segments = nullptr;
-  std::int64_t segment_count = 1;
-  std::int64_t segment_length = 0;
-
+struct AnyTile {
   const T* b = nullptr;
   std::ptrdiff_t b_step = 0;
 
-  T* const* c = nullptr;  // mr pointers to rows of C
   std::int64_t cols = 0;  // of C; every vector of the tile has at least one
   T alpha = 1;
   T beta = 0;               // 0: C is not read
@@ -40,13 +29,53 @@ struct Tile {
   bool relu = false;
 };
 
+/// A tile of a matrix: A(i, k) = a[i * a_row_stride + k * a_step], C's row i is at
+/// c + i * c_row_stride.
 template <class T>
-using TileKernel = void (*)(const Tile<T>& tile);
+struct MatrixTile : AnyTile<T> {
+  const T* a = nullptr;
+  std::ptrdiff_t a_row_stride = 0, a_step = 1;
+  std::int64_t k = 0;
 
-/// Tiles are half a vector or 1, 2, 4 or 8 vectors wide: index 0 to 4 in the tables.
-inline constexpr std::size_t kTileWidths = 5;
+  T* c = nullptr;
+  std::ptrdiff_t c_row_stride = 0;
+
+  /// While a row of B is used, the one so many elements behind it is asked for.
+  std::ptrdiff_t b_ahead = 0;
+  /// Memory that the next tile will read, to be asked for meanwhile: for every 64 bytes of k the
+  /// lines at next_a + i * next_a_row_stride of as many rows i as this tile has, whereupon next_a
+  /// moves on by next_a_chunk_step. Need not be readable.
+  const T* next_a = nullptr;
+  std::ptrdiff_t next_a_row_stride = 0, next_a_chunk_step = 0;
+};
+
+/// A tile whose A is not a matrix in memory but a rule: element (i, k) lies at rows[i] + offset(k),
+/// where the offsets of the k-th step run through `segments`: within segment s they are
+/// segments[s], segments[s] + step, segments[s] + 2 step..., `segment_length` of them. A
+/// convolution has one segment for each row of its kernel, and so reads the image where it lies.
+template <class T>
+struct Tile : AnyTile<T> {
+  const T* const* rows = nullptr;
+  std::ptrdiff_t step = 1;
+  const std::ptrdiff_t* segments = nullptr;
+  std::int64_t segment_count = 1;
+  std::int64_t segment_length = 0;
+
+  T* const* c = nullptr;  // mr pointers to rows of C
+};
+
+template <class AnyTile>
+using TileKernel = void (*)(const AnyTile& tile);
+
+/// Tiles are half a vector or 1 to 8 vectors wide: index 0 to 8 in the tables. The wider ones have
+/// few rows.
+inline constexpr std::size_t kTileWidths = 9;
 inline constexpr std::size_t kTwoVectors = 2;
-inline constexpr int kMaxTileRows = 14;
+inline constexpr int kMaxTileRows = 16;
+
+/// kc, the longest sum that a tile forms at once: 1024 floats, 512 doubles.
+template <class T>
+inline constexpr std::int64_t kMaxDepth = 4096 / static_cast<std::int64_t>(sizeof(T));
 
 /// The tiles of one instruction set for one element type.
 template <class T>
@@ -58,10 +87,13 @@ struct TileKernels {
   int granule = 0;
   std::array<int, kTileWidths> columns = {};   // nr: elements, for each width
   std::array<int, kTileWidths> max_rows = {};  // the largest mr for each width
-  /// [width index][mr][adjacent][masked]; null where there is none: adjacent tiles are at most 2
-  /// vectors wide.
-  std::array<std::array<std::array<std::array<TileKernel<T>, 2>, 2>, kMaxTileRows + 1>, kTileWidths>
-      tile = {};
+
+  /// [width index][mr][masked]; null where there is none.
+  template <class Kind>
+  using Table =
+      std::array<std::array<std::array<TileKernel<Kind>, 2>, kMaxTileRows + 1>, kTileWidths>;
+  Table<MatrixTile<T>> matrix_tile = {};
+  Table<Tile<T>> tile = {};  // at most 2 vectors wide
 
   /// The widest tile, up to index `widest`, for the next columns of C that would not leave a
   /// granule or more of itself idle.
@@ -75,9 +107,12 @@ struct TileKernels {
   void (*pack)(const T* source, std::ptrdiff_t line_stride, std::ptrdiff_t step_stride,
                std::int64_t count, std::int64_t width, std::int64_t k, T* panel) = nullptr;
 
-  /// y[i * y_stride] = sum over p of a[i * row_stride + p] * x[p] for i < rows, p < k.
-  void (*dot)(const T* a, std::ptrdiff_t row_stride, const T* x, std::int64_t rows, std::int64_t k,
-              T* y, std::ptrdiff_t y_stride) = nullptr;
+  /// out[i * out_x_stride + j * out_y_stride] = sum over p of x[i * x_stride + p] *
+  /// y[j * y_stride + p] for i < x_rows, j < y_rows, p < k. The vectors run along k, and y is read
+  /// once while x should be small enough for the L1 cache.
+  void (*dot)(const T* x, std::ptrdiff_t x_stride, std::int64_t x_rows, const T* y,
+              std::ptrdiff_t y_stride, std::int64_t y_rows, std::int64_t k, T* out,
+              std::ptrdiff_t out_x_stride, std::ptrdiff_t out_y_stride) = nullptr;
 };
 
 /// The tiles of the instruction set in use.

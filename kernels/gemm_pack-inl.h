@@ -1,0 +1,107 @@
+// How operands of a product are copied into panels. Included by gemm_tile.cc inside foreach_target.
+// clang-format off: the toggle guard is Highway's idiom
+#if defined(NNKERNELS_KERNELS_GEMM_PACK_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NNKERNELS_KERNELS_GEMM_PACK_INL_H_
+#undef NNKERNELS_KERNELS_GEMM_PACK_INL_H_
+#else
+#define NNKERNELS_KERNELS_GEMM_PACK_INL_H_
+#endif
+// clang-format on
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "hwy/cache_control.h"
+#include "hwy/highway.h"
+#include "kernels/simd-inl.h"
+#include "kernels/unroll.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace nnkernels {
+namespace HWY_NAMESPACE {
+
+/// panel[p * width + i] = source[i * line_stride + p] for p < k and i < count: the packing that
+/// must transpose. Blocks of 4 x 4 (double: 2 x 2) elements are turned in 128-bit registers, which
+/// all instruction sets but SCALAR have.
+template <class T>
+void PackTransposed(const T* HWY_RESTRICT source, std::ptrdiff_t line_stride, std::int64_t count,
+                    std::int64_t width, std::int64_t k, T* HWY_RESTRICT panel) {
+  std::int64_t done = 0;
+#if HWY_TARGET != HWY_SCALAR
+  constexpr std::int64_t kBlock = 16 / sizeof(T);
+  const hn::FixedTag<T, kBlock> d;
+  const std::int64_t whole_k = k / kBlock * kBlock;
+  for (; done + kBlock <= count; done += kBlock) {
+    const T* HWY_RESTRICT from = source + done * line_stride;
+    T* HWY_RESTRICT to = panel + done;
+    for (std::int64_t p = 0; p < whole_k; p += kBlock, to += kBlock * width) {
+      // The lines of a large matrix are too short for the hardware to notice a pattern: without
+      // this every line of the next block is waited for. Each of its cache lines is asked for once.
+      hwy::Prefetch(from + (kBlock + p / kBlock % kBlock) * line_stride + p);
+      const auto line0 = hn::LoadU(d, from + p);
+      const auto line1 = hn::LoadU(d, from + line_stride + p);
+      if constexpr (kBlock == 4) {
+        const auto line2 = hn::LoadU(d, from + 2 * line_stride + p);
+        const auto line3 = hn::LoadU(d, from + 3 * line_stride + p);
+        const auto low01 = hn::InterleaveLower(d, line0, line1);
+        const auto low23 = hn::InterleaveLower(d, line2, line3);
+        const auto high01 = hn::InterleaveUpper(d, line0, line1);
+        const auto high23 = hn::InterleaveUpper(d, line2, line3);
+        hn::StoreU(hn::ConcatLowerLower(d, low23, low01), d, to);
+        hn::StoreU(hn::ConcatUpperUpper(d, low23, low01), d, to + width);
+        hn::StoreU(hn::ConcatLowerLower(d, high23, high01), d, to + 2 * width);
+        hn::StoreU(hn::ConcatUpperUpper(d, high23, high01), d, to + 3 * width);
+      } else {
+        hn::StoreU(hn::InterleaveLower(d, line0, line1), d, to);
+        hn::StoreU(hn::InterleaveUpper(d, line0, line1), d, to + width);
+      }
+    }
+    for (std::int64_t p = whole_k; p < k; ++p) {
+      for (std::int64_t i = 0; i < kBlock; ++i)
+        panel[p * width + done + i] = from[i * line_stride + p];
+    }
+  }
+#endif
+  for (; done < count; ++done) {
+    for (std::int64_t p = 0; p < k; ++p) panel[p * width + done] = source[done * line_stride + p];
+  }
+}
+
+template <class T>
+void Pack(const T* source, std::ptrdiff_t line_stride, std::ptrdiff_t step_stride,
+          std::int64_t count, std::int64_t width, std::int64_t k, T* panel) {
+  const hn::ScalableTag<T> d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  if (line_stride == 1) {
+    for (std::int64_t p = 0; p < k; ++p, source += step_stride, panel += width) {
+      std::int64_t i = 0;
+      for (; i + lanes <= count; i += lanes) hn::StoreU(hn::LoadU(d, source + i), d, panel + i);
+      for (; i < width; i += lanes) {
+        const auto rest = LoadFirst(
+            d, source + i, static_cast<std::size_t>(std::clamp<std::int64_t>(count - i, 0, lanes)));
+        StoreFirst(d, rest, panel + i, static_cast<std::size_t>(std::min(width - i, lanes)));
+      }
+    }
+    return;
+  }
+  if (step_stride == 1) {
+    PackTransposed(source, line_stride, count, width, k, panel);
+  } else {
+    for (std::int64_t p = 0; p < k; ++p) {
+      for (std::int64_t i = 0; i < count; ++i) {
+        panel[p * width + i] = source[i * line_stride + p * step_stride];
+      }
+    }
+  }
+  if (count == width) return;
+  for (std::int64_t p = 0; p < k; ++p) {
+    for (std::int64_t i = count; i < width; ++i) panel[p * width + i] = T{0};
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace nnkernels
+HWY_AFTER_NAMESPACE();
+
+#endif  // NNKERNELS_KERNELS_GEMM_PACK_INL_H_

@@ -1,0 +1,145 @@
+#include "kernels/gemm_packed.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "kernels/gemm.h"
+#include "tests/support/each_simd.h"
+#include "tests/support/matrices.h"
+
+namespace nnkernels {
+namespace {
+
+template <class T>
+void check_packed(const Case& t, std::uint32_t seed) {
+  check_exactly<T>(
+      t, seed,
+      [](T alpha, MatrixView<T> a, MatrixView<T> b, T beta, MatrixView<T> c, Epilogue<T> epilogue) {
+        gemm<T>(alpha, a, PackedMatrix<T>(b), beta, c, epilogue);
+      });
+}
+
+class PackedMatrixTest : public EachSimd {};
+NNKERNELS_EACH_SIMD(PackedMatrixTest);
+
+TEST_P(PackedMatrixTest, ExactAroundTileEdges) {
+  std::uint32_t seed = 0;
+  for (const std::int64_t m : {1, 2, 3, 6, 7, 14, 15, 30}) {
+    for (const std::int64_t n :
+         {1, 7, 8, 9, 15, 16, 17, 24, 25, 31, 32, 33, 40, 41, 48, 49, 64, 65, 100}) {
+      for (const auto layout : {Layout::row_major, Layout::column_major, Layout::scattered}) {
+        check_packed<float>({.m = m, .n = n, .k = 19, .b = layout}, ++seed);
+        check_packed<double>({.m = m, .n = n, .k = 5, .b = layout}, ++seed);
+      }
+    }
+  }
+}
+
+/// Several blocks of depth (kc) and of columns (nc), and many pieces.
+TEST_P(PackedMatrixTest, ExactAcrossCacheBlocks) {
+  check_packed<float>({.m = 70, .n = 130, .k = 2100, .b = Layout::column_major, .beta = 1}, 1);
+  check_packed<float>({.m = 9, .n = 6500, .k = 20, .bias = true}, 2);
+  check_packed<double>({.m = 40, .n = 1700, .k = 600, .alpha = 2, .beta = -1}, 3);
+  check_packed<float>({.m = 300, .n = 200, .k = 1000, .a = Layout::column_major, .gap = 24}, 4);
+}
+
+TEST_P(PackedMatrixTest, ExactForAnyResultAndScalars) {
+  std::uint32_t seed = 0;
+  for (const auto layout : {Layout::row_major, Layout::column_major, Layout::scattered}) {
+    for (const double alpha : {0, 1, 2}) {
+      for (const double beta : {0, 1, -2}) {
+        for (const std::int64_t m : {1, 70}) {
+          for (const std::int64_t k : {0, 33}) {
+            check_packed<float>({.m = m,
+                                 .n = 37,
+                                 .k = k,
+                                 .c = layout,
+                                 .alpha = alpha,
+                                 .beta = beta,
+                                 .bias = true,
+                                 .activation = Activation::relu},
+                                ++seed);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(PackedMatrixTest, HasTheBitsOfTheMatrixItselfForAnyNumberOfThreads) {
+  std::mt19937 random(5);
+  std::normal_distribution<double> normal;
+  Matrix<float> a(120, 2100, Layout::row_major, 0, 0), b(2100, 150, Layout::column_major, 0, 0);
+  a.fill([&] { return normal(random); });
+  b.fill([&] { return normal(random); });
+  std::vector<float> plain(120 * 150);
+  gemm(0.7f, a.view(), b.view(), 0.0f, MatrixView<float>(plain.data(), 120, 150));
+  for (const int count : {1, 2, 3, 8}) {
+    const ForceThreads force(count);
+    std::vector<float> packed(plain.size());
+    gemm(0.7f, a.view(), PackedMatrix<float>(b.view()), 0.0f,
+         MatrixView<float>(packed.data(), 120, 150));
+    EXPECT_EQ(packed, plain) << count << " threads";
+  }
+}
+
+TEST(PackedMatrix, IsACopyThatPackReplaces) {
+  std::vector<float> memory(30, 1.0f), ones(6, 1.0f), result(5);
+  PackedMatrix<float> b;
+  EXPECT_EQ(b.rows(), 0);
+  EXPECT_EQ(b.cols(), 0);
+  b.pack(MatrixView<float>(memory.data(), 6, 5));
+  EXPECT_EQ(b.rows(), 6);
+  EXPECT_EQ(b.cols(), 5);
+  memory.assign(30, 2.0f);
+  const MatrixView<float> a(ones.data(), 1, 6), c(result.data(), 1, 5);
+  gemm(1.0f, a, b, 0.0f, c);
+  EXPECT_EQ(result, std::vector<float>(5, 6.0f));
+  b.pack(MatrixView<float>(memory.data(), 5, 6).transposed());
+  gemm(1.0f, a, b, 0.0f, c);
+  EXPECT_EQ(result, std::vector<float>(5, 12.0f));
+}
+
+TEST(PackedMatrix, RefusesBadArguments) {
+  std::vector<float> memory(100, 1.0f), result(100, 7.0f);
+  using View = MatrixView<float>;
+  PackedMatrix<float> b;
+  EXPECT_THROW(b.pack(View(nullptr, 2, 3)), std::invalid_argument);
+  EXPECT_THROW(b.pack(View(memory.data(), -2, 3)), std::invalid_argument);
+  EXPECT_NO_THROW(b.pack(View(nullptr, 0, 3)));
+  b.pack(View(memory.data(), 4, 5));
+  const auto message = [&](const View& a, const View& c) {
+    try {
+      gemm(1.0f, a, b, 0.0f, c);
+    } catch (const std::invalid_argument& error) {
+      return std::string(error.what());
+    }
+    return std::string("no exception");
+  };
+  EXPECT_EQ(message(View(memory.data(), 2, 3), View(result.data(), 2, 5)),
+            "gemm: A's columns must be as many as B's rows (A is 2x3, B is 4x5, C is 2x5)");
+  EXPECT_NE(message(View(result.data(), 2, 4), View(result.data(), 2, 5)).find("C overlaps A"),
+            std::string::npos);
+  EXPECT_EQ(result, std::vector<float>(100, 7.0f)) << "a refused call must write nothing";
+}
+
+TEST(PackedMatrix, IsForOneInstructionSet) {
+  if (available_simd().size() < 2) GTEST_SKIP() << "only one instruction set";
+  std::vector<float> memory(20, 1.0f), result(10);
+  const MatrixView<float> a(memory.data(), 2, 4), c(result.data(), 2, 5);
+  PackedMatrix<float> b(MatrixView<float>(memory.data(), 4, 5));
+  set_simd(available_simd().back());
+  EXPECT_THROW(gemm(1.0f, a, b, 0.0f, c), std::invalid_argument);
+  b.pack(MatrixView<float>(memory.data(), 4, 5));
+  EXPECT_NO_THROW(gemm(1.0f, a, b, 0.0f, c));
+  set_simd("best");
+  EXPECT_EQ(result, std::vector<float>(10, 4.0f));
+}
+
+}  // namespace
+}  // namespace nnkernels

@@ -1,0 +1,159 @@
+// The ways to compute a product that only some shapes and layouts take.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <random>
+#include <vector>
+
+#include "kernels/gemm.h"
+#include "tests/support/each_simd.h"
+#include "tests/support/guard_page.h"
+#include "tests/support/matrices.h"
+
+namespace nnkernels {
+namespace {
+
+class GemmPathsTest : public EachSimd {};
+NNKERNELS_EACH_SIMD(GemmPathsTest);
+
+/// Few rows times a transposed B: sums along k.
+TEST_P(GemmPathsTest, ExactForFewRowsAndColumnsOfB) {
+  std::uint32_t seed = 0;
+  for (std::int64_t m = 1; m <= 18; ++m) {
+    for (const std::int64_t n : {1, 2, 3, 4, 5, 17, 33}) {
+      for (const std::int64_t k : {15, 16, 17, 31, 64, 65, 130}) {
+        check_exactly<float>({.m = m, .n = n, .k = k, .b = Layout::column_major}, ++seed);
+      }
+      check_exactly<double>({.m = m, .n = n, .k = 67, .b = Layout::column_major}, ++seed);
+      // x itself must be copied, C is neither plain nor row-major.
+      check_exactly<float>({.m = m,
+                            .n = n,
+                            .k = 70,
+                            .a = Layout::scattered,
+                            .b = Layout::column_major,
+                            .c = Layout::scattered,
+                            .alpha = 2,
+                            .beta = -1,
+                            .bias = true,
+                            .activation = Activation::relu},
+                           ++seed);
+    }
+  }
+}
+
+/// Few columns under rows of A: sums along k.
+TEST_P(GemmPathsTest, ExactForFewColumnsAndRowsOfA) {
+  std::uint32_t seed = 0;
+  for (std::int64_t n = 1; n <= 13; ++n) {
+    for (const std::int64_t m : {3, 4, 14, 15, 50}) {
+      for (const std::int64_t k : {255, 256, 257, 300}) {
+        check_exactly<float>({.m = m, .n = n, .k = k}, ++seed);
+      }
+      check_exactly<double>({.m = m, .n = n, .k = 131}, ++seed);
+      check_exactly<float>(
+          {.m = m, .n = n, .k = 260, .alpha = -1, .beta = 2, .bias = true, .gap = 0}, ++seed);
+    }
+  }
+}
+
+/// Few columns under columns of A: vectors along m.
+TEST_P(GemmPathsTest, ExactForFewColumnsAndColumnsOfA) {
+  std::uint32_t seed = 0;
+  for (std::int64_t n = 1; n <= 17; ++n) {
+    for (const std::int64_t m : {8, 31, 32, 33, 65, 100, 2100}) {
+      for (const std::int64_t gap : {0, 3}) {
+        Case t{.m = m, .n = n, .k = 5, .a = Layout::column_major, .gap = gap};
+        check_exactly<float>(t, ++seed);
+        if (m < 2100) check_exactly<double>(t, ++seed);
+        t.b = Layout::column_major;
+        t.alpha = 2;
+        t.beta = -1;
+        t.bias = true;
+        t.activation = Activation::relu;
+        check_exactly<float>(t, ++seed);
+      }
+    }
+  }
+}
+
+/// One to three vectors and more, up to the widest tile, over one to six rows.
+TEST_P(GemmPathsTest, ExactForTilesOfFewRows) {
+  std::uint32_t seed = 0;
+  for (const std::int64_t m : {1, 2, 3, 6}) {
+    for (std::int64_t n = 1; n <= 300; n += n < 140 ? 1 : 13) {
+      check_exactly<float>({.m = m, .n = n, .k = 18}, ++seed);
+      check_exactly<double>({.m = m, .n = n, .k = 9}, ++seed);
+    }
+  }
+}
+
+/// Rows, or columns, of A a multiple of 4096 bytes apart are packed, tile by tile or as a block;
+/// many rows have B packed.
+TEST_P(GemmPathsTest, ExactWithPackedOperands) {
+  std::uint32_t seed = 0;
+  for (const std::int64_t m : {29, 100, 300}) {
+    for (const std::int64_t n : {130, 200, 290}) {
+      for (const std::int64_t k : {20, 1000}) {
+        Case t{.m = m, .n = n, .k = k, .gap = 1024 - k};
+        check_exactly<float>(t, ++seed);
+        t.a = Layout::column_major;
+        t.gap = 1024 - m;
+        check_exactly<float>(t, ++seed);
+        t.gap = 512 - m;
+        check_exactly<double>(t, ++seed);
+      }
+    }
+  }
+}
+
+/// Every path reads and writes up to the last element of its operands and not behind it.
+TEST_P(GemmPathsTest, StaysWithinTheOperands) {
+  std::mt19937 random(1);
+  for (const std::int64_t m : {1, 2, 5, 15, 33, 240}) {
+    for (const std::int64_t n : {1, 3, 10, 17, 39, 100}) {
+      for (const std::int64_t k : {1, 6, 70, 270}) {
+        const GuardPage<float> a(m * k), b(k * n), c(m * n);
+        for (std::int64_t i = 0; i < m * k; ++i) a.data()[i] = static_cast<float>(random() % 5);
+        for (std::int64_t i = 0; i < k * n; ++i) b.data()[i] = static_cast<float>(random() % 5);
+        using View = MatrixView<float>;
+        for (const View& a_view : {View(a.data(), m, k), View(a.data(), k, m).transposed()}) {
+          for (const View& b_view : {View(b.data(), k, n), View(b.data(), n, k).transposed()}) {
+            const View c_view(c.data(), m, n);
+            const Reference want = reference<float>(1, a_view, b_view, 0, c_view, nullptr);
+            gemm(1.0f, a_view, b_view, 0.0f, c_view);
+            const std::vector<double> got(c.data(), c.data() + m * n);
+            ASSERT_EQ(got, want.value) << m << " x " << n << " x " << k;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(GemmPathsTest, SameBitsForAnyNumberOfThreads) {
+  std::mt19937 random(5);
+  std::normal_distribution<double> normal;
+  const auto draw = [&] { return normal(random); };
+  constexpr auto kColumns = Layout::column_major;
+  for (const Case& t :
+       {Case{.m = 2, .n = 300, .k = 200, .b = kColumns}, Case{.m = 300, .n = 3, .k = 400},
+        Case{.m = 3000, .n = 10, .k = 64, .a = kColumns}, Case{.m = 300, .n = 300, .k = 1024},
+        Case{.m = 2, .n = 1000, .k = 300}, Case{.m = 1, .n = 900, .k = 200, .b = kColumns}}) {
+    SCOPED_TRACE(str(t));
+    Matrix<float> a(t.m, t.k, t.a, 0, 0), b(t.k, t.n, t.b, 0, 0);
+    a.fill(draw);
+    b.fill(draw);
+    std::vector<float> first;
+    for (const int count : {1, 2, 3, 8}) {
+      const ForceThreads force(count);
+      std::vector<float> c(static_cast<std::size_t>(t.m * t.n));
+      gemm(1.0f, a.view(), b.view(), 0.0f, MatrixView<float>(c.data(), t.m, t.n));
+      if (first.empty()) first = c;
+      EXPECT_EQ(c, first) << count << " threads";
+    }
+  }
+}
+
+}  // namespace
+}  // namespace nnkernels
