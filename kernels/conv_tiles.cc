@@ -51,18 +51,22 @@ void run_pixels(const TileKernels<T>& kernels, Tile<T> tile, const Pixels<T>& pi
     tile.b_step = panel;
     tile.cols = std::min(channels - j, panel);
     tile.bias = bias == nullptr ? nullptr : bias + j;
-    std::int64_t row = 0, col = 0;
+    const T* in_at = pixels.in;
+    T* out_at = pixels.out + j;
+    const std::int64_t next_in_row = pixels.in_row - (pixels.cols - 1) * pixels.in_col;
+    const std::int64_t next_out_row = pixels.out_row - (pixels.cols - 1) * pixels.out_col;
+    std::int64_t col = 0;
     for (std::int64_t t = 0; t < tiles; ++t) {
       const std::int64_t in_tile = count * (t + 1) / tiles - count * t / tiles;
       const T* in[kMaxTileRows];
       T* out[kMaxTileRows];
       for (std::int64_t i = 0; i < in_tile; ++i) {
-        in[i] = pixels.in + row * pixels.in_row + col * pixels.in_col;
-        out[i] = pixels.out + row * pixels.out_row + col * pixels.out_col + j;
-        if (++col == pixels.cols) {
-          col = 0;
-          ++row;
-        }
+        in[i] = in_at;
+        out[i] = out_at;
+        const bool row_ends = ++col == pixels.cols;
+        if (row_ends) col = 0;
+        in_at += row_ends ? next_in_row : pixels.in_col;
+        out_at += row_ends ? next_out_row : pixels.out_col;
       }
       tile.rows = in;
       tile.c = out;

@@ -230,7 +230,10 @@ void RunTile(const Tile<T>& tile) {
 
   // C is written at the end; asked for now, its lines arrive during the k loop.
   NNKERNELS_UNROLL
-  for (int i = 0; i < kRows; ++i) hwy::Prefetch(tile.c[i]);
+  for (int i = 0; i < kRows; ++i) {
+    hwy::Prefetch(tile.c[i]);
+    if (kWidth > 1) hwy::Prefetch(tile.c[i] + (kWidth - 1) * hn::Lanes(d));
+  }
 
   hn::Vec<D> sum[kRows][kWidth];
   ClearTile(d, sum);
