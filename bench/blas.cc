@@ -1,67 +1,103 @@
 #include "bench/blas.h"
 
-#include <dlfcn.h>
-
-#include <cstddef>
-#include <cstdlib>
+#include <filesystem>
 #include <sstream>
 #include <stdexcept>
+
+#include "bench/library.h"
+#include "kernels/simd.h"
 
 namespace nnkernels::bench {
 namespace {
 
-template <class Function>
-Function symbol(void* library, const char* name) {
-  return reinterpret_cast<Function>(dlsym(library, name));
+/// "openblas" for a path that ends in libopenblas.so.0. Debian's alternatives are all called
+/// libblas.so.3: the folder's name tells them apart.
+std::string short_name(const std::string& path) {
+  const std::filesystem::path file(path);
+  std::string name = file.filename().string();
+  name = name.substr(0, name.find('.'));
+  if (name == "libblas" && file.has_parent_path()) return file.parent_path().filename().string();
+  return name.starts_with("lib") ? name.substr(3) : name;
 }
 
-/// The last two parts of a path: Debian's alternatives all end in libblas.so.3.
-std::string short_path(const std::string& path) {
-  const std::size_t last = path.rfind('/');
-  if (last == std::string::npos || last == 0) return path;
-  const std::size_t before = path.rfind('/', last - 1);
-  return before == std::string::npos ? path : path.substr(before + 1);
+std::string eigen_path() {
+  const std::string simd = nnkernels::simd();
+  const std::string variant = simd.starts_with("AVX3") ? "avx512"
+                              : simd == "AVX2"         ? "avx2"
+                                                       : "baseline";
+  return beside_nnbench("libnnbench_eigen_" + variant + ".so");
 }
 
-std::string describe(void* library, const std::string& path) {
-  if (const auto config = symbol<const char* (*)()>(library, "openblas_get_config")) {
-    std::istringstream words(config());
-    std::string product, version;
-    words >> product >> version;
-    return product + ' ' + version;
+/// The places where `which` may be.
+std::vector<std::string> candidates(const std::string& which) {
+  if (which == "onednn") return {"libdnnl.so.3", "libdnnl.so.2"};
+  if (which == "eigen") return {eigen_path()};
+  return {which};
+}
+
+std::string advice(const std::string& which) {
+  if (which == "onednn") return " (Debian: apt install libdnnl2 or libdnnl3)";
+  if (which == "eigen") {
+    return " (nnbench was built without Eigen; Debian: apt install libeigen3-dev, then configure "
+           "and build again)";
   }
-  if (const auto version = symbol<const char* (*)()>(library, "bli_info_get_version_str")) {
-    return std::string("BLIS ") + version();
-  }
-  return short_path(path);
+  if (which.find('/') == std::string::npos) return " (expected a path, onednn or eigen)";
+  return "";
+}
+
+template <class T>
+GemmFunctions<T> functions(void* library, const char* cblas, const char* fortran) {
+  GemmFunctions<T> result;
+  result.cblas = symbol<CblasGemm<T>>(library, cblas);
+  if (result.cblas == nullptr) result.fortran = symbol<FortranGemm<T>>(library, fortran);
+  return result;
 }
 
 }  // namespace
 
-void set_blas_environment(int threads) {
-  const std::string count = std::to_string(threads);
-  for (const char* variable :
-       {"OPENBLAS_NUM_THREADS", "BLIS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"}) {
-    setenv(variable, count.c_str(), 1);
+Blas::Blas(const std::string& which) : library_(nullptr) {
+  std::string path, reason;
+  for (const std::string& candidate : candidates(which)) {
+    path = candidate;
+    library_ = open_library(path, reason);
+    if (library_ != nullptr) break;
   }
+  if (library_ == nullptr) {
+    throw std::runtime_error("--vs: cannot open the library: " + reason + advice(which));
+  }
+  f32_ = functions<float>(library_, "cblas_sgemm", "sgemm_");
+  f64_ = functions<double>(library_, "cblas_dgemm", "dgemm_");
+  if (!f32_.any()) f32_.dnnl = symbol<DnnlGemm>(library_, "dnnl_sgemm");
+  if (!f32_.any() && !f64_.any()) {
+    throw std::runtime_error("--vs: " + path + " has no cblas_sgemm, sgemm_ or dnnl_sgemm");
+  }
+  describe(path);
 }
 
-Blas::Blas(const std::string& path, int threads) {
-  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) {
-    const char* reason = dlerror();
-    throw std::runtime_error("--vs: cannot open the library: " +
-                             (reason == nullptr ? path : std::string(reason)));
+void Blas::describe(const std::string& path) {
+  struct DnnlVersion {  // dnnl_version_t begins like this
+    int major, minor, patch;
+  };
+  name_ = short_name(path);
+  std::string version;
+  if (const auto config = symbol<const char* (*)()>(library_, "openblas_get_config")) {
+    std::istringstream(config()) >> name_ >> version;
+  } else if (const auto blis = symbol<const char* (*)()>(library_, "bli_info_get_version_str")) {
+    name_ = "BLIS";
+    version = blis();
+  } else if (const auto dnnl = symbol<const DnnlVersion* (*)()>(library_, "dnnl_version")) {
+    name_ = "oneDNN";
+    version = std::to_string(dnnl()->major) + '.' + std::to_string(dnnl()->minor) + '.' +
+              std::to_string(dnnl()->patch);
+  } else if (const auto eigen = symbol<const char* (*)()>(library_, "nnbench_eigen_version")) {
+    name_ = "Eigen";
+    version = eigen();
   }
-  sgemm_ = symbol<CblasGemm<float>>(library, "cblas_sgemm");
-  dgemm_ = symbol<CblasGemm<double>>(library, "cblas_dgemm");
-  if (sgemm_ == nullptr || dgemm_ == nullptr) {
-    throw std::runtime_error("--vs: " + path + " has no cblas_sgemm and cblas_dgemm");
-  }
-  name_ = describe(library, path);
-  for (const char* setter : {"openblas_set_num_threads", "MKL_Set_Num_Threads"}) {
-    if (const auto set = symbol<void (*)(int)>(library, setter)) set(threads);
-  }
+  description_ = name_ + (version.empty() ? "" : ' ' + version) + " (" + path + ')';
 }
+
+bool Blas::uses_openmp() const { return bench::uses_openmp(library_); }
+
+void Blas::set_threads(int threads) const { set_library_threads(library_, threads); }
 
 }  // namespace nnkernels::bench

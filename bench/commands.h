@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "bench/case.h"
+
 namespace nnkernels::bench {
 
 /// What follows the command's name on the command line. Throws UsageError for flags that cannot be
@@ -18,8 +20,19 @@ void run_pool(const Arguments& arguments);         // pool.cc
 void run_softmax(const Arguments& arguments);      // softmax.cc
 void run_elementwise(const Arguments& arguments);  // elementwise.cc
 void run_train(const Arguments& arguments);        // train.cc
+void run_layers(const Arguments& arguments);       // layers.cc
+void run_threads(const Arguments& arguments);      // threads.cc
 void run_parallel(const Arguments& arguments);     // parallel.cc
 void run_peak(const Arguments& arguments);         // machine.cc
+
+/// What a command measures when no flag chooses, in f32 and without peers: for `threads`.
+std::vector<Case> usual_gemm_cases();
+std::vector<Case> usual_conv_cases();
+std::vector<Case> usual_pool_cases();
+std::vector<Case> usual_softmax_cases();
+std::vector<Case> usual_elementwise_cases();
+/// Training steps, and what comes before them.
+std::vector<Case> usual_train_cases();
 
 }  // namespace nnkernels::bench
 

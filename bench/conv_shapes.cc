@@ -31,14 +31,15 @@ const std::vector<NamedConv>& named_convs() {
   static const std::vector<NamedConv> list = {
       square("mnist", 100, 28, 1, 30, 5),  // nncli's cnn
       square("mnist", 64, 28, 1, 32, 3),   // PyTorch's example
-      square("mnist", 64, 26, 32, 64, 3),         square("mnist", 64, 28, 1, 24, 5),
-      square("mnist", 64, 12, 24, 32, 3),         square("lenet", 64, 28, 1, 20, 5),  // Caffe's
-      square("lenet", 64, 12, 20, 50, 5),         square("vgg", 1, 224, 3, 64, 3, 1, 1),
-      square("vgg", 1, 112, 64, 128, 3, 1, 1),    square("vgg", 1, 28, 256, 512, 3, 1, 1),
-      square("resnet", 1, 224, 3, 64, 7, 2, 3),   square("resnet", 4, 56, 64, 64, 3, 1, 1),
-      square("resnet", 4, 56, 128, 128, 3, 2, 1), square("resnet", 4, 14, 256, 256, 3, 1, 1),
-      square("resnet", 4, 7, 512, 512, 3, 1, 1),  square("pointwise", 4, 56, 64, 256, 1),
-      square("pointwise", 4, 14, 256, 256, 1),    square("pointwise", 4, 14, 1024, 256, 1),
+      square("mnist", 64, 26, 32, 64, 3),          square("mnist", 64, 28, 1, 24, 5),
+      square("mnist", 64, 12, 24, 32, 3),          square("lenet", 64, 28, 1, 20, 5),  // Caffe's
+      square("lenet", 64, 12, 20, 50, 5),          square("vgg", 1, 224, 3, 64, 3, 1, 1),
+      square("vgg", 1, 112, 64, 128, 3, 1, 1),     square("vgg", 1, 28, 256, 512, 3, 1, 1),
+      square("resnet", 1, 224, 3, 64, 7, 2, 3),    square("resnet", 4, 56, 64, 64, 3, 1, 1),
+      square("resnet", 4, 56, 128, 128, 3, 2, 1),  square("resnet", 4, 14, 256, 256, 3, 1, 1),
+      square("resnet", 4, 7, 512, 512, 3, 1, 1),   square("pointwise", 4, 56, 64, 256, 1),
+      square("pointwise", 4, 14, 256, 256, 1),     square("pointwise", 4, 14, 1024, 256, 1),
+      square("mobilenet", 1, 224, 3, 32, 3, 2, 1),
   };
   return list;
 }

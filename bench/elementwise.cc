@@ -1,9 +1,12 @@
 #include <algorithm>
 #include <cstddef>
 #include <string>
+#include <type_traits>
 
 #include "bench/commands.h"
 #include "bench/data.h"
+#include "bench/onednn_peer.h"
+#include "bench/races.h"
 #include "bench/runner.h"
 #include "kernels/activation.h"
 #include "kernels/update.h"
@@ -44,15 +47,23 @@ struct Function {
   double read_and_written;
   double touched;  // the same, what is both read and written counted once
   void (*call)(const Operands<T>& o);
+  Activation activation = Activation::identity;  // what a peer has as well
+  Pass pass = Pass::forward;
 };
 
 template <class T, Activation kKind>
-void call_forward(const Operands<T>& o) {
-  activation_forward<T>(kKind, o.size, o.x.data(), o.y.data());
+Function<T> forward(const char* name) {
+  const auto call = [](const Operands<T>& o) {
+    activation_forward<T>(kKind, o.size, o.x.data(), o.y.data());
+  };
+  return {name, 2, 2, call, kKind, Pass::forward};
 }
 template <class T, Activation kKind>
-void call_backward(const Operands<T>& o) {
-  activation_backward<T>(kKind, o.size, o.x.data(), o.w.data(), o.y.data());
+Function<T> backward(const char* name) {
+  const auto call = [](const Operands<T>& o) {
+    activation_backward<T>(kKind, o.size, o.x.data(), o.w.data(), o.y.data());
+  };
+  return {name, 3, 3, call, kKind, Pass::backward_data};
 }
 
 template <class T>
@@ -60,12 +71,12 @@ constexpr double kByte = 1.0 / sizeof(T);
 
 template <class T>
 const Function<T> kFunctions[] = {
-    {"relu forward", 2, 2, call_forward<T, Activation::relu>},
-    {"relu backward", 3, 3, call_backward<T, Activation::relu>},
-    {"sigmoid forward", 2, 2, call_forward<T, Activation::sigmoid>},
-    {"sigmoid backward", 3, 3, call_backward<T, Activation::sigmoid>},
-    {"tanh forward", 2, 2, call_forward<T, Activation::tanh>},
-    {"tanh backward", 3, 3, call_backward<T, Activation::tanh>},
+    forward<T, Activation::relu>("relu forward"),
+    backward<T, Activation::relu>("relu backward"),
+    forward<T, Activation::sigmoid>("sigmoid forward"),
+    backward<T, Activation::sigmoid>("sigmoid backward"),
+    forward<T, Activation::tanh>("tanh forward"),
+    backward<T, Activation::tanh>("tanh backward"),
     {"axpy", 3, 2, [](const Operands<T>& o) { axpy<T>(o.size, T(1e-9), o.x.data(), o.y.data()); }},
     {"scale", 2, 1, [](const Operands<T>& o) { scale<T>(o.size, T{1}, o.y.data()); }},
     {"add_bias", 2, 1,
@@ -103,32 +114,64 @@ std::vector<std::string> function_names() {
   return names;
 }
 
+void add_onednn(Entries& entries, const OneDnn& onednn, const Function<float>& function,
+                const Operands<float>& o) {
+  // Sigmoid and tanh are approximations, each a few roundings off.
+  constexpr double kRoundings = 32;
+  add_job(entries,
+          onednn.activation(function.activation, function.pass, o.size, o.x.data(), o.w.data()),
+          o.y.data(), o.size, kRoundings);
+}
+
+template <class T>
+Entries prepare(const Function<T>& function, std::int64_t size, const OneDnn* onednn) {
+  const Operands<T> operands(size);
+  Entries entries(timed([operands, call = function.call] { call(operands); }));
+  if constexpr (std::is_same_v<T, float>) {
+    if (onednn != nullptr && function.activation != Activation::identity) {
+      add_onednn(entries, *onednn, function, operands);
+    }
+  }
+  return entries;
+}
+
 template <class T>
 std::vector<Case> cases(const std::vector<std::int64_t>& sizes,
-                        const std::vector<std::string>& chosen) {
+                        const std::vector<std::string>& chosen, const OneDnn* onednn) {
   std::vector<Case> result;
   for (const Function<T>& function : kFunctions<T>) {
     if (std::find(chosen.begin(), chosen.end(), function.name) == chosen.end()) continue;
     for (const std::int64_t size : sizes) {
       const double bytes = static_cast<double>(size) * sizeof(T);
       Case one;
+      one.set = one.series = function.name;
       one.name = std::string(function.name) + ' ' + std::to_string(size);
       one.parameters.add("function", function.name).add("size", size);
       one.bytes = bytes * function.read_and_written;
       one.footprint = static_cast<std::int64_t>(bytes * function.touched);
-      one.prepare = [size, call = function.call] {
-        return timed([operands = Operands<T>(size), call] { call(operands); });
-      };
+      one.size = one.bytes;
+      one.prepare = [size, function, onednn] { return prepare(function, size, onednn); };
       result.push_back(one);
     }
   }
   return result;
 }
 
+/// As float: 8 KB, 128 KB, 2 MB and 64 MB an array.
+const std::vector<std::int64_t>& usual_sizes() {
+  static const std::vector<std::int64_t> sizes = {1 << 11, 1 << 15, 1 << 19, 1 << 24};
+  return sizes;
+}
+
 }  // namespace
 
+std::vector<Case> usual_elementwise_cases() {
+  return cases<float>(usual_sizes(), function_names<float>(), nullptr);
+}
+
 void run_elementwise(const Arguments& arguments) {
-  CommonOptions common;
+  RaceOptions options;
+  OneDnnFlag vs;
   std::int64_t size = 0;
   std::vector<std::string> functions = function_names<float>();
   std::string type = "f32";
@@ -137,18 +180,21 @@ void run_elementwise(const Arguments& arguments) {
   flags.integer("size", "N", "elements, a multiple of 128; 0 for a list of sizes", size, 0,
                 1 << 28);
   flags.choice("type", "type of the elements", {"f32", "f64"}, type);
-  common.add_to(flags);
-  if (!parse(flags, common, arguments)) return;
+  vs.add_to(flags);
+  options.add_to(flags);
+  if (!parse(flags, options, arguments)) return;
 
   if (size % kCols != 0) throw UsageError("elementwise: --size must be a multiple of 128");
-  // As float: 8 KB, 128 KB, 2 MB and 64 MB an array.
-  std::vector<std::int64_t> sizes = {1 << 11, 1 << 15, 1 << 19, 1 << 24};
+  std::vector<std::int64_t> sizes = usual_sizes();
   if (size > 0) sizes = {size};
-  apply(common);
+  apply(options);
   const Precision precision = precision_named(type);
-  run_cases("elementwise", common, Rate::copies, precision,
-            precision == Precision::f32 ? cases<float>(sizes, functions)
-                                        : cases<double>(sizes, functions));
+  const OneDnn* onednn = vs.open(precision, options);
+  Races races("elementwise", options, Rate::copies, precision, "bytes read and written by one call",
+              onednn_peers(onednn, {{"oneDNN", "plain layout"}}));
+  races.run(precision == Precision::f32 ? cases<float>(sizes, functions, onednn)
+                                        : cases<double>(sizes, functions, nullptr));
+  races.finish();
 }
 
 }  // namespace nnkernels::bench

@@ -13,9 +13,10 @@ struct Size {
 /// The three products of an Affine layer: y = x w, dw = x' dy and dx = dy w'.
 void add_affine(std::int64_t batch, std::int64_t in, std::int64_t out, bool first,
                 std::vector<GemmShape>& shapes) {
-  shapes.push_back({false, false, batch, out, in});
-  shapes.push_back({true, false, in, out, batch});
-  if (!first) shapes.push_back({false, true, batch, in, out});  // nobody needs the pixels' gradient
+  shapes.push_back({"mlp", false, false, batch, out, in});
+  shapes.push_back({"mlp", true, false, in, out, batch});
+  if (!first)
+    shapes.push_back({"mlp", false, true, batch, in, out});  // nobody needs the pixels' gradient
 }
 
 std::vector<GemmShape> mlp() {
@@ -35,9 +36,9 @@ std::vector<GemmShape> conv() {
   std::vector<GemmShape> shapes;
   for (const Size& forward : {Size{57600, 30, 25}, Size{12800, 64, 288}, Size{25088, 32, 144},
                               Size{3136, 64, 576}, Size{784, 128, 1152}, Size{196, 256, 2304}}) {
-    shapes.push_back({false, false, forward.m, forward.n, forward.k});
-    shapes.push_back({true, false, forward.k, forward.n, forward.m});
-    shapes.push_back({false, true, forward.m, forward.k, forward.n});
+    shapes.push_back({"conv", false, false, forward.m, forward.n, forward.k});
+    shapes.push_back({"conv", true, false, forward.k, forward.n, forward.m});
+    shapes.push_back({"conv", false, true, forward.m, forward.k, forward.n});
   }
   return shapes;
 }
@@ -73,8 +74,11 @@ std::vector<Size> skinny() {
 std::vector<Size> inference() {
   std::vector<Size> sizes;
   for (const std::int64_t batch : {1, 2, 4, 8, 16}) {
-    sizes.insert(sizes.end(),
-                 {{batch, 128, 784}, {batch, 100, 4320}, {batch, 1024, 1024}, {batch, 1000, 2048}});
+    sizes.insert(sizes.end(), {{batch, 128, 784},
+                               {batch, 100, 4320},
+                               {batch, 1024, 1024},
+                               {batch, 1000, 2048},
+                               {batch, 4096, 4096}});
   }
   return sizes;
 }
@@ -116,8 +120,9 @@ double GemmShape::flops() const {
 
 std::vector<std::string> gemm_layouts() { return {"nn", "nt", "tn", "tt"}; }
 
-GemmShape with_layout(const std::string& layout, std::int64_t m, std::int64_t n, std::int64_t k) {
-  return {layout[0] == 't', layout[1] == 't', m, n, k};
+GemmShape with_layout(const std::string& set, const std::string& layout, std::int64_t m,
+                      std::int64_t n, std::int64_t k) {
+  return {set, layout[0] == 't', layout[1] == 't', m, n, k};
 }
 
 std::vector<std::string> gemm_list_names() {
@@ -139,7 +144,7 @@ std::vector<GemmShape> gemm_list(const std::string& name, const std::vector<std:
   std::vector<GemmShape> shapes;
   for (const std::string& layout : layouts) {
     for (const Size& size : found->sizes()) {
-      shapes.push_back(with_layout(layout, size.m, size.n, size.k));
+      shapes.push_back(with_layout(name, layout, size.m, size.n, size.k));
     }
   }
   return shapes;

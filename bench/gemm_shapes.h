@@ -11,6 +11,7 @@ namespace nnkernels::bench {
 /// C (m x n) = op(A) op(B), all row-major. With `transpose_a` A is stored k x m, else m x k; with
 /// `transpose_b` B is stored n x k, else k x n.
 struct GemmShape {
+  std::string set;  // the list it is from
   bool transpose_a = false;
   bool transpose_b = false;
   std::int64_t m = 1, n = 1, k = 1;
@@ -25,7 +26,8 @@ struct GemmShape {
 std::vector<std::string> gemm_layouts();
 
 /// A shape in one of gemm_layouts().
-GemmShape with_layout(const std::string& layout, std::int64_t m, std::int64_t n, std::int64_t k);
+GemmShape with_layout(const std::string& set, const std::string& layout, std::int64_t m,
+                      std::int64_t n, std::int64_t k);
 
 /// The names of the lists.
 std::vector<std::string> gemm_list_names();

@@ -22,14 +22,16 @@ struct Command {
   void (*run)(const Arguments& arguments);
 };
 
-constexpr std::array<Command, 9> kCommands = {{
-    {"gemm", "the matrix product; --vs races it against any BLAS", run_gemm},
-    {"conv", "convolution, forward and both backward passes", run_conv},
+constexpr std::array<Command, 11> kCommands = {{
+    {"gemm", "the matrix product; --vs races it against any BLAS, oneDNN, Eigen", run_gemm},
+    {"conv", "convolution, forward and both backward passes; --vs onednn", run_conv},
     {"im2col", "im2col and col2im", run_im2col},
-    {"pool", "max and average pooling, forward and backward", run_pool},
-    {"softmax", "softmax, log-softmax and cross-entropy", run_softmax},
-    {"elementwise", "activations, optimizer updates and vector kernels", run_elementwise},
+    {"pool", "max and average pooling, forward and backward; --vs onednn", run_pool},
+    {"softmax", "softmax, log-softmax and cross-entropy; --vs onednn", run_softmax},
+    {"elementwise", "activations, optimizer updates, vector kernels; --vs onednn", run_elementwise},
     {"train", "one training step of whole networks", run_train},
+    {"layers", "where the time of a training step goes, layer by layer", run_layers},
+    {"threads", "what several threads gain over one, hot and after idling", run_threads},
     {"parallel", "what it costs to share a loop among threads", run_parallel},
     {"peak", "what this machine can do: multiply-adds and copies", run_peak},
 }};

@@ -59,6 +59,17 @@ void require_choice(const std::string& value, const std::vector<std::string>& ch
   }
 }
 
+/// The parts between the commas.
+std::vector<std::string> split(const std::string& value) {
+  std::vector<std::string> words;
+  for (std::size_t begin = 0; begin <= value.size();) {
+    const std::size_t end = std::min(value.find(',', begin), value.size());
+    words.push_back(value.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return words;
+}
+
 std::string with_default(const std::string& help, const std::string& value) {
   return value.empty() ? help : help + " (default " + value + ")";
 }
@@ -91,6 +102,21 @@ void Options::integer(std::string name, std::string unit, const std::string& hel
   flags_.push_back({std::move(name), std::move(unit), with_default(help, std::to_string(target)),
                     false, false, [&target, lowest, highest](const std::string& value) {
                       target = parsed(value, lowest, highest, "a whole number");
+                    }});
+}
+
+void Options::integers(std::string name, const std::string& help, std::vector<std::int64_t>& target,
+                       std::int64_t lowest, std::int64_t highest) {
+  std::vector<std::string> defaults;
+  for (const std::int64_t value : target) defaults.push_back(std::to_string(value));
+  // The first value replaces the default, later ones are added to it.
+  flags_.push_back({std::move(name), "N[,N...]", with_default(help, joined(defaults, ",")), true,
+                    false,
+                    [&target, lowest, highest, first = true](const std::string& value) mutable {
+                      if (std::exchange(first, false)) target.clear();
+                      for (const std::string& word : split(value)) {
+                        target.push_back(parsed(word, lowest, highest, "a whole number"));
+                      }
                     }});
 }
 
@@ -128,11 +154,9 @@ void Options::choices(std::string name, const std::string& help, std::vector<std
       {std::move(name), "NAME[,NAME...]", std::move(page), true, false,
        [&target, choices = std::move(choices), first = true](const std::string& value) mutable {
          if (std::exchange(first, false)) target.clear();
-         for (std::size_t begin = 0; begin <= value.size();) {
-           const std::size_t end = std::min(value.find(',', begin), value.size());
-           target.push_back(value.substr(begin, end - begin));
-           require_choice(target.back(), choices);
-           begin = end + 1;
+         for (const std::string& word : split(value)) {
+           require_choice(word, choices);
+           target.push_back(word);
          }
        }});
 }
@@ -226,12 +250,16 @@ void CommonOptions::add_to(Options& options) {
 }
 
 void CommonOptions::add_machine_to(Options& options) {
-  options.integer("threads", "N", "threads of the kernels, and of the peak they are compared with",
-                  threads, 1, 1024);
+  options.integers(
+      "threads",
+      "threads of the kernels, and of the peak they are compared with; several numbers "
+      "are measured one after the other",
+      threads, 1, 1024);
   options.text("simd", "NAME", "instruction set to use, or lower it to (AVX3, AVX2, SSE4...)",
                simd);
   options.toggle("no-pin", "do not bind threads to CPUs", no_pin);
-  options.toggle("json", "print one JSON document instead of a table", json);
+  options.text("json", "FILE",
+               "write all results as one JSON document; - prints it instead of the tables", json);
   options.toggle("help", "print this page", help);
 }
 

@@ -44,6 +44,9 @@ class Options {
   void toggle(std::string name, std::string help, bool& target);
   void integer(std::string name, std::string unit, const std::string& help, std::int64_t& target,
                std::int64_t lowest, std::int64_t highest);
+  /// Several whole numbers, separated by commas or given by repeating the flag.
+  void integers(std::string name, const std::string& help, std::vector<std::int64_t>& target,
+                std::int64_t lowest, std::int64_t highest);
   void number(std::string name, std::string unit, const std::string& help, double& target,
               double lowest, double highest);
   void text(std::string name, std::string unit, const std::string& help, std::string& target);
@@ -85,19 +88,24 @@ class Options {
   std::vector<Flag> flags_;
 };
 
+/// What stands for standard output where a file is named.
+inline constexpr const char* kStandardOutput = "-";
+
 /// The flags that every command has.
 struct CommonOptions {
   bool help = false;
-  bool json = false;
   bool no_pin = false;
-  std::int64_t threads = 1;
-  std::string simd;  // empty: what the library chooses
+  std::string json;                         // file for the JSON document, or kStandardOutput
+  std::vector<std::int64_t> threads = {1};  // to be measured one after the other
+  std::string simd;                         // empty: what the library chooses
   double min_time = 0.1;
   std::int64_t repetitions = 5;
 
   void add_to(Options& options);
   /// The same without --min-time and --repetitions.
   void add_machine_to(Options& options);
+  /// Whether standard output belongs to the JSON document.
+  bool silent() const { return json == kStandardOutput; }
 };
 
 }  // namespace nnkernels::bench

@@ -58,7 +58,7 @@ Work after_idle(double (*loop)(), microseconds idle) {
 
 void run_parallel(const Arguments& arguments) {
   CommonOptions common;
-  common.threads = threads();
+  common.threads = {threads()};
   Options flags("parallel",
                 "measures what it costs to share a loop: an empty one, and one whose pieces wait "
                 "until all threads have come, hot and after pauses");
@@ -85,7 +85,7 @@ void run_parallel(const Arguments& arguments) {
       cases.push_back(one);
     }
   }
-  run_cases("parallel", common, Rate::time, Precision::f32, cases);
+  run_cases("parallel", common, cases);
 }
 
 }  // namespace nnkernels::bench

@@ -8,8 +8,10 @@
 #include <cstddef>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 
 #include "bench/affinity.h"
 #include "bench/options.h"
@@ -94,29 +96,37 @@ using Clock = std::chrono::steady_clock;
 
 /// Short and many: where others work too, at least some rounds are not disturbed.
 constexpr double kRoundSeconds = 0.004;
-constexpr int kRounds = 24;
 
-struct Work {
-  std::function<void(int thread)> prepare;                       // allocates and touches
-  std::function<void(int thread, std::int64_t amount)> perform;  // what is timed
-};
+/// Caches of instructions are of no interest here.
+bool holds_data(const benchmark::CPUInfo::CacheInfo& cache) {
+  return cache.type != "Instruction" && cache.size > 0;
+}
 
-/// From the first start to the last end of `amount` work on every thread, the fastest of `rounds`.
-double fastest_round(const Crew& crew, const Work& work, std::int64_t amount, int rounds) {
-  const auto count = static_cast<std::size_t>(crew.threads);
+}  // namespace
+
+Yardstick::Yardstick(const Crew& crew, Work work, std::int64_t probe, double per_unit)
+    : crew_(crew), work_(std::move(work)), per_unit_(per_unit) {
+  const double probed = fastest_round(probe, 2);
+  const double scale = std::max(1.0, kRoundSeconds / std::max(probed, 1e-9));
+  amount_ = static_cast<std::int64_t>(static_cast<double>(probe) * scale);
+}
+
+/// From the first start to the last end of `amount` work on every thread.
+double Yardstick::fastest_round(std::int64_t amount, int rounds) const {
+  const auto count = static_cast<std::size_t>(crew_.threads);
   const std::vector<int>& cpus = process_cpus();
   std::vector<Clock::time_point> begin(count), end(count);
-  std::barrier together(crew.threads);
+  std::barrier together(crew_.threads);
   double fastest = std::numeric_limits<double>::infinity();
   const auto member = [&](std::size_t thread) {
     // New threads inherit the binding of the one that starts them.
-    set_thread_cpus(crew.pin && !cpus.empty() ? std::vector<int>{cpus[thread % cpus.size()]}
-                                              : cpus);
-    work.prepare(static_cast<int>(thread));
+    set_thread_cpus(crew_.pin && !cpus.empty() ? std::vector<int>{cpus[thread % cpus.size()]}
+                                               : cpus);
+    work_.prepare(static_cast<int>(thread));
     for (int round = 0; round < rounds; ++round) {
       together.arrive_and_wait();
       begin[thread] = Clock::now();
-      work.perform(static_cast<int>(thread), amount);
+      work_.perform(static_cast<int>(thread), amount);
       end[thread] = Clock::now();
       together.arrive_and_wait();
       if (thread == 0) {
@@ -132,37 +142,9 @@ double fastest_round(const Crew& crew, const Work& work, std::int64_t amount, in
   return fastest;
 }
 
-/// `per_unit` times how many units of work all the threads together do in a second.
-double measure_rate(const Crew& crew, const Work& work, std::int64_t probe, double per_unit) {
-  const double probed = fastest_round(crew, work, probe, 2);
-  const double scale = std::max(1.0, kRoundSeconds / std::max(probed, 1e-9));
-  const auto amount = static_cast<std::int64_t>(static_cast<double>(probe) * scale);
-  const double seconds = fastest_round(crew, work, amount, kRounds);
-  return per_unit * static_cast<double>(amount) * crew.threads / seconds;
+double Yardstick::measure(int rounds) const {
+  return per_unit_ * static_cast<double>(amount_) * crew_.threads / fastest_round(amount_, rounds);
 }
-
-/// Copies between two arrays of `footprint / 2` bytes on every thread.
-double measure_copy_within(const Crew& crew, std::int64_t footprint) {
-  const std::int64_t size = std::max<std::int64_t>(footprint / 8 / 64 * 64, 64);
-  std::vector<AlignedBuffer<float>> from(static_cast<std::size_t>(crew.threads));
-  std::vector<AlignedBuffer<float>> to(static_cast<std::size_t>(crew.threads));
-  const auto prepare = [&](int thread) {
-    const auto i = static_cast<std::size_t>(thread);
-    from[i].reserve(size);
-    to[i].reserve(size);
-    std::fill_n(from[i].data(), size, 1.0f);
-    std::fill_n(to[i].data(), size, 0.0f);
-  };
-  const auto perform = [&](int thread, std::int64_t passes) {
-    const auto i = static_cast<std::size_t>(thread);
-    for (std::int64_t pass = 0; pass < passes; ++pass) {
-      HWY_DYNAMIC_DISPATCH(CopyFloats)(size, from[i].data(), to[i].data());
-    }
-  };
-  return measure_rate(crew, {prepare, perform}, 1, 8.0 * static_cast<double>(size));
-}
-
-}  // namespace
 
 const char* name(Precision precision) { return precision == Precision::f32 ? "f32" : "f64"; }
 
@@ -173,7 +155,7 @@ Precision precision_named(const std::string& text) {
   throw UsageError("no type \"" + text + "\"; expected f32 or f64");
 }
 
-double measure_fma_peak(Precision precision, const Crew& crew) {
+Yardstick multiply_add_yardstick(Precision precision, const Crew& crew) {
   const auto chains = [precision](std::int64_t steps, double& operations) {
     // Towards x = x / 2 + 1 = 2, which the chains reach exactly; the compiler must not know.
     const volatile double factor = 0.5, term = 1.0;
@@ -184,41 +166,70 @@ double measure_fma_peak(Precision precision, const Crew& crew) {
   constexpr std::int64_t kProbe = 100000;
   double operations = 0;
   if (chains(kProbe, operations) != 2.0) {
-    throw std::runtime_error("measure_fma_peak: the multiply-add chains gave a wrong result");
+    throw std::runtime_error("multiply_add_yardstick: the chains gave a wrong result");
   }
-  const auto perform = [&chains](int, std::int64_t steps) {
+  const auto perform = [chains](int, std::int64_t steps) {
     double ignored = 0;
     benchmark::DoNotOptimize(chains(steps, ignored));
   };
-  return measure_rate(crew, {[](int) {}, perform}, kProbe, operations / kProbe);
+  return {crew, {[](int) {}, perform}, kProbe, operations / kProbe};
 }
 
-std::vector<CopySpeed> measure_copy(const Crew& crew) {
-  std::vector<CopySpeed> speeds;
-  std::int64_t largest = 0;         // cache of all
+Yardstick copy_yardstick(std::int64_t footprint, const Crew& crew) {
+  const std::int64_t size = std::max<std::int64_t>(footprint / crew.threads / 8 / 64 * 64, 64);
+  // Half a page further on than the array copied from, in its page: loads whose addresses agree
+  // with recent stores in the last 12 bits wait for them.
+  constexpr std::int64_t kPage = 4096 / sizeof(float);
+  const std::int64_t to = (size + kPage - 1) / kPage * kPage + kPage / 2;
+  const auto memory =
+      std::make_shared<std::vector<AlignedBuffer<float>>>(static_cast<std::size_t>(crew.threads));
+  const auto prepare = [memory, size, to](int thread) {
+    AlignedBuffer<float>& mine = (*memory)[static_cast<std::size_t>(thread)];
+    if (mine.size() > 0) return;
+    mine.reserve(to + size);
+    std::fill_n(mine.data(), to + size, 1.0f);
+  };
+  const auto perform = [memory, size, to](int thread, std::int64_t passes) {
+    float* mine = (*memory)[static_cast<std::size_t>(thread)].data();
+    for (std::int64_t pass = 0; pass < passes; ++pass) {
+      HWY_DYNAMIC_DISPATCH(CopyFloats)(size, mine, mine + to);
+    }
+  };
+  return {crew, {prepare, perform}, 1, 8.0 * static_cast<double>(size)};
+}
+
+std::vector<MemoryLevel> memory_levels(int threads) {
+  std::vector<MemoryLevel> levels;
   std::int64_t largest_copied = 0;  // footprint on one thread so far
   for (const auto& cache : benchmark::CPUInfo::Get().caches) {
-    if (cache.type == "Instruction" || cache.size <= 0) continue;
+    if (!holds_data(cache)) continue;
     const std::int64_t sharing = std::max(1, cache.num_sharing);
-    const std::int64_t sharers = std::min<std::int64_t>(crew.threads, sharing);
+    const std::int64_t sharers = std::min<std::int64_t>(threads, sharing);
     const std::int64_t footprint = cache.size / 2 / sharers;
-    largest = std::max<std::int64_t>(largest, cache.size);
     // A share of a big cache that fits into the smaller one would measure the smaller one.
     if (footprint <= 2 * largest_copied) continue;
     largest_copied = footprint;
-    speeds.push_back({"L" + std::to_string(cache.level),
-                      cache.size * ((crew.threads + sharing - 1) / sharing),
-                      footprint * crew.threads, measure_copy_within(crew, footprint)});
+    levels.push_back({"L" + std::to_string(cache.level),
+                      cache.size * ((threads + sharing - 1) / sharing), footprint * threads});
   }
-  const std::int64_t total = std::clamp<std::int64_t>(4 * largest, 64 << 20, 512 << 20);
-  speeds.push_back({"DRAM", std::numeric_limits<std::int64_t>::max(), total,
-                    measure_copy_within(crew, total / crew.threads)});
-  return speeds;
+  levels.push_back({"memory", std::numeric_limits<std::int64_t>::max(),
+                    std::clamp<std::int64_t>(4 * largest_cache(), 64 << 20, 512 << 20)});
+  return levels;
 }
 
-const CopySpeed& level_of(const std::vector<CopySpeed>& speeds, std::int64_t footprint) {
-  return *std::find_if(speeds.begin(), speeds.end() - 1,
-                       [footprint](const CopySpeed& speed) { return footprint <= speed.capacity; });
+std::string level_of(std::int64_t footprint, int threads) {
+  const std::vector<MemoryLevel> levels = memory_levels(threads);
+  return std::find_if(levels.begin(), levels.end() - 1,
+                      [footprint](const MemoryLevel& level) { return footprint <= level.capacity; })
+      ->name;
+}
+
+std::int64_t largest_cache() {
+  std::int64_t largest = 0;
+  for (const auto& cache : benchmark::CPUInfo::Get().caches) {
+    if (holds_data(cache)) largest = std::max<std::int64_t>(largest, cache.size);
+  }
+  return largest;
 }
 
 }  // namespace nnkernels::bench

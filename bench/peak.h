@@ -3,6 +3,7 @@
 #define NNKERNELS_BENCH_PEAK_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,27 +23,59 @@ struct Crew {
   bool pin = true;
 };
 
-/// The floating-point operations per second of independent chains of fused multiply-adds in
-/// registers, with the instruction set in use (kernels/simd.h); an FMA counts as two. Where the
-/// instruction set has no FMA, a multiplication and an addition take its place. Takes about 0.1 s;
-/// the fastest of several rounds counts. Throws std::runtime_error if the chains' result is wrong.
-double measure_fma_peak(Precision precision, const Crew& crew);
+/// Work of known amount that runs as fast as the machine can: laid out once, measured as often as
+/// wanted, for example between the rounds of a race.
+class Yardstick {
+ public:
+  /// What each member of the crew does. `prepare` allocates and touches its memory, on its CPU;
+  /// it is called before every measurement.
+  struct Work {
+    std::function<void(int thread)> prepare;
+    std::function<void(int thread, std::int64_t amount)> perform;
+  };
 
-/// The speed of copying within one level of the memory hierarchy.
-struct CopySpeed {
-  std::string level;            // "L1", "L2", "L3", "DRAM"
-  std::int64_t capacity = 0;    // of that level, over all the threads, in bytes
-  std::int64_t footprint = 0;   // what was copied from and to, over all the threads
-  double bytes_per_second = 0;  // bytes read plus bytes written
+  /// `per_unit`: operations, or bytes, in one unit of `amount`. Finds the amount that takes some
+  /// milliseconds, starting from `probe`.
+  Yardstick(const Crew& crew, Work work, std::int64_t probe, double per_unit);
+
+  /// Operations, or bytes, a second: the fastest of `rounds` rounds of some milliseconds each.
+  double measure(int rounds) const;
+
+ private:
+  double fastest_round(std::int64_t amount, int rounds) const;
+
+  Crew crew_;
+  Work work_;
+  double per_unit_;
+  std::int64_t amount_;
 };
 
-/// Copies with vectors of the instruction set in use between two arrays that together fill half of
-/// each cache, and between two arrays that fit into none. The last entry is always DRAM, with a
-/// capacity that nothing exceeds. Takes about 0.1 s a cache and 0.5 s for DRAM.
-std::vector<CopySpeed> measure_copy(const Crew& crew);
+/// Independent chains of fused multiply-adds in registers, with the instruction set in use
+/// (kernels/simd.h), in floating-point operations; an FMA counts as two. Where the instruction set
+/// has no FMA, a multiplication and an addition take its place. Throws std::runtime_error if the
+/// chains' result is wrong.
+Yardstick multiply_add_yardstick(Precision precision, const Crew& crew);
 
-/// The entry of `speeds` that holds `footprint` bytes.
-const CopySpeed& level_of(const std::vector<CopySpeed>& speeds, std::int64_t footprint);
+/// Copies with vectors of the instruction set in use between two arrays that together have
+/// `footprint` bytes (over all the threads), in bytes read plus bytes written.
+Yardstick copy_yardstick(std::int64_t footprint, const Crew& crew);
+
+/// One level of the memory hierarchy.
+struct MemoryLevel {
+  std::string name;            // "L1", "L2", "L3", "memory"
+  std::int64_t capacity = 0;   // for that many threads together, in bytes
+  std::int64_t footprint = 0;  // of a copy that measures this level, over all the threads
+};
+
+/// The caches of this machine for that many threads, and the memory behind them, whose capacity
+/// nothing exceeds. A copy fills half of a cache, or several times the largest one.
+std::vector<MemoryLevel> memory_levels(int threads);
+
+/// The name of the smallest level that holds `footprint` bytes.
+std::string level_of(std::int64_t footprint, int threads);
+
+/// The size of this machine's largest cache in bytes.
+std::int64_t largest_cache();
 
 }  // namespace nnkernels::bench
 

@@ -1,7 +1,11 @@
 #include "kernels/pool.h"
 
+#include <type_traits>
+
 #include "bench/commands.h"
 #include "bench/data.h"
+#include "bench/onednn_peer.h"
+#include "bench/races.h"
 #include "bench/runner.h"
 
 namespace nnkernels::bench {
@@ -20,30 +24,61 @@ PoolShape pool(std::int64_t n, std::int64_t size, std::int64_t c, std::int64_t k
 }
 
 std::vector<PoolShape> usual_shapes() {
-  return {pool(100, 24, 30, 2, 2, 0),  // nncli's cnn
-          pool(64, 24, 64, 2, 2, 0),   // PyTorch's MNIST example
-          pool(1, 12, 64, 2, 2, 0),    // in L1
-          pool(4, 112, 64, 3, 2, 1),   // ResNet
-          pool(4, 56, 128, 2, 2, 0),   // VGG
-          pool(16, 7, 512, 7, 1, 0)};  // global average
+  return {pool(1, 12, 32, 2, 2, 0),     // in L1
+          pool(1, 24, 64, 2, 2, 0),     // in L2: an image of PyTorch's MNIST example
+          pool(100, 24, 30, 2, 2, 0),   // nncli's cnn
+          pool(64, 24, 64, 2, 2, 0),    // PyTorch's MNIST example
+          pool(4, 112, 64, 3, 2, 1),    // ResNet
+          pool(4, 56, 128, 2, 2, 0),    // VGG
+          pool(16, 112, 128, 2, 2, 0),  // the same from memory
+          pool(16, 7, 512, 7, 1, 0)};   // global average
 }
 
 template <class T>
-Work prepare(const PoolShape& shape, bool max, bool forward) {
-  const Array<T> x = random_array<T>(shape.x_size(), 1);
-  const Array<T> y = random_array<T>(shape.y_size(), 2);
-  const Array<std::int32_t> argmax(max ? shape.y_size() : 0);
+struct Operands {
+  explicit Operands(const PoolShape& shape)
+      : x(random_array<T>(shape.x_size(), 1)),
+        y(random_array<T>(shape.y_size(), 2)),
+        argmax(shape.y_size()) {}
+  Array<T> x, y;
+  Array<std::int32_t> argmax;
+};
+
+template <class T>
+Work our_pool(const PoolShape& shape, bool max, bool forward, const Operands<T>& o) {
   const PoolDivisor divisor = PoolDivisor::inside;
   if (!max && forward) {
-    return timed([=] { average_pool_forward<T>(shape, divisor, x.data(), y.data()); });
+    return timed([=] { average_pool_forward<T>(shape, divisor, o.x.data(), o.y.data()); });
   }
-  if (!max) return timed([=] { average_pool_backward<T>(shape, divisor, y.data(), x.data()); });
-  // Also for the backward pass: it needs winners that there can be.
-  max_pool_forward<T>(shape, x.data(), y.data(), argmax.data());
+  if (!max) return timed([=] { average_pool_backward<T>(shape, divisor, o.y.data(), o.x.data()); });
   if (forward) {
-    return timed([=] { max_pool_forward<T>(shape, x.data(), y.data(), argmax.data()); });
+    return timed([=] { max_pool_forward<T>(shape, o.x.data(), o.y.data(), o.argmax.data()); });
   }
-  return timed([=] { max_pool_backward<T>(shape, y.data(), argmax.data(), x.data()); });
+  // The backward pass needs winners that there can be.
+  max_pool_forward<T>(shape, o.x.data(), o.y.data(), o.argmax.data());
+  return timed([=] { max_pool_backward<T>(shape, o.y.data(), o.argmax.data(), o.x.data()); });
+}
+
+/// Adds oneDNN's max pooling, in our layout and in the one that its convolutions prefer.
+void add_onednn(Entries& entries, const OneDnn& onednn, const PoolShape& shape, bool forward,
+                const Operands<float>& o) {
+  const Array<float>& result = forward ? o.y : o.x;
+  for (const bool blocked : {false, true}) {
+    add_job(entries,
+            onednn.max_pool(shape, forward ? Pass::forward : Pass::backward_data, blocked,
+                            o.x.data(), o.y.data()),
+            result.data(), result.size(), static_cast<double>(shape.kh * shape.kw));
+  }
+}
+
+template <class T>
+Entries prepare(const PoolShape& shape, bool max, bool forward, const OneDnn* onednn) {
+  const Operands<T> operands(shape);
+  Entries entries(our_pool(shape, max, forward, operands));
+  if constexpr (std::is_same_v<T, float>) {
+    if (onednn != nullptr && max) add_onednn(entries, *onednn, shape, forward, operands);
+  }
+  return entries;
 }
 
 std::string shape_name(const PoolShape& s) {
@@ -55,14 +90,15 @@ std::string shape_name(const PoolShape& s) {
 }
 
 template <class T>
-std::vector<Case> cases(const std::vector<PoolShape>& shapes) {
+std::vector<Case> cases(const std::vector<PoolShape>& shapes, const OneDnn* onednn) {
   std::vector<Case> result;
-  for (const PoolShape& shape : shapes) {
-    for (const bool max : {true, false}) {
-      for (const bool forward : {true, false}) {
+  for (const bool max : {true, false}) {
+    for (const bool forward : {true, false}) {
+      for (const PoolShape& shape : shapes) {
         const std::string function =
             std::string(max ? "max" : "average") + (forward ? " forward" : " backward");
         Case one;
+        one.set = one.series = function;
         one.name = shape_name(shape) + ' ' + function;
         one.parameters.add("function", function).add("n", shape.n).add("ih", shape.ih);
         one.parameters.add("iw", shape.iw).add("c", shape.c).add("kh", shape.kh);
@@ -72,8 +108,8 @@ std::vector<Case> cases(const std::vector<PoolShape>& shapes) {
         const auto element = static_cast<std::int64_t>(sizeof(T));
         const std::int64_t argmax = max ? 4 : 0;
         one.footprint = shape.x_size() * element + shape.y_size() * (element + argmax);
-        one.bytes = static_cast<double>(one.footprint);
-        one.prepare = [shape, max, forward] { return prepare<T>(shape, max, forward); };
+        one.bytes = one.size = static_cast<double>(one.footprint);
+        one.prepare = [=] { return prepare<T>(shape, max, forward, onednn); };
         result.push_back(one);
       }
     }
@@ -83,8 +119,11 @@ std::vector<Case> cases(const std::vector<PoolShape>& shapes) {
 
 }  // namespace
 
+std::vector<Case> usual_pool_cases() { return cases<float>(usual_shapes(), nullptr); }
+
 void run_pool(const Arguments& arguments) {
-  CommonOptions common;
+  RaceOptions options;
+  OneDnnFlag vs;
   std::int64_t n = 1, size = 28, channels = 32, kernel = 2, stride = 2, pad = 0;
   std::string type = "f32";
   Options flags("pool", "measures pooling; without flags for a shape, a list of usual ones");
@@ -96,18 +135,24 @@ void run_pool(const Arguments& arguments) {
   flags.integer("stride", "N", "stride in both directions", stride, 1, kMost);
   flags.integer("pad", "N", "pad on each side", pad, 0, kMost);
   flags.choice("type", "type of the elements", {"f32", "f64"}, type);
-  common.add_to(flags);
-  if (!parse(flags, common, arguments)) return;
+  vs.add_to(flags);
+  options.add_to(flags);
+  if (!parse(flags, options, arguments)) return;
 
   std::vector<PoolShape> shapes = usual_shapes();
   for (const char* flag : {"n", "size", "channels", "kernel", "stride", "pad"}) {
     if (flags.given(flag)) shapes = {pool(n, size, channels, kernel, stride, pad)};
   }
   checked("pool", [&shapes] { check(shapes.front(), "shape"); });
-  apply(common);
+  apply(options);
   const Precision precision = precision_named(type);
-  run_cases("pool", common, Rate::copies, precision,
-            precision == Precision::f32 ? cases<float>(shapes) : cases<double>(shapes));
+  const OneDnn* onednn = vs.open(precision, options);
+  Races races(
+      "pool", options, Rate::copies, precision, "bytes read and written by one call",
+      onednn_peers(onednn, {{"oneDNN nhwc", "NHWC"}, {"oneDNN 16c", "channels in blocks of 16"}}));
+  races.run(precision == Precision::f32 ? cases<float>(shapes, onednn)
+                                        : cases<double>(shapes, nullptr));
+  races.finish();
 }
 
 }  // namespace nnkernels::bench

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <stdexcept>
 #include <thread>
+#include <utility>
 
 #include "bench/affinity.h"
 
@@ -13,10 +15,14 @@ namespace {
 /// OpenBLAS' threads spin for 2^26 cycles (18 ms at 3.7 GHz) before they sleep, libgomp's less.
 constexpr std::chrono::milliseconds kPause{30};
 
-/// A turn that counts.
-double timed_turn(Contestant& contestant, const Work& work, std::int64_t times, bool pause) {
-  if (pause) std::this_thread::sleep_for(kPause);
-  take_turn(contestant, work, 1);
+/// Two rounds of the yardstick: one may have met a disturbance.
+constexpr int kYardstickRounds = 2;
+
+/// A turn that counts. The untimed call warms up caches and threads; where a single call takes the
+/// whole turn, what it would gain is lost in that.
+double timed_turn(Contestant& contestant, const Work& work, std::int64_t times, bool rest) {
+  if (rest) std::this_thread::sleep_for(kPause);
+  if (times > 1) take_turn(contestant, work, 1);
   return take_turn(contestant, work, times);
 }
 
@@ -31,32 +37,67 @@ std::int64_t calls_in(double seconds, Contestant& contestant, const Work& work) 
   }
 }
 
+/// Gives every work its first call and compares what comes out.
+std::vector<double> differences(const std::string& name, std::vector<Contestant>& contestants,
+                                const Entries& entries) {
+  std::vector<double> result(entries.works.size());
+  for (std::size_t i = 0; i < entries.works.size(); ++i) {
+    if (!entries.works[i]) continue;
+    take_turn(contestants[i], entries.works[i], 1);
+    if (!entries.difference) continue;
+    result[i] = entries.difference(i);
+    if (!(result[i] <= entries.tolerance)) {
+      throw std::runtime_error(contestants[0].name + " and " + contestants[i].name +
+                               " differ for " + name + ": scaled difference " +
+                               fixed(result[i], 1) + ", at most " + fixed(entries.tolerance, 1) +
+                               " expected");
+    }
+  }
+  return result;
+}
+
 }  // namespace
+
+Contestant::Contestant(std::string name_, std::function<void()> get_ready_)
+    : name(std::move(name_)), get_ready(std::move(get_ready_)), cpus(process_cpus()) {}
 
 double take_turn(Contestant& contestant, const Work& work, std::int64_t times) {
   set_thread_cpus(contestant.cpus);
+  if (contestant.get_ready) contestant.get_ready();
   const double seconds = work(times) / static_cast<double>(times);
   contestant.cpus = thread_cpus();
   return seconds;
 }
 
-std::vector<Timing> race(std::vector<Contestant>& contestants, const std::vector<Work>& works,
-                         const CommonOptions& options) {
-  const std::size_t count = contestants.size();
-  std::vector<std::int64_t> times(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    times[i] = calls_in(options.min_time, contestants[i], works[i]);
-  }
-  std::vector<std::vector<double>> seconds(count);
-  for (std::int64_t round = 0; round < options.repetitions; ++round) {
-    for (std::size_t i = 0; i < count; ++i) {
-      seconds[i].push_back(timed_turn(contestants[i], works[i], times[i], options.threads > 1));
+RaceResult race(const std::string& name, std::vector<Contestant>& contestants,
+                const Entries& entries, const Yardstick* yardstick, const CommonOptions& options,
+                bool rest) {
+  const std::vector<Work>& works = entries.works;
+  const std::vector<double> difference = differences(name, contestants, entries);
+  std::vector<std::int64_t> times = entries.calls;
+  times.resize(works.size());
+  for (std::size_t i = 0; i < works.size(); ++i) {
+    if (works[i] && times[i] == 0) {
+      times[i] = calls_in(options.min_time, contestants[i], works[i]);
     }
   }
-  std::vector<Timing> timings;
-  timings.reserve(count);
-  for (const std::vector<double>& each : seconds) timings.push_back({median(each), spread(each)});
-  return timings;
+  std::vector<std::vector<double>> seconds(works.size());
+  std::vector<double> yardsticks;
+  for (std::int64_t round = 0; round < options.repetitions; ++round) {
+    for (std::size_t i = 0; i < works.size(); ++i) {
+      if (works[i]) seconds[i].push_back(timed_turn(contestants[i], works[i], times[i], rest));
+    }
+    if (yardstick == nullptr) continue;
+    if (rest) std::this_thread::sleep_for(kPause);
+    yardsticks.push_back(yardstick->measure(kYardstickRounds));
+  }
+  RaceResult result;
+  result.timings.resize(contestants.size());
+  for (std::size_t i = 0; i < works.size(); ++i) {
+    if (works[i]) result.timings[i] = {median(seconds[i]), spread(seconds[i]), difference[i]};
+  }
+  if (yardstick != nullptr) result.yardstick = median(yardsticks);
+  return result;
 }
 
 }  // namespace nnkernels::bench

@@ -103,6 +103,7 @@ void Table::row(const std::vector<std::string>& cells) const {
     const std::string gap(columns_[i].width - std::min(columns_[i].width, cells[i].size()), ' ');
     line += i == 0 ? cells[i] + gap : "  " + gap + cells[i];
   }
+  line.erase(line.find_last_not_of(' ') + 1);
   std::cout << line << std::endl;
 }
 

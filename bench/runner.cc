@@ -1,52 +1,31 @@
 #include "bench/runner.h"
 
+#include <benchmark/benchmark.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdlib>
 #include <iostream>
 #include <stdexcept>
+#include <utility>
 
 #include "kernels/parallel.h"
 #include "kernels/simd.h"
+#include "nn/data/file.h"
 
 namespace nnkernels::bench {
 namespace {
 
-/// What the cases are compared with: one of the two is measured, as `rate` asks.
-struct Yardstick {
-  Rate rate = Rate::time;
-  double flops_per_second = 0;
-  std::vector<CopySpeed> copies;
-};
-
-Crew crew(const CommonOptions& options) {
-  return {static_cast<int>(options.threads), !options.no_pin};
-}
-
-Yardstick measure_yardstick(const CommonOptions& options, Rate rate, Precision precision) {
-  Yardstick yardstick;
-  yardstick.rate = rate;
-  if (rate == Rate::flops) yardstick.flops_per_second = announce_fma_peak(precision, options);
-  if (rate == Rate::copies) {
-    yardstick.copies = measure_copy(crew(options));
-    if (!options.json) {
-      std::cout << "copy:";
-      for (const CopySpeed& copy : yardstick.copies) {
-        std::cout << "  " << copy.level << ' ' << fixed(copy.bytes_per_second * 1e-9, 1) << " GB/s";
-      }
-      std::cout << std::endl;
-    }
-  }
-  return yardstick;
-}
-
-/// What this library adds to Google Benchmark's own reporters: percentages and medians.
+/// What this library adds to Google Benchmark's own reporters: medians, and scripts' parameters.
 class Reporter : public benchmark::BenchmarkReporter {
  public:
-  Reporter(const std::vector<Case>& cases, Yardstick yardstick, bool json)
+  Reporter(const std::vector<Case>& cases, const CommonOptions& options)
       : cases_(cases),
-        yardstick_(std::move(yardstick)),
-        table_(columns(cases, yardstick_.rate), json) {}
+        in_images_(std::any_of(cases.begin(), cases.end(),
+                               [](const Case& each) { return each.items > 0; })),
+        table_(columns(cases, in_images_), options.silent()) {}
+
+  void set_threads(std::int64_t threads) { threads_ = threads; }
 
   bool ReportContext(const Context&) override { return true; }
 
@@ -63,58 +42,38 @@ class Reporter : public benchmark::BenchmarkReporter {
   const std::vector<Json>& results() const { return results_; }
 
  private:
-  static std::vector<Table::Column> columns(const std::vector<Case>& cases, Rate rate) {
+  static std::vector<Table::Column> columns(const std::vector<Case>& cases, bool in_images) {
     std::size_t widest = 0;
     for (const Case& each : cases) widest = std::max(widest, each.name.size());
-    std::vector<Table::Column> all = {{"case", widest}, {"time", 8}, {"spread", 6}};
-    if (rate == Rate::flops) all.insert(all.end(), {{"GFLOP/s", 8}, {"of peak", 7}});
-    if (rate == Rate::copies) all.insert(all.end(), {{"GB/s", 8}, {"of copy", 7}, {"level", 5}});
-    if (rate == Rate::images) all.push_back({"images/s", 10});
+    std::vector<Table::Column> all = {{"case", widest}, {"threads", 7}, {"time", 8}, {"spread", 6}};
+    if (in_images) all.push_back({"images/s", 10});
     return all;
   }
 
   void report(const Case& measured, const std::vector<double>& seconds) {
     const double time = median(seconds);
-    std::vector<std::string> cells = {measured.name, duration(time),
+    std::vector<std::string> cells = {measured.name, std::to_string(threads_), duration(time),
                                       fixed(100 * spread(seconds), 0) + " %"};
     Json result;
     result.add("name", measured.name)
         .add("parameters", measured.parameters)
+        .add("threads", threads_)
         .add("seconds", time)
         .add("seconds_min", *std::min_element(seconds.begin(), seconds.end()))
         .add("seconds_max", *std::max_element(seconds.begin(), seconds.end()))
         .add("repetitions", seconds.size());
-    const auto compare = [&](const char* key, double amount, double peak) {
-      const double percent = 100 * amount / time / peak;
-      cells.push_back(fixed(amount / time * 1e-9, 1));
-      cells.push_back(fixed(percent, 1) + " %");
-      result.add(key, amount / time * 1e-9).add("percent_of_peak", percent);
-    };
-    switch (yardstick_.rate) {
-      case Rate::flops:
-        compare("gflops", measured.flops, yardstick_.flops_per_second);
-        break;
-      case Rate::copies: {
-        const CopySpeed& copy = level_of(yardstick_.copies, measured.footprint);
-        compare("gigabytes_per_second", measured.bytes, copy.bytes_per_second);
-        cells.push_back(copy.level);
-        result.add("level", copy.level);
-        break;
-      }
-      case Rate::images:
-        cells.push_back(fixed(measured.items / time, 0));
-        result.add("images_per_second", measured.items / time);
-        break;
-      case Rate::time:
-        break;
+    if (in_images_) {
+      cells.push_back(fixed(measured.items / time, 0));
+      result.add("images_per_second", measured.items / time);
     }
     table_.row(cells);
     results_.push_back(result);
   }
 
   const std::vector<Case>& cases_;
-  Yardstick yardstick_;
+  bool in_images_;
   Table table_;
+  std::int64_t threads_ = 1;
   std::vector<Json> results_;
 };
 
@@ -125,7 +84,7 @@ class Prepared {
   Work& of(const Case& wanted) {
     if (case_ != &wanted) {
       work_ = nullptr;
-      work_ = wanted.prepare();
+      work_ = wanted.prepare().works.front();
       case_ = &wanted;
       work_(1);
     }
@@ -147,70 +106,10 @@ void use_simd(const std::string& source, const std::string& name) {
   }
 }
 
-}  // namespace
-
-bool parse(Options& flags, const CommonOptions& options,
-           const std::vector<std::string>& arguments) {
-  flags.parse(arguments);
-  if (options.help) std::cout << flags.help();
-  return !options.help;
-}
-
-void apply(const CommonOptions& options) {
-  const char* variable = std::getenv("NNKERNELS_SIMD");
-  if (!options.simd.empty()) {
-    use_simd("--simd", options.simd);
-  } else if (variable != nullptr && *variable != '\0') {
-    use_simd("NNKERNELS_SIMD", variable);
-  }
-  set_pinning(!options.no_pin);
-  set_threads(static_cast<int>(options.threads));
-}
-
-Json document(const std::string& command, const CommonOptions& options) {
-  Json document;
-  document.add("program", "nnbench")
-      .add("version", NNKERNELS_VERSION)
-      .add("command", command)
-      .add("simd", simd())
-      .add("threads", options.threads)
-      .add("pinned", !options.no_pin);
-  return document;
-}
-
-void announce(const std::string& command, const CommonOptions& options) {
-  if (options.json) return;
-  std::cout << "nnbench " << command << ": " << simd() << ", " << options.threads
-            << (options.threads == 1 ? " thread" : " threads")
-            << (options.no_pin ? ", not pinned" : "") << std::endl;
-}
-
-double announce_fma_peak(Precision precision, const CommonOptions& options) {
-  const double peak = measure_fma_peak(precision, crew(options));
-  if (!options.json) {
-    std::cout << "peak: " << fixed(peak * 1e-9, 1) << " GFLOP/s (" << name(precision) << ")"
-              << std::endl;
-  }
-  return peak;
-}
-
-void run_cases(const std::string& command, const CommonOptions& options, Rate rate,
-               Precision precision, const std::vector<Case>& cases) {
-  announce(command, options);
-  Yardstick yardstick = measure_yardstick(options, rate, precision);
-  Json report = document(command, options);
-  if (rate == Rate::flops) {
-    report.add("type", name(precision)).add("peak_gflops", yardstick.flops_per_second * 1e-9);
-  }
-  std::vector<Json> copies;
-  for (const CopySpeed& copy : yardstick.copies) {
-    Json entry;
-    entry.add("level", copy.level).add("gigabytes_per_second", copy.bytes_per_second * 1e-9);
-    copies.push_back(entry);
-  }
-  if (!copies.empty()) report.add("copy", copies);
-
-  Reporter reporter(cases, std::move(yardstick), options.json);
+void run_on(std::int64_t threads, const std::vector<Case>& cases, const CommonOptions& options,
+            Reporter& reporter) {
+  set_threads(static_cast<int>(threads));
+  reporter.set_threads(threads);
   Prepared prepared;
   for (const Case& each : cases) {
     benchmark::internal::Benchmark* registered = benchmark::RegisterBenchmark(
@@ -230,7 +129,57 @@ void run_cases(const std::string& command, const CommonOptions& options, Rate ra
   }
   benchmark::RunSpecifiedBenchmarks(&reporter, nullptr, "all");
   benchmark::ClearRegisteredBenchmarks();
-  if (options.json) std::cout << report.add("results", reporter.results()).text() << std::endl;
+}
+
+}  // namespace
+
+bool parse(Options& flags, const CommonOptions& options,
+           const std::vector<std::string>& arguments) {
+  flags.parse(arguments);
+  if (options.help) std::cout << flags.help();
+  return !options.help;
+}
+
+void apply(const CommonOptions& options) {
+  const char* variable = std::getenv("NNKERNELS_SIMD");
+  if (!options.simd.empty()) {
+    use_simd("--simd", options.simd);
+  } else if (variable != nullptr && *variable != '\0') {
+    use_simd("NNKERNELS_SIMD", variable);
+  }
+  set_pinning(!options.no_pin);
+}
+
+Json document(const std::string& command, const CommonOptions& options) {
+  Json document;
+  document.add("program", "nnbench")
+      .add("version", NNKERNELS_VERSION)
+      .add("command", command)
+      .add("simd", simd())
+      .add("pinned", !options.no_pin);
+  return document;
+}
+
+void save_json(const Json& report, const CommonOptions& options) {
+  if (options.silent()) {
+    std::cout << report.text() << '\n';
+  } else if (!options.json.empty()) {
+    nn::write_file_atomically(options.json, report.text() + '\n');
+  }
+}
+
+void announce(const std::string& command, const CommonOptions& options) {
+  if (options.silent()) return;
+  std::cout << "nnbench " << command << ": " << simd() << (options.no_pin ? ", not pinned" : "")
+            << std::endl;
+}
+
+void run_cases(const std::string& command, const CommonOptions& options,
+               const std::vector<Case>& cases) {
+  announce(command, options);
+  Reporter reporter(cases, options);
+  for (const std::int64_t threads : options.threads) run_on(threads, cases, options, reporter);
+  save_json(document(command, options).add("results", reporter.results()), options);
 }
 
 }  // namespace nnkernels::bench

@@ -1,7 +1,13 @@
 #include "kernels/softmax.h"
 
+#include <cstddef>
+#include <iterator>
+#include <type_traits>
+
 #include "bench/commands.h"
 #include "bench/data.h"
+#include "bench/onednn_peer.h"
+#include "bench/races.h"
 #include "bench/runner.h"
 
 namespace nnkernels::bench {
@@ -63,45 +69,79 @@ constexpr Function<T> kFunctions[] = {
      }},
 };
 
+/// oneDNN has softmax and its gradient; they are the first two.
+void add_onednn(Entries& entries, const OneDnn& onednn, std::size_t function,
+                const Operands<float>& o) {
+  if (function > 1) return;
+  const Pass pass = function == 0 ? Pass::forward : Pass::backward_data;
+  add_job(entries, onednn.softmax(pass, o.rows, o.cols, o.x.data(), o.dy.data()), o.y.data(),
+          o.y.size(), static_cast<double>(o.cols));
+}
+
 template <class T>
-std::vector<Case> cases(const std::vector<Size>& sizes) {
+Entries prepare(const Size& size, std::size_t function, const OneDnn* onednn) {
+  const Operands<T> operands(size);
+  Entries entries(timed([operands, call = kFunctions<T>[function].call] { call(operands); }));
+  if constexpr (std::is_same_v<T, float>) {
+    if (onednn != nullptr) add_onednn(entries, *onednn, function, operands);
+  }
+  return entries;
+}
+
+template <class T>
+std::vector<Case> cases(const std::vector<Size>& sizes, const OneDnn* onednn) {
   std::vector<Case> result;
-  for (const Size& size : sizes) {
-    for (const Function<T>& function : kFunctions<T>) {
+  for (std::size_t i = 0; i < std::size(kFunctions<T>); ++i) {
+    for (const Size& size : sizes) {
+      const Function<T>& function = kFunctions<T>[i];
       Case one;
+      one.set = one.series = function.name;
       one.name = std::to_string(size.rows) + 'x' + std::to_string(size.cols) + ' ' + function.name;
       one.parameters.add("function", function.name).add("rows", size.rows).add("cols", size.cols);
       one.footprint =
           size.rows * size.cols * static_cast<std::int64_t>(sizeof(T)) * function.arrays;
-      one.bytes = static_cast<double>(one.footprint);
-      one.prepare = [size, call = function.call] {
-        return timed([operands = Operands<T>(size), call] { call(operands); });
-      };
+      one.bytes = one.size = static_cast<double>(one.footprint);
+      one.prepare = [size, i, onednn] { return prepare<T>(size, i, onednn); };
       result.push_back(one);
     }
   }
   return result;
 }
 
+/// One size for each level of memory, or two.
+const std::vector<Size>& usual_sizes() {
+  static const std::vector<Size> sizes = {
+      {100, 10}, {64, 100}, {128, 1000}, {512, 512}, {2048, 4096}};
+  return sizes;
+}
+
 }  // namespace
 
+std::vector<Case> usual_softmax_cases() { return cases<float>(usual_sizes(), nullptr); }
+
 void run_softmax(const Arguments& arguments) {
-  CommonOptions common;
+  RaceOptions options;
+  OneDnnFlag vs;
   std::int64_t rows = 100, cols = 10;
   std::string type = "f32";
   Options flags("softmax", "measures softmax and the losses made of it, row by row");
   flags.integer("rows", "N", "rows; --rows or --cols replace the list of sizes", rows, 1, 1 << 24);
   flags.integer("cols", "N", "columns: classes", cols, 1, 1 << 24);
   flags.choice("type", "type of the elements", {"f32", "f64"}, type);
-  common.add_to(flags);
-  if (!parse(flags, common, arguments)) return;
+  vs.add_to(flags);
+  options.add_to(flags);
+  if (!parse(flags, options, arguments)) return;
 
-  std::vector<Size> sizes = {{100, 10}, {64, 100}, {128, 1000}, {512, 512}, {2048, 4096}};
+  std::vector<Size> sizes = usual_sizes();
   if (flags.given("rows") || flags.given("cols")) sizes = {{rows, cols}};
-  apply(common);
+  apply(options);
   const Precision precision = precision_named(type);
-  run_cases("softmax", common, Rate::copies, precision,
-            precision == Precision::f32 ? cases<float>(sizes) : cases<double>(sizes));
+  const OneDnn* onednn = vs.open(precision, options);
+  Races races("softmax", options, Rate::copies, precision, "bytes read and written by one call",
+              onednn_peers(onednn, {{"oneDNN", "plain layout"}}));
+  races.run(precision == Precision::f32 ? cases<float>(sizes, onednn)
+                                        : cases<double>(sizes, nullptr));
+  races.finish();
 }
 
 }  // namespace nnkernels::bench

@@ -1,12 +1,12 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "bench/commands.h"
 #include "bench/data.h"
+#include "bench/network_parts.h"
 #include "bench/runner.h"
 #include "nn/architecture.h"
 #include "nn/initialize.h"
@@ -93,21 +93,16 @@ std::vector<Case> cases(const std::vector<Setup>& setups, const std::vector<std:
   return result;
 }
 
-/// Throws std::invalid_argument unless the network exists and gives one number a class.
-void check_classifier(const std::string& architecture) {
-  const nn::Shape y = nn::build<float>(nn::model_input(), architecture).output_shape();
-  if (y.rank() == 1) return;
-  throw std::invalid_argument(
-      "expected a network that ends in a vector of classes, got an output of " + y.str() +
-      "; append \"flatten, affine 10\"");
-}
+std::vector<std::string> all_parts() { return {kForward, kGradients, kStep}; }
 
 }  // namespace
+
+std::vector<Case> usual_train_cases() { return cases(usual_setups(), all_parts()); }
 
 void run_train(const Arguments& arguments) {
   CommonOptions common;
   std::vector<std::string> models = {"mlp", "cnn"};
-  std::vector<std::string> parts = {kForward, kGradients, kStep};
+  std::vector<std::string> parts = all_parts();
   std::string network, optimizer;
   std::int64_t batch_size = 0;
   Options flags("train",
@@ -119,7 +114,7 @@ void run_train(const Arguments& arguments) {
       "a vector of classes",
       network);
   flags.choices("part", "up to where: forward, gradients (with loss and backward), step (all)",
-                {kForward, kGradients, kStep}, parts);
+                all_parts(), parts);
   flags.choice("optimizer", "instead of each network's own (sgd for mlp, adam for others)",
                nn::optimizer_names(), optimizer);
   flags.integer("batch-size", "N", "images in a batch; 0 for each model's own", batch_size, 0,
@@ -145,7 +140,7 @@ void run_train(const Arguments& arguments) {
     if (batch_size > 0) setup.batch_size = batch_size;
   }
   apply(common);
-  run_cases("train", common, Rate::images, Precision::f32, cases(setups, parts));
+  run_cases("train", common, cases(setups, parts));
 }
 
 }  // namespace nnkernels::bench

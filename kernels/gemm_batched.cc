@@ -18,12 +18,6 @@ constexpr std::int64_t kFew = 8;
 // Short products are dealt out in at most so many pieces.
 constexpr std::int64_t kMostPieces = 64;
 
-template <class T>
-MatrixView<T> moved(MatrixView<T> x, std::int64_t elements) {
-  x.data += elements;
-  return x;
-}
-
 }  // namespace
 
 template <class T>
@@ -34,20 +28,22 @@ void gemm_batched(std::int64_t batch, std::type_identity_t<T> alpha,
                   const std::type_identity_t<Epilogue<T>>& epilogue) {
   constexpr const char* kFunction = "gemm_batched";
   detail::check_size(kFunction, "batch", batch);
-  const auto product = [&](std::int64_t i) {
-    // Where nothing is read a pointer may be null, and must not be moved.
-    return detail::Product<T>{alpha,
-                              a.data == nullptr ? a : moved(a, i * a_stride),
-                              b.data == nullptr ? b : moved(b, i * b_stride),
-                              beta,
-                              c.data == nullptr ? c : moved(c, i * c_stride),
-                              epilogue};
+  // Where nothing is read a pointer may be null, and must not be moved.
+  if (a.data == nullptr) a_stride = 0;
+  if (b.data == nullptr) b_stride = 0;
+  if (c.data == nullptr) c_stride = 0;
+  const detail::Product<T> first{alpha, a, b, beta, c, epilogue};
+  const auto move = [&](detail::Product<T>& p, std::int64_t products) {
+    p.a.data += products * a_stride;
+    p.b.data += products * b_stride;
+    p.c.data += products * c_stride;
   };
+  detail::Product<T> p = first;
   for (std::int64_t i = 0; i < batch; ++i) {
-    const detail::Product<T> p = product(i);
     if (!detail::is_plainly_fine(p.a, p.b, p.c)) {
       detail::check_gemm<T>(kFunction, alpha, p.a, p.b, p.c);
     }
+    if (i + 1 < batch) move(p, 1);
   }
   if (batch == 0 || c.rows == 0 || c.cols == 0) return;
   detail::check_batch(kFunction, batch, c, c_stride);
@@ -58,15 +54,19 @@ void gemm_batched(std::int64_t batch, std::type_identity_t<T> alpha,
     all_a.rows = all_c.rows = batch * c.rows;
     return gemm<T>(alpha, all_a, b, beta, all_c, epilogue);
   }
-  const double microseconds = detail::estimated_microseconds(product(0));
-  if (batch < kFew && microseconds >= kLongMicroseconds) {
-    for (std::int64_t i = 0; i < batch; ++i) detail::compute(product(i));
-    return;
-  }
+  const auto compute_from = [&](std::int64_t begin, std::int64_t end) {
+    detail::Product<T> product = first;
+    move(product, begin);
+    for (std::int64_t i = begin; i < end; ++i) {
+      detail::compute(product);
+      if (i + 1 < end) move(product, 1);
+    }
+  };
+  const double microseconds = detail::estimated_microseconds(first);
+  if (batch < kFew && microseconds >= kLongMicroseconds) return compute_from(0, batch);
   const std::int64_t pieces = std::min(batch, kMostPieces);
   parallel_for(pieces, microseconds * static_cast<double>(batch), [&](std::int64_t piece, int) {
-    const std::int64_t end = batch * (piece + 1) / pieces;
-    for (std::int64_t i = batch * piece / pieces; i < end; ++i) detail::compute(product(i));
+    compute_from(batch * piece / pieces, batch * (piece + 1) / pieces);
   });
 }
 

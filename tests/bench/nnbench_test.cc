@@ -1,56 +1,28 @@
-// Runs nnbench as its users do: figures there, sensible and readable by scripts; errors one line.
+// What nnbench prints and writes: figures there, sensible and readable by scripts; errors one line.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
-#include <array>
-#include <cstdio>
 #include <cstdlib>
-#include <nlohmann/json.hpp>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include "kernels/simd.h"
+#include "tests/bench/run_nnbench.h"
 
 namespace {
 
-struct Outcome {
-  std::string out;  // stdout and stderr
-  int status = -1;
-};
-
-Outcome run(const std::string& arguments, const std::string& redirection = "2>&1") {
-  Outcome outcome;
-  std::FILE* pipe = popen((NNKERNELS_NNBENCH " " + arguments + " " + redirection).c_str(), "r");
-  if (pipe == nullptr) return outcome;
-  std::array<char, 4096> buffer;
-  for (std::size_t count; (count = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) {
-    outcome.out.append(buffer.data(), count);
-  }
-  const int status = pclose(pipe);
-  outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  return outcome;
-}
-
-/// One quick repetition; the figures are worth nothing but must be there.
-nlohmann::json measure(const std::string& command) {
-  const Outcome outcome = run(command + " --min-time 0.001 --repetitions 1 --json");
-  EXPECT_EQ(outcome.status, 0) << outcome.out;
-  nlohmann::json document = nlohmann::json::parse(outcome.out, nullptr, false);
-  EXPECT_TRUE(document.is_object()) << outcome.out;
-  return document;
-}
-
-void expect_usage_error(const std::string& arguments, const std::string& excerpt) {
-  const Outcome outcome = run(arguments);
-  EXPECT_EQ(outcome.status, 2) << arguments;
-  EXPECT_NE(outcome.out.find(excerpt), std::string::npos) << outcome.out;
-  EXPECT_EQ(outcome.out.find('\n'), outcome.out.size() - 1) << outcome.out;
-}
+using nnkernels::test::expect_usage_error;
+using nnkernels::test::measure;
+using nnkernels::test::Outcome;
+using nnkernels::test::run;
 
 TEST(NnbenchTest, HelpNamesEveryCommand) {
   const Outcome overview = run("--help");
   EXPECT_EQ(overview.status, 0);
-  for (const char* command :
-       {"gemm", "conv", "im2col", "pool", "softmax", "elementwise", "train", "parallel", "peak"}) {
+  for (const char* command : {"gemm", "conv", "im2col", "pool", "softmax", "elementwise", "train",
+                              "layers", "threads", "parallel", "peak"}) {
     EXPECT_NE(overview.out.find(command), std::string::npos) << command;
     const Outcome page = run(std::string(command) + " --help");
     EXPECT_EQ(page.status, 0) << command;
@@ -67,7 +39,9 @@ TEST(NnbenchTest, UsageErrorsAreOneLineAndSuggest) {
   expect_usage_error("gemm --m 0", "from 1 to");
   expect_usage_error("gemm --m 2x", "\"2x\"");
   expect_usage_error("gemm --m 2 --m 3", "twice");
-  expect_usage_error("gemm --json=yes", "takes no value");
+  expect_usage_error("gemm --json", "needs a value");
+  expect_usage_error("gemm --no-pin=yes", "takes no value");
+  expect_usage_error("gemm --threads 1,,2", "\"\"");
   expect_usage_error("gemm --m 2 --shapes odd", "excludes");
   expect_usage_error("gemm stray", "\"stray\"");
   expect_usage_error("gemm --simd mmx", "nnbench: --simd: no instruction set \"mmx\" here");
@@ -75,20 +49,24 @@ TEST(NnbenchTest, UsageErrorsAreOneLineAndSuggest) {
   expect_usage_error("pool --size 2 --kernel 3", "kernel");
   expect_usage_error("train --network \"conv\"", "--network");
   expect_usage_error("train --network \"conv 8 3x3, relu\"", "vector of classes");
+  expect_usage_error("layers cnnn", "cnnn");
+  expect_usage_error("layers \"flatten, affine 10, softmaxx\"", "softmaxx");
+  expect_usage_error("threads --family gem", "expected gemm");
   expect_usage_error("elementwise --size 100", "multiple");
 }
 
 TEST(NnbenchTest, GemmReportsSpeedAndPeak) {
   const nlohmann::json document = measure("gemm --m 64 --n=48 --layout nn,tt --type f64");
   EXPECT_EQ(document["command"], "gemm");
-  EXPECT_GT(document["peak_gflops"], 0.0);
   ASSERT_EQ(document["results"].size(), 2u);
   const nlohmann::json& result = document["results"][1];
   EXPECT_EQ(result["name"], "tt 64x48x256");
   EXPECT_EQ(result["parameters"]["n"], 48);
   const double seconds = result["seconds"];
   EXPECT_NEAR(result["gflops"].get<double>() * seconds, 2e-9 * 64 * 48 * 256, 1e-12);
-  EXPECT_GT(result["percent_of_peak"], 0.0);
+  EXPECT_GT(result["peak_gflops"], 0.0);
+  EXPECT_NEAR(result["percent_of_peak"].get<double>() * result["peak_gflops"].get<double>(),
+              100 * result["gflops"].get<double>(), 1e-6);
 }
 
 TEST(NnbenchTest, EveryFamilyMeasures) {
@@ -98,8 +76,9 @@ TEST(NnbenchTest, EveryFamilyMeasures) {
   EXPECT_EQ(measure("softmax --rows 5 --cols 7")["results"].size(), 6u);
   EXPECT_EQ(measure("elementwise --size 256 --threads 2")["results"].size(), 15u);
   const nlohmann::json pool = measure("pool --size 6");
-  EXPECT_EQ(pool["results"][0]["level"], pool["copy"][0]["level"]);
+  EXPECT_EQ(pool["results"][0]["level"], "L1");
   EXPECT_GT(pool["results"][0]["gigabytes_per_second"], 0.0);
+  EXPECT_GT(pool["results"][0]["percent_of_copy"], 0.0);
 }
 
 TEST(NnbenchTest, TrainCountsImages) {
@@ -111,8 +90,84 @@ TEST(NnbenchTest, TrainCountsImages) {
   EXPECT_NEAR(step["images_per_second"].get<double>() * step["seconds"].get<double>(), 8, 1e-9);
 }
 
+TEST(NnbenchTest, LayersNamesStagesAndLayers) {
+  const nlohmann::json document =
+      measure("layers \"flatten, affine 12, relu, affine 10\" --batch-size 8 --threads 1,2");
+  std::vector<std::string> rows;
+  for (const nlohmann::json& result : document["results"]) {
+    if (result["threads"] == 1)
+      rows.push_back(result["kind"].get<std::string>() + ": " + result["name"].get<std::string>());
+  }
+  const std::vector<std::string> expected = {"stage: flatten, affine 12, relu",
+                                             "layer:   affine 12, alone",
+                                             "layer:   relu, alone",
+                                             "stage: affine 10",
+                                             "network: network",
+                                             "loss: loss and its gradient",
+                                             "optimizer: optimizer",
+                                             "batch: collecting the batch",
+                                             "step: whole step"};
+  EXPECT_EQ(rows, expected);
+  EXPECT_EQ(document["results"].size(), 2 * expected.size());
+  // 2 x 784 x 12 operations for each of 8 images; backward by weights alone, as nothing before
+  // this stage is trained.
+  const nlohmann::json& first = document["results"][0];
+  for (const std::string pass : {"forward", "backward"}) {
+    EXPECT_NEAR(first[pass + "_gflops"].get<double>() * first[pass + "_seconds"].get<double>(),
+                2e-9 * 784 * 12 * 8, 1e-12);
+  }
+  const nlohmann::json& last = document["results"][3];
+  EXPECT_NEAR(last["backward_gflops"].get<double>() * last["backward_seconds"].get<double>(),
+              4e-9 * 12 * 10 * 8, 1e-12);
+}
+
+TEST(NnbenchTest, SampleWiseLayersAreOneStage) {
+  const nlohmann::json document =
+      measure("layers --model \"conv 2 3x3, relu, maxpool 2, flatten, affine 10\" --batch-size 4");
+  EXPECT_EQ(document["results"][0]["name"], "conv 2 3x3, relu, maxpool 2, flatten");
+  EXPECT_EQ(document["results"][4]["name"], "affine 10");
+}
+
+TEST(NnbenchTest, ThreadsComparesHotAndIdle) {
+  const nlohmann::json document = measure("threads --family train --threads 2");
+  ASSERT_EQ(document["results"].size(), 6u);
+  for (const nlohmann::json& result : document["results"]) {
+    EXPECT_EQ(result["family"], "train");
+    for (const std::string when : {"hot", "idle"}) {
+      const double gain =
+          result[when + "_seconds_one"].get<double>() / result[when + "_seconds"].get<double>();
+      EXPECT_NEAR(result[when + "_gain"].get<double>(), gain, 1e-9 * gain);
+    }
+  }
+}
+
 TEST(NnbenchTest, ParallelMeasuresHotAndCold) {
   EXPECT_EQ(measure("parallel --threads 2")["results"].size(), 8u);
+}
+
+TEST(NnbenchTest, DocumentAndPictureHaveTheSamePoints) {
+  const std::filesystem::path dir = testing::TempDir();
+  const std::string json = (dir / "nnbench_test.json").string();
+  const std::string plot = (dir / "nnbench_test.svg").string();
+  const Outcome outcome =
+      run("gemm --shapes mlp --min-time 0.0001 --repetitions 1 --json " + json + " --plot " + plot);
+  ASSERT_EQ(outcome.status, 0) << outcome.out;
+  EXPECT_NE(outcome.out.find("tn 784x128x64"), std::string::npos) << "the table is missing";
+  const nlohmann::json document = nlohmann::json::parse(std::ifstream(json));
+  std::stringstream picture;
+  picture << std::ifstream(plot).rdbuf();
+  std::size_t marks = 0;
+  for (std::size_t at = 0; (at = picture.str().find("<circle", at)) != std::string::npos; ++at) {
+    ++marks;
+  }
+  // One mark for each result, and one in the legend.
+  EXPECT_EQ(marks, document["results"].size() + 1);
+  for (const char* text : {"mlp nn", "mlp tn", "GFLOP/s", "cube root", ">peak<", ">nnkernels<"}) {
+    EXPECT_NE(picture.str().find(text), std::string::npos) << text;
+  }
+  std::filesystem::remove(json);
+  std::filesystem::remove(plot);
+  EXPECT_EQ(run("gemm --m 8 --min-time 0.001 --plot /nonexistent/a.svg").status, 1);
 }
 
 TEST(NnbenchTest, SimdCanBeLowered) {
@@ -128,44 +183,15 @@ TEST(NnbenchTest, TheEnvironmentIsCheckedToo) {
 }
 
 TEST(NnbenchTest, AnOutputThatCannotBeWrittenFails) {
-  for (const char* arguments : {"gemm --m 8 --min-time 0.001", "gemm --m 8 --min-time 0.001 --json",
-                                "--help", "gemm --help", "--version"}) {
+  for (const char* arguments :
+       {"gemm --m 8 --min-time 0.001", "gemm --m 8 --min-time 0.001 --json -", "--help",
+        "gemm --help", "--version"}) {
     for (const char* output : {"2>&1 >/dev/full", "2>&1 >&-"}) {
       const Outcome outcome = run(arguments, output);
       EXPECT_EQ(outcome.status, 1) << arguments << output;
       EXPECT_EQ(outcome.out, "nnbench: cannot write to standard output\n") << arguments << output;
     }
   }
-}
-
-TEST(NnbenchTest, RacesAnyBlas) {
-  const nlohmann::json document =
-      measure("gemm --m 9 --n 10 --k 11 --layout nn,nt,tn,tt --threads 2 --vs " NNKERNELS_FAKE_BLAS
-              " --vs " NNKERNELS_FAKE_BLAS);
-  ASSERT_EQ(document["results"].size(), 4u);
-  for (const nlohmann::json& result : document["results"]) {
-    ASSERT_EQ(result["peers"].size(), 2u);
-    EXPECT_GT(result["peers"][0]["ratio"], 0.0);
-    EXPECT_LE(result["peers"][0]["scaled_difference"], 2.0 * (11 + 3));
-  }
-  EXPECT_EQ(document["summary"].size(), 3u);
-}
-
-TEST(NnbenchTest, ARaceWithWrongResultsFails) {
-  setenv("NNBENCH_FAKE_WRONG", "1", 1);
-  const Outcome outcome = run("gemm --m 9 --vs " NNKERNELS_FAKE_BLAS);
-  unsetenv("NNBENCH_FAKE_WRONG");
-  EXPECT_EQ(outcome.status, 1);
-  EXPECT_NE(outcome.out.find("differ for nn 9x256x256"), std::string::npos) << outcome.out;
-}
-
-TEST(NnbenchTest, LibrariesThatCannotBeRacedFail) {
-  const Outcome missing = run("gemm --vs /nonexistent/libblas.so");
-  EXPECT_EQ(missing.status, 1);
-  EXPECT_NE(missing.out.find("/nonexistent/libblas.so"), std::string::npos) << missing.out;
-  const Outcome other = run("gemm --vs libm.so.6");
-  EXPECT_EQ(other.status, 1);
-  EXPECT_NE(other.out.find("has no cblas_sgemm"), std::string::npos) << other.out;
 }
 
 }  // namespace
