@@ -27,7 +27,7 @@ using detail::TileKernels;
 using detail::Window;
 
 /// The pixels of x and dy that one pass of conv_backward_weights reads again for every tile.
-constexpr std::int64_t kChunkBytes = 1 << 18;
+constexpr std::int64_t kChunkBytes = 1 << 19;
 /// A piece of the batch is worth a buffer of its own from this many floating-point operations and
 /// pixels on, for its sums are added up in the end.
 constexpr double kPieceFlops = 4e6;
@@ -39,6 +39,7 @@ constexpr std::int64_t kMaxPartialElements = 4 << 20;
 /// operations.
 constexpr std::int64_t kPieces = 8;
 constexpr std::int64_t kPieceRows = 12;
+constexpr std::int64_t kTileRows = 14;
 constexpr double kRowPieceFlops = 1e6;
 
 /// How the work is cut: into pieces of the batch, whose sums are added up, and into rows of dw.
@@ -75,11 +76,18 @@ void run_rows(const ConvShape& s, const TileKernels<T>& kernels, Tile<T> tile, s
     const std::int64_t first = row + count * t / tiles, last = row + count * (t + 1) / tiles;
     const T* a[kMaxTileRows];
     T* c[kMaxTileRows];
+    std::int64_t channel = first % group_ic, kw = first / group_ic % s.kw;
+    const T* tap = in.data + first / (s.kw * group_ic) * s.dilation_h * in.row_length +
+                   kw * s.dilation_w * s.ic;
     for (std::int64_t i = first; i < last; ++i) {
-      const std::int64_t kh = i / (s.kw * group_ic), kw = i / group_ic % s.kw;
-      a[i - first] =
-          in.data + kh * s.dilation_h * in.row_length + kw * s.dilation_w * s.ic + i % group_ic;
+      a[i - first] = tap + channel;
       c[i - first] = dw + i * s.oc;
+      if (++channel < group_ic) continue;
+      channel = 0;
+      tap += s.dilation_w * s.ic;
+      if (++kw < s.kw) continue;
+      kw = 0;
+      tap += s.dilation_h * in.row_length - s.kw * s.dilation_w * s.ic;
     }
     tile.rows = a;
     tile.c = c;
@@ -166,19 +174,24 @@ void conv_backward_weights(const ConvShape& s, const T* x, const T* dy, T* dw, T
   T* const partial_dw =
       cuts.images == 1 ? dw : scratch<T>(Purpose::partial_sums, cuts.images * (s.w_size() + s.oc));
   T* const partial_db = cuts.images == 1 ? db : partial_dw + cuts.images * s.w_size();
+  // Between whole tiles, where possible.
   const std::int64_t all_rows = s.w_size() / s.oc;
-  parallel_for(
-      cuts.images * cuts.rows, conv_microseconds(s, sizeof(T)), [&](std::int64_t index, int) {
-        const std::int64_t piece = index / cuts.rows, part = index % cuts.rows;
-        const std::int64_t first = s.n * piece / cuts.images;
-        const std::int64_t last = s.n * (piece + 1) / cuts.images;
-        backward_weights_piece(s, x, dy, first, last, all_rows * part / cuts.rows,
-                               all_rows * (part + 1) / cuts.rows, partial_dw + piece * s.w_size());
-        if (db != nullptr && part == 0) {
-          column_sums((last - first) * pixels, s.oc, dy + first * pixels * s.oc,
-                      partial_db + piece * s.oc);
-        }
-      });
+  const std::int64_t tiles = std::max(cuts.rows, (all_rows + kTileRows - 1) / kTileRows);
+  const auto first_row = [&](std::int64_t part) {
+    return all_rows * (tiles * part / cuts.rows) / tiles;
+  };
+  parallel_for(cuts.images * cuts.rows, conv_microseconds(s, sizeof(T)),
+               [&](std::int64_t index, int) {
+                 const std::int64_t piece = index / cuts.rows, part = index % cuts.rows;
+                 const std::int64_t first = s.n * piece / cuts.images;
+                 const std::int64_t last = s.n * (piece + 1) / cuts.images;
+                 backward_weights_piece(s, x, dy, first, last, first_row(part), first_row(part + 1),
+                                        partial_dw + piece * s.w_size());
+                 if (db != nullptr && part == 0) {
+                   column_sums((last - first) * pixels, s.oc, dy + first * pixels * s.oc,
+                               partial_db + piece * s.oc);
+                 }
+               });
   if (cuts.images == 1) return;
   sum_pieces(cuts.images, s.w_size(), partial_dw, dw);
   if (db != nullptr) sum_pieces(cuts.images, s.oc, partial_db, db);
