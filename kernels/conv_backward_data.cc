@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "kernels/blocks.h"
 #include "kernels/conv.h"
 #include "kernels/conv_phase.h"
 #include "kernels/conv_scatter.h"
@@ -222,7 +223,10 @@ void conv_backward_data(const ConvShape& s, const T* dy, const T* w, T* dx) {
   if (scatters<T>(s)) return scatter_backward_data(s, dy, w, dx);
   // With a stride that leaves pixels without any tap, those are zero and no phase writes them.
   if (s.stride_h > s.kh || s.stride_w > s.kw || s.dilation_h > 1 || s.dilation_w > 1) {
-    std::fill_n(dx, s.x_size(), T{0});
+    detail::parallel_blocks(
+        s.x_size(), detail::kBlockElements,
+        detail::transfer_microseconds<T>(static_cast<double>(s.x_size())),
+        [&](std::int64_t first, std::int64_t count) { std::fill_n(dx + first, count, T{0}); });
   }
   // Phases beyond the padded image hold no pixel.
   for (std::int64_t i = 0; i < std::min(s.stride_h, s.ih + s.pad_h); ++i) {

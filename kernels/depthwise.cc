@@ -213,21 +213,24 @@ void depthwise_backward_weights(const ConvShape& s, const T* x, const T* dy, T* 
       const std::int64_t image = row / height.outputs, o = row % height.outputs;
       const Taps kh = height.meeting(o);
       for (const auto& [first, end, kw] : width_runs) {
-        for (std::int64_t tap = kh.first; kw.first < kw.last && tap < kh.last; ++tap) {
-          DepthwiseGradient<T> gradient;
-          gradient.channels = c;
-          gradient.pixels = end - first;
-          gradient.kw = kw.last - kw.first;
-          gradient.x =
-              x + ((image * s.ih + height.input(o, tap)) * s.iw + width.input(first, kw.first)) * c;
-          gradient.x_step = s.stride_w * c;
-          gradient.x_col = s.dilation_w * c;
-          gradient.dy = dy + (row * width.outputs + first) * c;
-          gradient.dy_step = c;
-          gradient.dw = sum + (tap * s.kw + kw.first) * c;
-          gradient.dw_col = c;
-          kernels.gradient(gradient);
-        }
+        DepthwiseGradient<T> gradient;
+        gradient.channels = c;
+        gradient.pixels = end - first;
+        gradient.kh = kh.last - kh.first;
+        gradient.kw = kw.last - kw.first;
+        if (gradient.kh == 0 || gradient.kw == 0) continue;
+        gradient.x =
+            x +
+            ((image * s.ih + height.input(o, kh.first)) * s.iw + width.input(first, kw.first)) * c;
+        gradient.x_step = s.stride_w * c;
+        gradient.x_row = s.dilation_h * s.iw * c;
+        gradient.x_col = s.dilation_w * c;
+        gradient.dy = dy + (row * width.outputs + first) * c;
+        gradient.dy_step = c;
+        gradient.dw = sum + (kh.first * s.kw + kw.first) * c;
+        gradient.dw_row = s.kw * c;
+        gradient.dw_col = c;
+        kernels.gradient(gradient);
       }
     }
   });

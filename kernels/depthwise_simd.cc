@@ -24,8 +24,44 @@ using detail::DepthwisePixels;
 
 /// Pixels that share each load of a weight. Enough sums to hide the latency of the multiply-add.
 inline constexpr int kPixels = 8;
-/// Taps that share each load of a gradient.
-inline constexpr int kTaps = 4;
+/// Taps in a column and in a row of the kernel that share each load of a gradient.
+inline constexpr int kTapRows = 3;
+inline constexpr int kTapCols = 4;
+
+/// Adds what one row of taps, at x and w, contributes to the sums of kCount pixels.
+template <int kCount, class T, class Part, class V>
+HWY_INLINE void AddTaps(const DepthwisePixels<T>& s, const T* x, const T* w, Part part,
+                        V (&sum)[kCount]) {
+  const hn::ScalableTag<T> d;
+  for (std::int64_t j = 0; j < s.kw; ++j, x += s.x_col, w += s.w_col) {
+    const V weight = part.Load(d, w);
+    NNKERNELS_UNROLL
+    for (int p = 0; p < kCount; ++p) {
+      sum[p] = hn::MulAdd(part.Load(d, x + p * s.x_step), weight, sum[p]);
+    }
+  }
+}
+
+/// The same for kWidth taps as far apart as the pixels are (kBackward: in the other direction), so
+/// that each element of x is loaded once for all of them.
+template <int kWidth, bool kBackward, int kCount, class T, class Part, class V>
+HWY_INLINE void AddDenseTaps(const DepthwisePixels<T>& s, const T* x, const T* w, Part part,
+                             V (&sum)[kCount]) {
+  const hn::ScalableTag<T> d;
+  V weight[kWidth];
+  NNKERNELS_UNROLL
+  for (int j = 0; j < kWidth; ++j) weight[j] = part.Load(d, w + j * s.w_col);
+  if (kBackward) x -= (kWidth - 1) * s.x_step;
+  NNKERNELS_UNROLL
+  for (int q = 0; q < kCount + kWidth - 1; ++q) {
+    const V element = part.Load(d, x + q * s.x_step);
+    NNKERNELS_UNROLL
+    for (int j = 0; j < kWidth; ++j) {
+      const int p = kBackward ? q - (kWidth - 1) + j : q - j;
+      if (p >= 0 && p < kCount) sum[p] = hn::MulAdd(element, weight[j], sum[p]);
+    }
+  }
+}
 
 /// kCount pixels from `first` on, for the channels from c on that `part` stands for.
 template <int kCount, class T, class Part>
@@ -37,15 +73,15 @@ HWY_INLINE void SomePixels(const DepthwisePixels<T>& s, std::int64_t first, std:
   const V start = s.bias == nullptr ? hn::Zero(d) : part.Load(d, s.bias + c);
   NNKERNELS_UNROLL
   for (int p = 0; p < kCount; ++p) sum[p] = start;
-  for (std::int64_t i = 0; i < s.kh; ++i) {
-    const T* x = s.x + first * s.x_step + i * s.x_row + c;
-    const T* w = s.w + i * s.w_row + c;
-    for (std::int64_t j = 0; j < s.kw; ++j, x += s.x_col, w += s.w_col) {
-      const V weight = part.Load(d, w);
-      NNKERNELS_UNROLL
-      for (int p = 0; p < kCount; ++p) {
-        sum[p] = hn::MulAdd(part.Load(d, x + p * s.x_step), weight, sum[p]);
-      }
+  const T* x = s.x + first * s.x_step + c;
+  const T* w = s.w + c;
+  for (std::int64_t i = 0; i < s.kh; ++i, x += s.x_row, w += s.w_row) {
+    if (s.kw == 3 && s.x_col == s.x_step) {
+      AddDenseTaps<3, false>(s, x, w, part, sum);
+    } else if (s.kw == 3 && s.x_col == -s.x_step) {
+      AddDenseTaps<3, true>(s, x, w, part, sum);
+    } else {
+      AddTaps(s, x, w, part, sum);
     }
   }
   if (s.relu) {
@@ -60,63 +96,85 @@ HWY_INLINE void SomePixels(const DepthwisePixels<T>& s, std::int64_t first, std:
   for (int p = 0; p < kCount; ++p) part.Store(d, sum[p], y + p * s.y_step);
 }
 
-template <class T, class Part>
-HWY_INLINE void AllPixels(const DepthwisePixels<T>& s, std::int64_t c, Part part) {
-  std::int64_t pixel = 0;
-  for (; pixel + kPixels <= s.pixels; pixel += kPixels) SomePixels<kPixels>(s, pixel, c, part);
-  if (pixel + 4 <= s.pixels) {
-    SomePixels<4>(s, pixel, c, part);
-    pixel += 4;
+/// All channels of kCount pixels: in memory these lie side by side.
+template <int kCount, class T>
+HWY_INLINE void AllChannels(const DepthwisePixels<T>& s, std::int64_t first) {
+  const hn::ScalableTag<T> d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  std::int64_t c = 0;
+  for (; c + lanes <= s.channels; c += lanes) SomePixels<kCount>(s, first, c, WholeVector());
+  if (c < s.channels) {
+    SomePixels<kCount>(s, first, c, FirstLanes{static_cast<std::size_t>(s.channels - c)});
   }
-  for (; pixel < s.pixels; ++pixel) SomePixels<1>(s, pixel, c, part);
 }
 
-/// kCount taps from `tap` on.
-template <int kCount, class T, class Part>
-HWY_INLINE void SomeTaps(const DepthwiseGradient<T>& s, std::int64_t tap, std::int64_t c,
-                         Part part) {
+/// kHeight x kWidth taps from (row, col) on.
+template <int kHeight, int kWidth, class T, class Part>
+HWY_INLINE void SomeTaps(const DepthwiseGradient<T>& s, std::int64_t row, std::int64_t col,
+                         std::int64_t c, Part part) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
-  T* const dw = s.dw + tap * s.dw_col + c;
-  V sum[kCount];
+  T* const dw = s.dw + row * s.dw_row + col * s.dw_col + c;
+  V sum[kHeight][kWidth];
   NNKERNELS_UNROLL
-  for (int j = 0; j < kCount; ++j) sum[j] = part.Load(d, dw + j * s.dw_col);
-  const T* x = s.x + tap * s.x_col + c;
+  for (int i = 0; i < kHeight; ++i) {
+    NNKERNELS_UNROLL
+    for (int j = 0; j < kWidth; ++j) sum[i][j] = part.Load(d, dw + i * s.dw_row + j * s.dw_col);
+  }
+  const T* x = s.x + row * s.x_row + col * s.x_col + c;
   const T* dy = s.dy + c;
   for (std::int64_t p = 0; p < s.pixels; ++p, x += s.x_step, dy += s.dy_step) {
     const V gradient = part.Load(d, dy);
     NNKERNELS_UNROLL
-    for (int j = 0; j < kCount; ++j) {
-      sum[j] = hn::MulAdd(part.Load(d, x + j * s.x_col), gradient, sum[j]);
+    for (int i = 0; i < kHeight; ++i) {
+      NNKERNELS_UNROLL
+      for (int j = 0; j < kWidth; ++j) {
+        sum[i][j] = hn::MulAdd(part.Load(d, x + i * s.x_row + j * s.x_col), gradient, sum[i][j]);
+      }
     }
   }
   NNKERNELS_UNROLL
-  for (int j = 0; j < kCount; ++j) part.Store(d, sum[j], dw + j * s.dw_col);
+  for (int i = 0; i < kHeight; ++i) {
+    NNKERNELS_UNROLL
+    for (int j = 0; j < kWidth; ++j) part.Store(d, sum[i][j], dw + i * s.dw_row + j * s.dw_col);
+  }
 }
 
-template <class T, class Part>
-HWY_INLINE void AllTaps(const DepthwiseGradient<T>& s, std::int64_t c, Part part) {
-  std::int64_t tap = 0;
-  for (; tap + kTaps <= s.kw; tap += kTaps) SomeTaps<kTaps>(s, tap, c, part);
-  switch (s.kw - tap) {
+template <int kHeight, class T, class Part>
+HWY_INLINE void TapRows(const DepthwiseGradient<T>& s, std::int64_t row, std::int64_t c,
+                        Part part) {
+  std::int64_t col = 0;
+  for (; col + kTapCols <= s.kw; col += kTapCols) {
+    SomeTaps<kHeight, kTapCols>(s, row, col, c, part);
+  }
+  switch (s.kw - col) {
     case 3:
-      return SomeTaps<3>(s, tap, c, part);
+      return SomeTaps<kHeight, 3>(s, row, col, c, part);
     case 2:
-      return SomeTaps<2>(s, tap, c, part);
+      return SomeTaps<kHeight, 2>(s, row, col, c, part);
     case 1:
-      return SomeTaps<1>(s, tap, c, part);
+      return SomeTaps<kHeight, 1>(s, row, col, c, part);
     default:
       return;
   }
 }
 
+template <class T, class Part>
+HWY_INLINE void AllTaps(const DepthwiseGradient<T>& s, std::int64_t c, Part part) {
+  std::int64_t row = 0;
+  for (; row + kTapRows <= s.kh; row += kTapRows) TapRows<kTapRows>(s, row, c, part);
+  for (; row < s.kh; ++row) TapRows<1>(s, row, c, part);
+}
+
 template <class T>
 void Pixels(const DepthwisePixels<T>& s) {
-  const hn::ScalableTag<T> d;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  std::int64_t c = 0;
-  for (; c + lanes <= s.channels; c += lanes) AllPixels(s, c, WholeVector());
-  if (c < s.channels) AllPixels(s, c, FirstLanes{static_cast<std::size_t>(s.channels - c)});
+  std::int64_t pixel = 0;
+  for (; pixel + kPixels <= s.pixels; pixel += kPixels) AllChannels<kPixels>(s, pixel);
+  if (pixel + 4 <= s.pixels) {
+    AllChannels<4>(s, pixel);
+    pixel += 4;
+  }
+  for (; pixel < s.pixels; ++pixel) AllChannels<1>(s, pixel);
 }
 
 template <class T>

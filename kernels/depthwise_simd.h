@@ -26,18 +26,18 @@ struct DepthwisePixels {
   std::ptrdiff_t y_step = 0;
 };
 
-/// What these pixels of a row contribute to a row of the kernel:
+/// What these pixels of a row of dy contribute to the taps that they meet:
 ///
-///     dw[j][c] += sum over p < pixels of x[p][j][c] * dy[p][c]   for j < kw
+///     dw[i][j][c] += sum over p < pixels of x[p][i][j][c] * dy[p][c]   for i < kh, j < kw
 template <class T>
 struct DepthwiseGradient {
-  std::int64_t channels = 0, pixels = 0, kw = 0;
+  std::int64_t channels = 0, pixels = 0, kh = 0, kw = 0;
   const T* x = nullptr;
-  std::ptrdiff_t x_step = 0, x_col = 0;
+  std::ptrdiff_t x_step = 0, x_row = 0, x_col = 0;
   const T* dy = nullptr;
   std::ptrdiff_t dy_step = 0;
   T* dw = nullptr;
-  std::ptrdiff_t dw_col = 0;
+  std::ptrdiff_t dw_row = 0, dw_col = 0;
 };
 
 template <class T>
