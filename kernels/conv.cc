@@ -5,6 +5,8 @@
 #include <string>
 
 #include "kernels/conv_tiles.h"
+#include "kernels/depthwise.h"
+#include "kernels/gemm.h"
 #include "kernels/parallel.h"
 #include "kernels/scratch.h"
 
@@ -34,12 +36,15 @@ void check(const ConvShape& s, const char* function) {
         std::to_string(s.stride_h) + "x" + std::to_string(s.stride_w) + ", pad " +
         std::to_string(s.pad_h) + "x" + std::to_string(s.pad_w) + ", dilation " +
         std::to_string(s.dilation_h) + "x" + std::to_string(s.dilation_w) + ", oc " +
-        std::to_string(s.oc) + ")");
+        std::to_string(s.oc) + ", groups " + std::to_string(s.groups) + ")");
   };
   if (s.n < 0) fail("n must not be negative");
   if (std::min({s.ih, s.iw, s.ic, s.oc, s.kh, s.kw}) < 1) fail("sizes must be at least 1");
   if (std::min({s.stride_h, s.stride_w, s.dilation_h, s.dilation_w}) < 1) {
     fail("strides and dilations must be at least 1");
+  }
+  if (s.groups < 1 || s.ic % s.groups != 0 || s.oc % s.groups != 0) {
+    fail("groups must divide the channels");
   }
   if (std::min(s.pad_h, s.pad_w) < 0) fail("pads must not be negative");
   if (s.dilation_h * (s.kh - 1) + 1 > s.ih + 2 * s.pad_h ||
@@ -55,10 +60,21 @@ void conv_forward(const ConvShape& s, const T* x, const T* w, T* y, const Epilog
   check_pointer(x != nullptr, "conv_forward", "x");
   check_pointer(w != nullptr, "conv_forward", "w");
   check_pointer(y != nullptr, "conv_forward", "y");
+  if (detail::is_depthwise(s)) return detail::depthwise_forward(s, x, w, y, epilogue);
+  if (detail::is_matrix_product(s)) {
+    const std::int64_t rows = s.y_size() / s.oc, depth = s.w_size() / s.oc;
+    return gemm<T>(T{1}, {x, rows, depth}, {w, depth, s.oc}, T{0}, {y, rows, s.oc}, epilogue);
+  }
   const TileKernels<T>& kernels = detail::tile_kernels<T>();
-  const std::int64_t oh = s.oh(), ow = s.ow(), depth = s.kh * s.kw * s.ic;
-  T* const packed = scratch<T>(Purpose::packed_b, packed_size(kernels, depth, s.oc));
-  pack_panels<T>(kernels, w, 1, s.oc, s.oc, 0, depth, depth, packed);
+  const std::int64_t oh = s.oh(), ow = s.ow();
+  const std::int64_t group_ic = s.ic / s.groups, group_oc = s.oc / s.groups;
+  const std::int64_t depth = s.kh * s.kw * group_ic;
+  const std::int64_t group_packed = packed_size(kernels, depth, group_oc);
+  T* const packed = scratch<T>(Purpose::packed_b, s.groups * group_packed);
+  for (std::int64_t g = 0; g < s.groups; ++g) {
+    pack_panels<T>(kernels, w + g * group_oc, 1, s.oc, group_oc, 0, depth, depth,
+                   packed + g * group_packed);
+  }
 
   const std::int64_t blocks = std::clamp<std::int64_t>(oh * ow / kPiecePixels, 1, oh);
   parallel_for(s.n * blocks, conv_microseconds(s, sizeof(T)), [&](std::int64_t piece, int) {
@@ -66,17 +82,21 @@ void conv_forward(const ConvShape& s, const T* x, const T* w, T* y, const Epilog
     const std::int64_t first = oh * block / blocks, last = oh * (block + 1) / blocks;
     const Window<T> in = input_window(s, x + image * s.ih * s.iw * s.ic, first, last);
     Tile<T> tile;
-    tile.segment_count = s.dilation_w == 1 ? s.kh : s.kh * s.kw;
-    tile.segment_length = s.dilation_w == 1 ? s.kw * s.ic : s.ic;
+    const std::int64_t row_segments = detail::segments_of_row(s);
+    tile.segment_count = s.kh * row_segments;
+    tile.segment_length = s.kw * group_ic / row_segments;
     auto* const segments = scratch<std::ptrdiff_t>(Purpose::offsets, tile.segment_count);
     kernel_segments(s, in.row_length, segments);
     tile.segments = segments;
     tile.relu = epilogue.activation == Activation::relu;
     T* const out = y + (image * oh + first) * ow * s.oc;
-    run_pixels(kernels, tile,
-               Pixels<T>{last - first, ow, in.data, s.stride_h * in.row_length, s.stride_w * s.ic,
-                         out, ow * s.oc, s.oc},
-               packed, depth, s.oc, epilogue.bias);
+    for (std::int64_t g = 0; g < s.groups; ++g) {
+      const T* bias = epilogue.bias == nullptr ? nullptr : epilogue.bias + g * group_oc;
+      run_pixels(kernels, tile,
+                 Pixels<T>{last - first, ow, in.data + g * group_ic, s.stride_h * in.row_length,
+                           s.stride_w * s.ic, out + g * group_oc, ow * s.oc, s.oc},
+                 packed + g * group_packed, depth, group_oc, bias);
+    }
     if (epilogue.activation != Activation::identity && !tile.relu) {
       activation_forward(epilogue.activation, (last - first) * ow * s.oc, out, out);
     }

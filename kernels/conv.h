@@ -8,8 +8,13 @@
 
 namespace nnkernels {
 
-/// The sizes of a convolution. Images x are [n][ih][iw][ic], weights w are [kh][kw][ic][oc],
+/// The sizes of a convolution. Images x are [n][ih][iw][ic], weights w are [kh][kw][ic/groups][oc],
 /// results y are [n][oh][ow][oc], all dense. `pad` zeros surround the image on both sides.
+///
+/// The channels form `groups` that know nothing of each other: outputs of group g, channels
+/// [g * oc/groups, (g+1) * oc/groups), see inputs [g * ic/groups, (g+1) * ic/groups) only. Each
+/// sum over ic below then runs over the inputs of the output's group. groups == ic == oc is a
+/// depthwise convolution, which has kernels of its own (docs/convolution.md).
 struct ConvShape {
   std::int64_t n = 1;           // images
   std::int64_t ih = 1, iw = 1;  // image height and width
@@ -18,17 +23,18 @@ struct ConvShape {
   std::int64_t stride_h = 1, stride_w = 1;
   std::int64_t pad_h = 0, pad_w = 0;
   std::int64_t dilation_h = 1, dilation_w = 1;
+  std::int64_t groups = 1;  // divides ic and oc
 
   /// (ih + 2 pad_h - dilation_h (kh - 1) - 1) / stride_h + 1, rounded down.
   std::int64_t oh() const { return (ih + 2 * pad_h - dilation_h * (kh - 1) - 1) / stride_h + 1; }
   std::int64_t ow() const { return (iw + 2 * pad_w - dilation_w * (kw - 1) - 1) / stride_w + 1; }
   std::int64_t x_size() const { return n * ih * iw * ic; }
-  std::int64_t w_size() const { return kh * kw * ic * oc; }
+  std::int64_t w_size() const { return kh * kw * (ic / groups) * oc; }
   std::int64_t y_size() const { return n * oh() * ow() * oc; }
 };
 
 /// Throws std::invalid_argument, naming `function`, unless n >= 0, every other size is at least 1
-/// (pads at least 0) and the dilated kernel fits into the padded image.
+/// (pads at least 0), groups divides ic and oc, and the dilated kernel fits into the padded image.
 void check(const ConvShape& shape, const char* function);
 
 /// y[n,oh,ow,oc] = activation(bias[oc] +
@@ -48,7 +54,7 @@ void conv_forward(const ConvShape& shape, const T* x, const T* w, T* y,
 /// dx = the transpose of conv_forward (without bias and activation) applied to dy:
 /// dx[n,i,j,ic] = sum over kh, kw, oc of dy[n,oh,ow,oc] * w[kh,kw,ic,oc] for every
 /// oh*stride_h + kh*dilation_h - pad_h = i, and likewise ow, kw and j.
-/// dx is overwritten. Otherwise as conv_forward.
+/// dx is overwritten. The order of the sums depends on the shape alone. Otherwise as conv_forward.
 template <class T>
 void conv_backward_data(const ConvShape& shape, const T* dy, const T* w, T* dx);
 

@@ -3,9 +3,13 @@
 #include <cstdint>
 #include <utility>
 
+#include "kernels/blocks.h"
 #include "kernels/conv.h"
+#include "kernels/conv_phase.h"
 #include "kernels/conv_scatter.h"
 #include "kernels/conv_tiles.h"
+#include "kernels/depthwise.h"
+#include "kernels/gemm.h"
 #include "kernels/parallel.h"
 #include "kernels/scratch.h"
 
@@ -14,10 +18,12 @@ namespace {
 
 using detail::check_pointer;
 using detail::conv_microseconds;
+using detail::floor_div;
 using detail::kPiecePixels;
 using detail::kTwoVectors;
 using detail::pack_panels;
 using detail::packed_size;
+using detail::Phase;
 using detail::Pixels;
 using detail::Purpose;
 using detail::run_pixels;
@@ -33,61 +39,35 @@ using detail::Window;
 constexpr std::int64_t kProductBytes = 1 << 17;
 constexpr std::int64_t kScatterPieces = 4;
 
-std::int64_t floor_div(std::int64_t a, std::int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
-
-/// One direction (height or width) of the transposed convolution, for the pixels i of dx with
-/// (i + pad) % stride == phase. With i + pad = phase + stride * t such a pixel meets output
-/// o = t - shift(k) through each tap k of the kernel that has k * dilation % stride == phase.
-struct Phase {
-  Phase(std::int64_t phase_, std::int64_t size, std::int64_t kernel, std::int64_t stride_,
-        std::int64_t pad_, std::int64_t dilation_)
-      : phase(phase_),
-        stride(stride_),
-        pad(pad_),
-        dilation(dilation_),
-        t_first(-floor_div(phase_ - pad_, stride_)) {
-    const std::int64_t t_last = floor_div(size - 1 + pad - phase, stride);
-    count = std::max<std::int64_t>(0, t_last - t_first + 1);
-    for (std::int64_t k = kernel - 1; k >= 0; --k) {
-      if (k * dilation % stride != phase) continue;
-      if (taps++ == 0) last_tap = k;
-      first_tap = k;
-    }
-  }
-  std::int64_t shift(std::int64_t k) const { return (k * dilation - phase) / stride; }
-  bool has(std::int64_t k) const { return k * dilation % stride == phase; }
-  std::int64_t pixel(std::int64_t t) const { return phase + stride * t - pad; }
-
-  std::int64_t phase, stride, pad, dilation;
-  std::int64_t t_first;
-  std::int64_t count = 0;  // t in [t_first, t_first + count)
-  std::int64_t taps = 0, first_tap = 0, last_tap = 0;
-};
-
 /// dx of one phase in both directions, for all images.
 template <class T>
 void backward_data_phase(const ConvShape& s, const Phase& h, const Phase& w, const T* dy,
                          const T* weights, T* dx) {
   const TileKernels<T>& kernels = detail::tile_kernels<T>();
   const std::int64_t oh = s.oh(), ow = s.ow();
-  const std::int64_t depth = h.taps * w.taps * s.oc;
+  const std::int64_t group_ic = s.ic / s.groups, group_oc = s.oc / s.groups;
+  const std::int64_t depth = h.taps * w.taps * group_oc;
 
-  // B: for each tap, from the last to the first, the oc x ic transpose of its weights. In this
-  // order the taps of one row of the kernel meet neighbouring pixels of dy, from left to right.
-  T* const packed = scratch<T>(Purpose::packed_b, packed_size(kernels, depth, s.ic));
-  std::int64_t row = 0;
-  for (std::int64_t kh = h.last_tap; kh >= h.first_tap; --kh) {
-    if (!h.has(kh)) continue;
-    for (std::int64_t kw = w.last_tap; kw >= w.first_tap; --kw) {
-      if (!w.has(kw)) continue;
-      pack_panels<T>(kernels, weights + (kh * s.kw + kw) * s.ic * s.oc, s.oc, 1, s.ic, row, s.oc,
-                     depth, packed);
-      row += s.oc;
+  // B of each group: for each tap, from the last to the first, the oc x ic transpose of its
+  // weights. In this order the taps of one row of the kernel meet neighbouring pixels of dy, from
+  // left to right.
+  const std::int64_t group_packed = packed_size(kernels, depth, group_ic);
+  T* const packed = scratch<T>(Purpose::packed_b, s.groups * group_packed);
+  for (std::int64_t g = 0; g < s.groups; ++g) {
+    std::int64_t row = 0;
+    for (std::int64_t kh = h.last_tap; kh >= h.first_tap; --kh) {
+      if (!h.has(kh)) continue;
+      for (std::int64_t kw = w.last_tap; kw >= w.first_tap; --kw) {
+        if (!w.has(kw)) continue;
+        pack_panels<T>(kernels, weights + (kh * s.kw + kw) * group_ic * s.oc + g * group_oc, s.oc,
+                       1, group_ic, row, group_oc, depth, packed + g * group_packed);
+        row += group_oc;
+      }
     }
   }
-  const bool joined = s.stride_w == 1 && s.dilation_w == 1;
+  const bool joined = s.stride_w == 1 && s.dilation_w == 1 && s.groups == 1;
   const std::int64_t segment_count = joined ? h.taps : h.taps * w.taps;
-  const std::int64_t segment_length = joined ? w.taps * s.oc : s.oc;
+  const std::int64_t segment_length = joined ? w.taps * s.oc : group_oc;
 
   const std::int64_t blocks =
       std::clamp<std::int64_t>(h.count * w.count / kPiecePixels, 1, h.count);
@@ -115,10 +95,12 @@ void backward_data_phase(const ConvShape& s, const Phase& h, const Phase& w, con
     tile.segment_count = segment_count;
     tile.segment_length = segment_length;
     T* const out = dx + ((image * s.ih + h.pixel(t)) * s.iw + w.pixel(w.t_first)) * s.ic;
-    run_pixels(kernels, tile,
-               Pixels<T>{t_end - t, w.count, in.data, in.row_length, s.oc, out,
-                         s.stride_h * s.iw * s.ic, s.stride_w * s.ic},
-               packed, depth, s.ic, static_cast<const T*>(nullptr));
+    for (std::int64_t g = 0; g < s.groups; ++g) {
+      run_pixels(kernels, tile,
+                 Pixels<T>{t_end - t, w.count, in.data + g * group_oc, in.row_length, s.oc,
+                           out + g * group_ic, s.stride_h * s.iw * s.ic, s.stride_w * s.ic},
+                 packed + g * group_packed, depth, group_ic, static_cast<const T*>(nullptr));
+    }
   });
 }
 
@@ -138,6 +120,7 @@ std::int64_t columns_of_tiles(const TileKernels<T>& kernels, std::int64_t cols) 
 /// multiplies the zeros around dy.
 template <class T>
 bool scatters(const ConvShape& s) {
+  if (s.groups > 1) return false;
   const TileKernels<T>& kernels = detail::tile_kernels<T>();
   const std::int64_t taps = s.kh * s.kw;
   const std::int64_t gathered =
@@ -231,10 +214,19 @@ void conv_backward_data(const ConvShape& s, const T* dy, const T* w, T* dx) {
   check_pointer(dy != nullptr, "conv_backward_data", "dy");
   check_pointer(w != nullptr, "conv_backward_data", "w");
   check_pointer(dx != nullptr, "conv_backward_data", "dx");
+  if (detail::is_depthwise(s)) return detail::depthwise_backward_data(s, dy, w, dx);
+  if (detail::is_matrix_product(s)) {
+    const std::int64_t rows = s.y_size() / s.oc, depth = s.w_size() / s.oc;
+    return gemm<T>(T{1}, {dy, rows, s.oc}, MatrixView<const T>(w, depth, s.oc).transposed(), T{0},
+                   {dx, rows, depth});
+  }
   if (scatters<T>(s)) return scatter_backward_data(s, dy, w, dx);
   // With a stride that leaves pixels without any tap, those are zero and no phase writes them.
   if (s.stride_h > s.kh || s.stride_w > s.kw || s.dilation_h > 1 || s.dilation_w > 1) {
-    std::fill_n(dx, s.x_size(), T{0});
+    detail::parallel_blocks(
+        s.x_size(), detail::kBlockElements,
+        detail::transfer_microseconds<T>(static_cast<double>(s.x_size())),
+        [&](std::int64_t first, std::int64_t count) { std::fill_n(dx + first, count, T{0}); });
   }
   // Phases beyond the padded image hold no pixel.
   for (std::int64_t i = 0; i < std::min(s.stride_h, s.ih + s.pad_h); ++i) {

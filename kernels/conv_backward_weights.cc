@@ -4,6 +4,8 @@
 
 #include "kernels/conv.h"
 #include "kernels/conv_tiles.h"
+#include "kernels/depthwise.h"
+#include "kernels/gemm.h"
 #include "kernels/parallel.h"
 #include "kernels/scratch.h"
 #include "kernels/vector.h"
@@ -25,69 +27,119 @@ using detail::TileKernels;
 using detail::Window;
 
 /// The pixels of x and dy that one pass of conv_backward_weights reads again for every tile.
-constexpr std::int64_t kChunkBytes = 1 << 18;
-/// A gradient piece is worth a buffer of its own from this many floating-point operations on.
-constexpr double kPieceFlops = 16e6;
+constexpr std::int64_t kChunkBytes = 1 << 19;
+/// A piece of the batch is worth a buffer of its own from this many floating-point operations and
+/// pixels on, for its sums are added up in the end.
+constexpr double kPieceFlops = 4e6;
+constexpr std::int64_t kPiecePixels = 512;
 constexpr std::int64_t kMaxGradientPieces = 16;
 /// and beyond 4 pieces their buffers hold at most this many elements together.
 constexpr std::int64_t kMaxPartialElements = 4 << 20;
+/// Rows of dw are shared out too until there are so many pieces, each of so many rows and
+/// operations.
+constexpr std::int64_t kPieces = 8;
+constexpr std::int64_t kPieceRows = 12;
+constexpr std::int64_t kTileRows = 14;
+constexpr double kRowPieceFlops = 1e6;
 
-/// dw of images [first, last): for each chunk of output rows, every tile runs over the chunk's
-/// pixels and adds to what the chunks before left in dw.
+/// How the work is cut: into pieces of the batch, whose sums are added up, and into rows of dw.
+struct Cut {
+  std::int64_t images, rows;
+};
+
+Cut cut(const ConvShape& s) {
+  const std::int64_t pixels = s.n * s.oh() * s.ow();
+  const double flops = 2.0 * static_cast<double>(pixels) * static_cast<double>(s.w_size());
+  const auto most = std::min({s.n, kMaxGradientPieces, pixels / kPiecePixels,
+                              std::max<std::int64_t>(4, kMaxPartialElements / s.w_size())});
+  Cut result;
+  result.images =
+      std::clamp<std::int64_t>(static_cast<std::int64_t>(std::min(flops / kPieceFlops, 1e6)), 1,
+                               std::max<std::int64_t>(1, most));
+  const std::int64_t rows = s.kh * s.kw * (s.ic / s.groups);
+  const auto worth =
+      static_cast<std::int64_t>(flops / static_cast<double>(result.images) / kRowPieceFlops);
+  result.rows =
+      std::clamp<std::int64_t>(std::min((kPieces + result.images - 1) / result.images, worth), 1,
+                               std::max<std::int64_t>(1, rows / kPieceRows));
+  return result;
+}
+
+/// Rows [row, row_end) of dw of one group, in one tile after the other: what `tile` says, with the
+/// rows' places in the window `in` as A.
+template <class T>
+void run_rows(const ConvShape& s, const TileKernels<T>& kernels, Tile<T> tile, std::size_t width,
+              bool masked, const Window<T>& in, std::int64_t row, std::int64_t row_end, T* dw) {
+  const std::int64_t group_ic = s.ic / s.groups, count = row_end - row;
+  const std::int64_t tiles = (count + kernels.max_rows[width] - 1) / kernels.max_rows[width];
+  for (std::int64_t t = 0; t < tiles; ++t) {
+    const std::int64_t first = row + count * t / tiles, last = row + count * (t + 1) / tiles;
+    const T* a[kMaxTileRows];
+    T* c[kMaxTileRows];
+    std::int64_t channel = first % group_ic, kw = first / group_ic % s.kw;
+    const T* tap = in.data + first / (s.kw * group_ic) * s.dilation_h * in.row_length +
+                   kw * s.dilation_w * s.ic;
+    for (std::int64_t i = first; i < last; ++i) {
+      a[i - first] = tap + channel;
+      c[i - first] = dw + i * s.oc;
+      if (++channel < group_ic) continue;
+      channel = 0;
+      tap += s.dilation_w * s.ic;
+      if (++kw < s.kw) continue;
+      kw = 0;
+      tap += s.dilation_h * in.row_length - s.kw * s.dilation_w * s.ic;
+    }
+    tile.rows = a;
+    tile.c = c;
+    kernels.tile[width][static_cast<std::size_t>(last - first)][masked](tile);
+  }
+}
+
+/// Rows [row, row_end) of dw, of each group, summed over images [first, last): for each chunk of
+/// output rows, every tile runs over the chunk's pixels and adds to what the chunks before left in
+/// dw.
 template <class T>
 void backward_weights_piece(const ConvShape& s, const T* x, const T* dy, std::int64_t first,
-                            std::int64_t last, T* dw) {
+                            std::int64_t last, std::int64_t row, std::int64_t row_end, T* dw) {
   const TileKernels<T>& kernels = detail::tile_kernels<T>();
   const std::int64_t oh = s.oh(), ow = s.ow();
-  const std::int64_t rows = s.kh * s.kw * s.ic;  // of dw as a matrix
+  const std::int64_t group_ic = s.ic / s.groups, group_oc = s.oc / s.groups;
   const std::int64_t row_bytes =
       (ow * s.oc + s.stride_h * s.iw * s.ic) * static_cast<std::int64_t>(sizeof(T));
   const std::int64_t chunks = std::clamp<std::int64_t>(oh * row_bytes / kChunkBytes, 1, oh);
-  const bool masked = s.oc % kernels.lanes != 0;
-  const bool pack = masked && !kernels.masked;
+  const bool pack = group_oc % kernels.lanes != 0 && !kernels.masked;
   auto* const segments = scratch<std::ptrdiff_t>(Purpose::offsets, oh);
 
   for (std::int64_t image = first; image < last; ++image) {
     for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
       const std::int64_t o = oh * chunk / chunks, o_end = oh * (chunk + 1) / chunks;
-      const Window<T> in = input_window(s, x + image * s.ih * s.iw * s.ic, o, o_end);
-      for (std::int64_t r = 0; r < o_end - o; ++r) segments[r] = r * s.stride_h * in.row_length;
-      const T* const dy_chunk = dy + (image * oh + o) * ow * s.oc;
+      const Window<T> window = input_window(s, x + image * s.ih * s.iw * s.ic, o, o_end);
+      for (std::int64_t r = 0; r < o_end - o; ++r) segments[r] = r * s.stride_h * window.row_length;
       const std::int64_t depth = (o_end - o) * ow;
-      T* packed = nullptr;
-      if (pack) {
-        packed = scratch<T>(Purpose::packed_b, packed_size(kernels, depth, s.oc));
-        pack_panels<T>(kernels, dy_chunk, 1, s.oc, s.oc, 0, depth, depth, packed);
-      }
       Tile<T> tile;
       tile.step = s.stride_w * s.ic;
       tile.segments = segments;
       tile.segment_count = o_end - o;
       tile.segment_length = ow;
       tile.beta = image == first && chunk == 0 ? T{0} : T{1};
-      for (std::int64_t j = 0; j < s.oc;) {
-        const std::size_t width = kernels.width_for(s.oc - j, kTwoVectors);
-        const std::int64_t panel = kernels.columns[width];
-        const std::int64_t tiles = (rows + kernels.max_rows[width] - 1) / kernels.max_rows[width];
-        tile.cols = std::min(s.oc - j, panel);
-        tile.b = pack ? packed + j * depth : dy_chunk + j;
-        tile.b_step = pack ? panel : s.oc;
-        const bool partial = !pack && tile.cols < panel;
-        for (std::int64_t t = 0; t < tiles; ++t) {
-          const std::int64_t row = rows * t / tiles, row_end = rows * (t + 1) / tiles;
-          const T* a[kMaxTileRows];
-          T* c[kMaxTileRows];
-          for (std::int64_t i = 0; i < row_end - row; ++i) {
-            const std::int64_t kh = (row + i) / (s.kw * s.ic), rest = (row + i) % (s.kw * s.ic);
-            a[i] = in.data + kh * s.dilation_h * in.row_length + rest / s.ic * s.dilation_w * s.ic +
-                   rest % s.ic;
-            c[i] = dw + (row + i) * s.oc + j;
-          }
-          tile.rows = a;
-          tile.c = c;
-          kernels.tile[width][static_cast<std::size_t>(row_end - row)][partial](tile);
+      for (std::int64_t g = 0; g < s.groups; ++g) {
+        const Window<T> in{window.data + g * group_ic, window.row_length};
+        const T* const dy_chunk = dy + (image * oh + o) * ow * s.oc + g * group_oc;
+        T* packed = nullptr;
+        if (pack) {
+          packed = scratch<T>(Purpose::packed_b, packed_size(kernels, depth, group_oc));
+          pack_panels<T>(kernels, dy_chunk, 1, s.oc, group_oc, 0, depth, depth, packed);
         }
-        j += panel;
+        for (std::int64_t j = 0; j < group_oc;) {
+          const std::size_t width = kernels.width_for(group_oc - j, kTwoVectors);
+          const std::int64_t panel = kernels.columns[width];
+          tile.cols = std::min(group_oc - j, panel);
+          tile.b = pack ? packed + j * depth : dy_chunk + j;
+          tile.b_step = pack ? panel : s.oc;
+          const bool masked = !pack && tile.cols < panel;
+          run_rows(s, kernels, tile, width, masked, in, row, row_end, dw + g * group_oc + j);
+          j += panel;
+        }
       }
     }
   }
@@ -107,25 +159,42 @@ void conv_backward_weights(const ConvShape& s, const T* x, const T* dy, T* dw, T
   check_pointer(x != nullptr, "conv_backward_weights", "x");
   check_pointer(dy != nullptr, "conv_backward_weights", "dy");
   const std::int64_t pixels = s.oh() * s.ow();
-  const double flops = 2.0 * static_cast<double>(s.n * pixels) * static_cast<double>(s.w_size());
-  const std::int64_t pieces = std::clamp<std::int64_t>(
-      static_cast<std::int64_t>(flops / kPieceFlops), 1,
-      std::min(
-          {s.n, kMaxGradientPieces, std::max<std::int64_t>(4, kMaxPartialElements / s.w_size())}));
-  T* const partial_dw =
-      pieces == 1 ? dw : scratch<T>(Purpose::partial_sums, pieces * (s.w_size() + s.oc));
-  T* const partial_db = pieces == 1 ? db : partial_dw + pieces * s.w_size();
-  parallel_for(pieces, conv_microseconds(s, sizeof(T)), [&](std::int64_t piece, int) {
-    const std::int64_t first = s.n * piece / pieces, last = s.n * (piece + 1) / pieces;
-    backward_weights_piece(s, x, dy, first, last, partial_dw + piece * s.w_size());
-    if (db != nullptr) {
-      column_sums((last - first) * pixels, s.oc, dy + first * pixels * s.oc,
-                  partial_db + piece * s.oc);
+  if (detail::is_depthwise(s) || detail::is_matrix_product(s)) {
+    if (detail::is_depthwise(s)) {
+      detail::depthwise_backward_weights(s, x, dy, dw);
+    } else {
+      const std::int64_t rows = s.y_size() / s.oc, depth = s.w_size() / s.oc;
+      gemm<T>(T{1}, MatrixView<const T>(x, rows, depth).transposed(), {dy, rows, s.oc}, T{0},
+              {dw, depth, s.oc});
     }
-  });
-  if (pieces == 1) return;
-  sum_pieces(pieces, s.w_size(), partial_dw, dw);
-  if (db != nullptr) sum_pieces(pieces, s.oc, partial_db, db);
+    if (db != nullptr) column_sums(s.n * pixels, s.oc, dy, db);
+    return;
+  }
+  const Cut cuts = cut(s);
+  T* const partial_dw =
+      cuts.images == 1 ? dw : scratch<T>(Purpose::partial_sums, cuts.images * (s.w_size() + s.oc));
+  T* const partial_db = cuts.images == 1 ? db : partial_dw + cuts.images * s.w_size();
+  // Between whole tiles, where possible.
+  const std::int64_t all_rows = s.w_size() / s.oc;
+  const std::int64_t tiles = std::max(cuts.rows, (all_rows + kTileRows - 1) / kTileRows);
+  const auto first_row = [&](std::int64_t part) {
+    return all_rows * (tiles * part / cuts.rows) / tiles;
+  };
+  parallel_for(cuts.images * cuts.rows, conv_microseconds(s, sizeof(T)),
+               [&](std::int64_t index, int) {
+                 const std::int64_t piece = index / cuts.rows, part = index % cuts.rows;
+                 const std::int64_t first = s.n * piece / cuts.images;
+                 const std::int64_t last = s.n * (piece + 1) / cuts.images;
+                 backward_weights_piece(s, x, dy, first, last, first_row(part), first_row(part + 1),
+                                        partial_dw + piece * s.w_size());
+                 if (db != nullptr && part == 0) {
+                   column_sums((last - first) * pixels, s.oc, dy + first * pixels * s.oc,
+                               partial_db + piece * s.oc);
+                 }
+               });
+  if (cuts.images == 1) return;
+  sum_pieces(cuts.images, s.w_size(), partial_dw, dw);
+  if (db != nullptr) sum_pieces(cuts.images, s.oc, partial_db, db);
 }
 
 template void conv_backward_weights<float>(const ConvShape&, const float*, const float*, float*,

@@ -34,6 +34,10 @@ constexpr std::int64_t kMaxPieces = 16;
 
 void check_pooled(const ConvShape& s, const char* function) {
   check(s, function);
+  if (s.groups != 1) {
+    throw std::invalid_argument(std::string(function) + ": groups must be 1, got " +
+                                std::to_string(s.groups));
+  }
   if (s.oh() < 2 || s.ow() < 2) {
     throw std::invalid_argument(std::string(function) + ": no 2x2 window fits into the " +
                                 std::to_string(s.oh()) + "x" + std::to_string(s.ow()) +

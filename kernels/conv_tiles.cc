@@ -38,35 +38,81 @@ Window<T> input_window(const ConvShape& s, const T* image, std::int64_t first, s
                 (s.ow() - 1) * s.stride_w + (s.kw - 1) * s.dilation_w + 1);
 }
 
+namespace {
+
+/// Tiles of so many pixels at least are worth being cut at the ends of the image's rows.
+constexpr std::int64_t kRowTilePixels = 6;
+
+/// One panel of columns by pixels in any order: tiles as large as possible.
+template <class T>
+void run_pointer_tiles(const TileKernels<T>& kernels, std::size_t width, Tile<T> tile,
+                       const Pixels<T>& pixels, T* out_at) {
+  const std::int64_t count = pixels.rows * pixels.cols;
+  const std::int64_t mr = kernels.max_rows[width];
+  const std::int64_t tiles = (count + mr - 1) / mr;
+  const T* in_at = pixels.in;
+  const std::int64_t next_in_row = pixels.in_row - (pixels.cols - 1) * pixels.in_col;
+  const std::int64_t next_out_row = pixels.out_row - (pixels.cols - 1) * pixels.out_col;
+  std::int64_t col = 0;
+  for (std::int64_t t = 0; t < tiles; ++t) {
+    const std::int64_t in_tile = count * (t + 1) / tiles - count * t / tiles;
+    const T* in[kMaxTileRows];
+    T* out[kMaxTileRows];
+    for (std::int64_t i = 0; i < in_tile; ++i) {
+      in[i] = in_at;
+      out[i] = out_at;
+      const bool row_ends = ++col == pixels.cols;
+      if (row_ends) col = 0;
+      in_at += row_ends ? next_in_row : pixels.in_col;
+      out_at += row_ends ? next_out_row : pixels.out_col;
+    }
+    tile.rows = in;
+    tile.c = out;
+    kernels.tile[width][static_cast<std::size_t>(in_tile)][0](tile);
+  }
+}
+
+/// The same, tiles within rows of the image.
+template <class T>
+void run_row_tiles(const TileKernels<T>& kernels, std::size_t width, const Tile<T>& any,
+                   const Pixels<T>& pixels, T* out) {
+  detail::RowTile<T> tile;
+  static_cast<detail::AnyTile<T>&>(tile) = any;
+  tile.segments = any.segments;
+  tile.segment_count = any.segment_count;
+  tile.segment_length = any.segment_length;
+  tile.a_row_stride = pixels.in_col;
+  tile.c_row_stride = pixels.out_col;
+  const std::int64_t mr = kernels.max_rows[width];
+  const std::int64_t tiles = (pixels.cols + mr - 1) / mr;
+  for (std::int64_t row = 0; row < pixels.rows; ++row) {
+    for (std::int64_t t = 0; t < tiles; ++t) {
+      const std::int64_t col = pixels.cols * t / tiles, end = pixels.cols * (t + 1) / tiles;
+      tile.a = pixels.in + row * pixels.in_row + col * pixels.in_col;
+      tile.c = out + row * pixels.out_row + col * pixels.out_col;
+      kernels.row_tile[width][static_cast<std::size_t>(end - col)][0](tile);
+    }
+  }
+}
+
+}  // namespace
+
 template <class T>
 void run_pixels(const TileKernels<T>& kernels, Tile<T> tile, const Pixels<T>& pixels,
                 const T* packed, std::int64_t depth, std::int64_t channels, const T* bias) {
-  const std::int64_t count = pixels.rows * pixels.cols;
   for (std::int64_t j = 0; j < channels;) {
     const std::size_t width = kernels.width_for(channels - j, kTwoVectors);
     const std::int64_t panel = kernels.columns[width];
-    const std::int64_t mr = kernels.max_rows[width];
-    const std::int64_t tiles = (count + mr - 1) / mr;
     tile.b = packed + j * depth;
     tile.b_step = panel;
     tile.cols = std::min(channels - j, panel);
     tile.bias = bias == nullptr ? nullptr : bias + j;
-    std::int64_t row = 0, col = 0;
-    for (std::int64_t t = 0; t < tiles; ++t) {
-      const std::int64_t in_tile = count * (t + 1) / tiles - count * t / tiles;
-      const T* in[kMaxTileRows];
-      T* out[kMaxTileRows];
-      for (std::int64_t i = 0; i < in_tile; ++i) {
-        in[i] = pixels.in + row * pixels.in_row + col * pixels.in_col;
-        out[i] = pixels.out + row * pixels.out_row + col * pixels.out_col + j;
-        if (++col == pixels.cols) {
-          col = 0;
-          ++row;
-        }
-      }
-      tile.rows = in;
-      tile.c = out;
-      kernels.tile[width][static_cast<std::size_t>(in_tile)][0](tile);
+    const std::int64_t mr = kernels.max_rows[width];
+    const std::int64_t row_tiles = (pixels.cols + mr - 1) / mr;
+    if (pixels.cols >= std::min(mr, kRowTilePixels) * row_tiles) {
+      run_row_tiles(kernels, width, tile, pixels, pixels.out + j);
+    } else {
+      run_pointer_tiles(kernels, width, tile, pixels, pixels.out + j);
     }
     j += panel;
   }
@@ -89,13 +135,23 @@ void pack_panels(const TileKernels<T>& kernels, const T* b, std::ptrdiff_t col_s
   }
 }
 
+std::int64_t segments_of_row(const ConvShape& s) {
+  return s.dilation_w == 1 && s.groups == 1 ? 1 : s.kw;
+}
+
 void kernel_segments(const ConvShape& s, std::int64_t row_length, std::ptrdiff_t* segments) {
-  const std::int64_t per_row = s.dilation_w == 1 ? 1 : s.kw;
+  const std::int64_t per_row = segments_of_row(s);
   for (std::int64_t kh = 0; kh < s.kh; ++kh) {
     for (std::int64_t i = 0; i < per_row; ++i) {
       *segments++ = kh * s.dilation_h * row_length + i * s.dilation_w * s.ic;
     }
   }
+}
+
+bool is_matrix_product(const ConvShape& s) {
+  const bool pointwise = s.kh == 1 && s.kw == 1 && s.stride_h == 1 && s.stride_w == 1;
+  const bool whole = s.kh == s.ih && s.kw == s.iw && s.dilation_h == 1 && s.dilation_w == 1;
+  return (pointwise || whole) && s.pad_h == 0 && s.pad_w == 0 && s.groups == 1;
 }
 
 double conv_microseconds(const ConvShape& s, std::size_t element_size) {

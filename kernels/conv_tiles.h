@@ -59,9 +59,18 @@ void pack_panels(const TileKernels<T>& kernels, const T* b, std::ptrdiff_t col_s
                  std::ptrdiff_t row_stride, std::int64_t cols, std::int64_t first,
                  std::int64_t rows, std::int64_t depth, T* packed);
 
-/// Where kernel row kh begins within a window whose rows are `row_length` elements apart, and
-/// likewise each of its columns if they are apart (dilation): kh segments, or kh * kw.
+/// How many segments a row of the kernel has in the image: one, or kw if its pixels are apart
+/// because of dilation or, with groups, because of the other groups' channels between them.
+std::int64_t segments_of_row(const ConvShape& shape);
+
+/// Where each of the kh * segments_of_row() segments begins within a window whose rows are
+/// `row_length` elements apart.
 void kernel_segments(const ConvShape& shape, std::int64_t row_length, std::ptrdiff_t* segments);
+
+/// Whether the convolution is the matrix product y = x w, where x is rows x depth, w is depth x oc
+/// and y is rows x oc, as they lie: the kernel is 1 x 1 and visits each pixel once, or is as large
+/// as the image.
+bool is_matrix_product(const ConvShape& shape);
 
 /// The estimate for parallel_for() of the time that one pass takes with elements of that size.
 double conv_microseconds(const ConvShape& shape, std::size_t element_size);

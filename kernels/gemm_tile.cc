@@ -28,6 +28,7 @@ using detail::AnyTile;
 using detail::kMaxTileRows;
 using detail::kTileWidths;
 using detail::MatrixTile;
+using detail::RowTile;
 using detail::Tile;
 using detail::TileKernel;
 using detail::TileKernels;
@@ -233,7 +234,10 @@ void RunTile(const Tile<T>& tile) {
 
   // C is written at the end; asked for now, its lines arrive during the k loop.
   NNKERNELS_UNROLL
-  for (int i = 0; i < kRows; ++i) hwy::Prefetch(tile.c[i]);
+  for (int i = 0; i < kRows; ++i) {
+    hwy::Prefetch(tile.c[i]);
+    if (kWidth > 1) hwy::Prefetch(tile.c[i] + (kWidth - 1) * hn::Lanes(d));
+  }
 
   hn::Vec<D> sum[kRows][kWidth];
   ClearTile(d, sum);
@@ -258,6 +262,33 @@ void RunTile(const Tile<T>& tile) {
       d, tile, [&tile](int i) { return tile.c[i]; }, sum);
 }
 
+template <class D, int kRows, int kWidth, class T = hn::TFromD<D>>
+void RunRowTile(const RowTile<T>& tile) {
+  const D d;
+  const std::size_t last = LanesOfLast<kWidth>(d, tile);
+  const EvenRows<kRows, T> c(tile.c, tile.c_row_stride);
+  NNKERNELS_UNROLL
+  for (int i = 0; i < kRows; ++i) {
+    hwy::Prefetch(c.row(i));
+    if (kWidth > 1) hwy::Prefetch(c.row(i) + (kWidth - 1) * hn::Lanes(d));
+  }
+  hn::Vec<D> sum[kRows][kWidth];
+  ClearTile(d, sum);
+
+  const T* HWY_RESTRICT b = tile.b;
+  const std::ptrdiff_t b_step = tile.b_step;
+  for (std::int64_t s = 0; s < tile.segment_count; ++s) {
+    EvenRows<kRows, const T> a(tile.a + tile.segments[s], tile.a_row_stride);
+    for (std::int64_t p = 0; p < tile.segment_length; ++p) {
+      AddStep<kRows, kWidth, false>(d, b, last, a, sum);
+      a.advance(1);
+      b += b_step;
+    }
+  }
+  FinishTile<kRows, kWidth>(
+      d, tile, [&c](int i) { return c.row(i); }, sum);
+}
+
 template <class D, int kWidthIndex, int kWidth, int kRows, class T>
 void AddTile(TileKernels<T>& kernels) {
   if constexpr (kRows <= kMaxRows[kWidthIndex]) {
@@ -268,6 +299,7 @@ void AddTile(TileKernels<T>& kernels) {
       auto& tile = kernels.tile[kWidthIndex][kRows];
       tile[0] = RunTile<D, kRows, kWidth, false>;
       if constexpr (kHasMasks) tile[1] = RunTile<D, kRows, kWidth, true>;
+      kernels.row_tile[kWidthIndex][kRows][0] = RunRowTile<D, kRows, kWidth>;
     }
   }
 }

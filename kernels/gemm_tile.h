@@ -66,6 +66,21 @@ struct Tile : AnyTile<T> {
   T* const* c = nullptr;  // mr pointers to rows of C
 };
 
+/// The same with rows a constant distance apart, as the pixels of one row of an image are: rows[i]
+/// = a + i * a_row_stride, C's row i at c + i * c_row_stride. Faster, since fewer pointers fit into
+/// registers.
+template <class T>
+struct RowTile : AnyTile<T> {
+  const T* a = nullptr;
+  std::ptrdiff_t a_row_stride = 0;
+  const std::ptrdiff_t* segments = nullptr;
+  std::int64_t segment_count = 1;
+  std::int64_t segment_length = 0;
+
+  T* c = nullptr;
+  std::ptrdiff_t c_row_stride = 0;
+};
+
 template <class AnyTile>
 using TileKernel = void (*)(const AnyTile& tile);
 
@@ -94,7 +109,9 @@ struct TileKernels {
   using Table =
       std::array<std::array<std::array<TileKernel<Kind>, 2>, kMaxTileRows + 1>, kTileWidths>;
   Table<MatrixTile<T>> matrix_tile = {};
-  Table<Tile<T>> tile = {};  // at most 2 vectors wide
+  // At most 2 vectors wide; those of pixels in a row are not masked.
+  Table<Tile<T>> tile = {};
+  Table<RowTile<T>> row_tile = {};
 
   /// The widest tile, up to index `widest`, for the next columns of C that would not leave a
   /// granule or more of itself idle.

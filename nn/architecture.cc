@@ -129,6 +129,7 @@ struct WindowOptions {
   Size stride;
   Size pad{0, 0};
   Size dilation{1, 1};
+  std::int64_t groups = 1;
   PoolDivisor divisor = PoolDivisor::inside;
 };
 
@@ -147,6 +148,7 @@ WindowOptions take_options(Words& words, std::span<const std::string_view> known
     if (name == "stride") options.stride = words.size("a stride", 1);
     if (name == "pad") options.pad = words.size("a padding", 0);
     if (name == "dilation") options.dilation = words.size("a dilation", 1);
+    if (name == "groups") options.groups = words.number("a number of groups", 1);
     if (name == "divisor") {
       const std::string divisor = words.word("inside or window");
       if (divisor != "inside" && divisor != "window") {
@@ -167,12 +169,16 @@ void claim(Words& words, double& parameters_left, Sizes... sizes) {
 
 template <class T>
 std::unique_ptr<Layer<T>> make_conv(Words& words, const Shape& x, double& parameters_left) {
-  static constexpr std::string_view kOptions[] = {"stride", "pad", "dilation"};
+  static constexpr std::string_view kOptions[] = {"stride", "pad", "dilation", "groups"};
   const std::int64_t oc = words.number("a number of channels", 1);
   const Size kernel = words.size("a kernel size", 1);
   const WindowOptions o = take_options(words, kOptions, {1, 1});
   if (x.rank() != 3) words.fail("conv takes samples of shape [h, w, c], got " + x.str());
-  claim(words, parameters_left, kernel.h, kernel.w, x[2], oc);
+  if (x[2] % o.groups != 0 || oc % o.groups != 0) {
+    words.fail("groups must divide the channels, got " + std::to_string(x[2]) + " in, " +
+               std::to_string(oc) + " out, " + std::to_string(o.groups) + " groups");
+  }
+  claim(words, parameters_left, kernel.h, kernel.w, x[2] / o.groups, oc);
   return std::make_unique<Conv2d<T>>(Conv2dOptions{.ic = x[2],
                                                    .oc = oc,
                                                    .kh = kernel.h,
@@ -182,7 +188,8 @@ std::unique_ptr<Layer<T>> make_conv(Words& words, const Shape& x, double& parame
                                                    .pad_h = o.pad.h,
                                                    .pad_w = o.pad.w,
                                                    .dilation_h = o.dilation.h,
-                                                   .dilation_w = o.dilation.w});
+                                                   .dilation_w = o.dilation.w,
+                                                   .groups = o.groups});
 }
 
 template <class T>
@@ -236,6 +243,7 @@ std::string text_of(const Conv2dOptions& o) {
   if (o.dilation_h != 1 || o.dilation_w != 1) {
     text += " dilation " + short_text(o.dilation_h, o.dilation_w);
   }
+  if (o.groups != 1) text += " groups " + std::to_string(o.groups);
   return text;
 }
 

@@ -19,7 +19,7 @@ inline constexpr std::int64_t kMaxParameters = std::int64_t{1} << 33;
 ///
 /// | text                                     | layer                                          |
 /// |------------------------------------------|------------------------------------------------|
-/// | conv OC KERNEL [stride S] [pad P] [dilation D] | Conv2d, OC channels out                  |
+/// | conv OC KERNEL [stride S] [pad P] [dilation D] [groups G] | Conv2d, OC channels out       |
 /// | maxpool KERNEL [stride S] [pad P]        | MaxPool2d; the stride is KERNEL if not given   |
 /// | avgpool KERNEL [stride S] [pad P] [divisor inside or window] | AvgPool2d                  |
 /// | relu, sigmoid, tanh, flatten             |                                                |

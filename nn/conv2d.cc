@@ -11,17 +11,26 @@ template <class T>
 Conv2d<T>::Conv2d(const Conv2dOptions& options) : options_(options) {
   const auto& o = options;
   for (const std::int64_t size : {o.ic, o.oc, o.kh, o.kw, o.stride_h, o.stride_w, o.dilation_h,
-                                  o.dilation_w, o.pad_h + 1, o.pad_w + 1}) {
+                                  o.dilation_w, o.groups, o.pad_h + 1, o.pad_w + 1}) {
     if (size < 1) {
       throw std::invalid_argument(
-          "Conv2d: sizes, strides and dilations must be at least 1 and pads at least 0, got ic " +
+          "Conv2d: sizes, strides, dilations and groups must be at least 1 and pads at least 0, "
+          "got ic " +
           std::to_string(o.ic) + ", oc " + std::to_string(o.oc) + ", kernel " +
           size_text(o.kh, o.kw) + ", stride " + size_text(o.stride_h, o.stride_w) + ", pad " +
-          size_text(o.pad_h, o.pad_w) + ", dilation " + size_text(o.dilation_h, o.dilation_w));
+          size_text(o.pad_h, o.pad_w) + ", dilation " + size_text(o.dilation_h, o.dilation_w) +
+          ", groups " + std::to_string(o.groups));
     }
   }
-  const Shape w{o.kh, o.kw, o.ic, o.oc};
-  parameters_[0] = {"w", Tensor<T>(w), Tensor<T>(w), o.kh * o.kw * o.ic, o.kh * o.kw * o.oc};
+  if (o.ic % o.groups != 0 || o.oc % o.groups != 0) {
+    throw std::invalid_argument("Conv2d: groups must divide the channels, got ic " +
+                                std::to_string(o.ic) + ", oc " + std::to_string(o.oc) +
+                                ", groups " + std::to_string(o.groups));
+  }
+  // An output sees the inputs of its group, and an input is seen by the outputs of its group.
+  const std::int64_t taps = o.kh * o.kw, group_ic = o.ic / o.groups, group_oc = o.oc / o.groups;
+  const Shape w{o.kh, o.kw, group_ic, o.oc};
+  parameters_[0] = {"w", Tensor<T>(w), Tensor<T>(w), taps * group_ic, taps * group_oc};
   parameters_[1] = {"b", Tensor<T>({o.oc}), Tensor<T>({o.oc}), 0, 0};
 }
 
@@ -34,6 +43,7 @@ std::string Conv2d<T>::description() const {
   if (o.pad_h != 0 || o.pad_w != 0) text += " pad " + size_text(o.pad_h, o.pad_w);
   if (o.dilation_h != 1 || o.dilation_w != 1)
     text += " dilation " + size_text(o.dilation_h, o.dilation_w);
+  if (o.groups != 1) text += " groups " + std::to_string(o.groups);
   return text;
 }
 
@@ -52,7 +62,8 @@ ConvShape Conv2d<T>::shape(const Shape& sample, std::int64_t n) const {
           .pad_h = o.pad_h,
           .pad_w = o.pad_w,
           .dilation_h = o.dilation_h,
-          .dilation_w = o.dilation_w};
+          .dilation_w = o.dilation_w,
+          .groups = o.groups};
 }
 
 template <class T>
@@ -82,7 +93,7 @@ bool Conv2d<T>::fuse_gradient(Activation kind) {
 template <class T>
 bool Conv2d<T>::absorb(const Layer<T>& next) {
   const auto* pool = dynamic_cast<const MaxPool2d<T>*>(&next);
-  if (pools_ || pool == nullptr) return false;
+  if (pools_ || pool == nullptr || options_.groups != 1) return false;
   pools_ = pool->options() == Pool2dOptions{.kh = 2, .kw = 2, .stride_h = 2, .stride_w = 2};
   return pools_;
 }

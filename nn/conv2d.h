@@ -19,12 +19,14 @@ struct Conv2dOptions {
   std::int64_t stride_h = 1, stride_w = 1;
   std::int64_t pad_h = 0, pad_w = 0;
   std::int64_t dilation_h = 1, dilation_w = 1;
+  std::int64_t groups = 1;  // divides ic and oc; ic: depthwise
 
   bool operator==(const Conv2dOptions&) const = default;
 };
 
-/// y = activation(x * w + b), a cross-correlation with x of [n][ih][iw][ic], w of [kh][kw][ic][oc],
-/// b of [oc], y of [n][oh][ow][oc]; the sum and the sizes of y are in kernels/conv.h.
+/// y = activation(x * w + b), a cross-correlation with x of [n][ih][iw][ic], w of
+/// [kh][kw][ic/groups][oc], b of [oc], y of [n][oh][ow][oc]; the sum and the sizes of y are in
+/// kernels/conv.h.
 ///
 /// Also known as Convolution2D. The activation is the identity unless Sequential has fused the one
 /// that follows. Does the work of a max pool behind it if that has 2x2 windows side by side
@@ -33,8 +35,8 @@ struct Conv2dOptions {
 template <class T>
 class Conv2d : public Layer<T> {
  public:
-  /// Throws std::invalid_argument unless sizes, strides and dilations are at least 1, pads at
-  /// least 0.
+  /// Throws std::invalid_argument unless sizes, strides, dilations and groups are at least 1, pads
+  /// at least 0, and groups divides ic and oc.
   explicit Conv2d(const Conv2dOptions& options);
 
   const Conv2dOptions& options() const { return options_; }

@@ -190,6 +190,10 @@ TEST(ConvPool, RefusesBadArguments) {
       [&] { conv_max_pool_backward_weights<float>(small, x, y, nullptr, w, nullptr); },
       {"no 2x2 window"});
   const ConvShape good{.ih = 3, .iw = 3, .kh = 2, .kw = 2};
+  ConvShape grouped = good;
+  grouped.ic = grouped.oc = grouped.groups = 2;
+  expect_invalid_argument([&] { conv_max_pool_forward<float>(grouped, x, w, y, nullptr); },
+                          {"conv_max_pool_forward", "groups must be 1, got 2"});
   expect_invalid_argument([&] { conv_max_pool_forward<float>(good, nullptr, w, y, nullptr); },
                           {"x is a null pointer"});
   expect_invalid_argument(

@@ -19,6 +19,7 @@ namespace {
 /// reference for all three passes.
 template <class Use>
 void for_each_product(const ConvShape& s, Use use) {
+  const std::int64_t group_ic = s.ic / s.groups, group_oc = s.oc / s.groups;
   for (std::int64_t n = 0; n < s.n; ++n) {
     for (std::int64_t oh = 0; oh < s.oh(); ++oh) {
       for (std::int64_t ow = 0; ow < s.ow(); ++ow) {
@@ -27,10 +28,10 @@ void for_each_product(const ConvShape& s, Use use) {
             const std::int64_t i = oh * s.stride_h + kh * s.dilation_h - s.pad_h;
             const std::int64_t j = ow * s.stride_w + kw * s.dilation_w - s.pad_w;
             if (i < 0 || i >= s.ih || j < 0 || j >= s.iw) continue;
-            for (std::int64_t ic = 0; ic < s.ic; ++ic) {
-              for (std::int64_t oc = 0; oc < s.oc; ++oc) {
-                use(((n * s.ih + i) * s.iw + j) * s.ic + ic,
-                    ((kh * s.kw + kw) * s.ic + ic) * s.oc + oc,
+            for (std::int64_t oc = 0; oc < s.oc; ++oc) {
+              for (std::int64_t ic = 0; ic < group_ic; ++ic) {
+                use(((n * s.ih + i) * s.iw + j) * s.ic + oc / group_oc * group_ic + ic,
+                    ((kh * s.kw + kw) * group_ic + ic) * s.oc + oc,
                     ((n * s.oh() + oh) * s.ow() + ow) * s.oc + oc);
               }
             }
@@ -55,7 +56,7 @@ std::string str(const ConvShape& s) {
          "x" + std::to_string(s.kw) + " s" + std::to_string(s.stride_h) + "x" +
          std::to_string(s.stride_w) + " p" + std::to_string(s.pad_h) + "x" +
          std::to_string(s.pad_w) + " d" + std::to_string(s.dilation_h) + "x" +
-         std::to_string(s.dilation_w);
+         std::to_string(s.dilation_w) + " g" + std::to_string(s.groups);
 }
 
 /// A buffer whose elements outside [begin, end) must keep their value.
@@ -164,6 +165,121 @@ TEST_P(ConvTest, AgreesWithTheDefinitionOnNamedShapes) {
   }
 }
 
+/// Input channels and kernels for which conv_backward_data() gathers, against the small ones of the
+/// other tests, for which it scatters.
+TEST_P(ConvTest, AgreesWithTheDefinitionOnManyChannels) {
+  const ConvShape shapes[] = {
+      {.n = 2, .ih = 9, .iw = 8, .ic = 64, .oc = 32, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1},
+      {.n = 1,
+       .ih = 10,
+       .iw = 9,
+       .ic = 48,
+       .oc = 20,
+       .kh = 3,
+       .kw = 3,
+       .stride_h = 2,
+       .stride_w = 2,
+       .pad_h = 1,
+       .pad_w = 1},
+      {.n = 1,
+       .ih = 14,
+       .iw = 15,
+       .ic = 33,
+       .oc = 7,
+       .kh = 3,
+       .kw = 2,
+       .stride_h = 3,
+       .stride_w = 2,
+       .pad_h = 4,
+       .pad_w = 2,
+       .dilation_h = 2,
+       .dilation_w = 3},
+      {.n = 3, .ih = 7, .iw = 6, .ic = 40, .oc = 35, .stride_h = 2, .stride_w = 3},
+  };
+  for (const ConvShape& shape : shapes) {
+    check_exactly<float>(shape);
+    check_exactly<double>(shape);
+  }
+}
+
+/// Convolutions that are matrix products: 1 x 1, and a kernel as large as the image.
+TEST_P(ConvTest, AgreesWithTheDefinitionOnMatrixProducts) {
+  const ConvShape shapes[] = {
+      {.n = 3, .ih = 6, .iw = 7, .ic = 20, .oc = 37},
+      {.n = 5, .ih = 4, .iw = 3, .ic = 6, .oc = 18, .kh = 4, .kw = 3},
+      {.n = 2, .ih = 4, .iw = 4, .ic = 3, .oc = 5, .kh = 4, .kw = 4, .stride_h = 2, .stride_w = 3},
+      {.n = 2, .ih = 3, .iw = 3, .ic = 4, .oc = 5, .pad_h = 1},  // not one, for the border counts
+  };
+  for (const ConvShape& shape : shapes) {
+    check_exactly<float>(shape);
+    check_exactly<double>(shape);
+  }
+}
+
+TEST_P(ConvTest, AgreesWithTheDefinitionOnGroups) {
+  std::mt19937 random(3);
+  const auto draw = [&](std::int64_t first, std::int64_t last) {
+    return first + static_cast<std::int64_t>(random() % static_cast<unsigned>(last - first + 1));
+  };
+  int tried = 0;
+  while (tried < 60) {
+    const std::int64_t groups = draw(2, 6);
+    const ConvShape s{.n = draw(1, 3),
+                      .ih = draw(1, 12),
+                      .iw = draw(1, 12),
+                      .ic = groups * draw(1, 5),
+                      .oc = groups * draw(1, 19),
+                      .kh = draw(1, 4),
+                      .kw = draw(1, 4),
+                      .stride_h = draw(1, 3),
+                      .stride_w = draw(1, 3),
+                      .pad_h = draw(0, 3),
+                      .pad_w = draw(0, 3),
+                      .dilation_h = draw(1, 3),
+                      .dilation_w = draw(1, 3),
+                      .groups = groups};
+    if (s.dilation_h * (s.kh - 1) + 1 > s.ih + 2 * s.pad_h ||
+        s.dilation_w * (s.kw - 1) + 1 > s.iw + 2 * s.pad_w) {
+      continue;
+    }
+    ++tried;
+    check_exactly<float>(s);
+    if (tried % 4 == 0) check_exactly<double>(s);
+  }
+}
+
+TEST_P(ConvTest, AgreesWithTheDefinitionOnDepthwise) {
+  std::mt19937 random(7);
+  const auto draw = [&](std::int64_t first, std::int64_t last) {
+    return first + static_cast<std::int64_t>(random() % static_cast<unsigned>(last - first + 1));
+  };
+  int tried = 0;
+  while (tried < 100) {
+    const std::int64_t channels = draw(2, 40);
+    const ConvShape s{.n = draw(1, 3),
+                      .ih = draw(1, 14),
+                      .iw = draw(1, 30),
+                      .ic = channels,
+                      .oc = channels,
+                      .kh = draw(1, 5),
+                      .kw = draw(1, 9),
+                      .stride_h = draw(1, 4),
+                      .stride_w = draw(1, 4),
+                      .pad_h = draw(0, 5),
+                      .pad_w = draw(0, 5),
+                      .dilation_h = draw(1, 3),
+                      .dilation_w = draw(1, 3),
+                      .groups = channels};
+    if (s.dilation_h * (s.kh - 1) + 1 > s.ih + 2 * s.pad_h ||
+        s.dilation_w * (s.kw - 1) + 1 > s.iw + 2 * s.pad_w) {
+      continue;
+    }
+    ++tried;
+    check_exactly<float>(s);
+    if (tried % 4 == 0) check_exactly<double>(s);
+  }
+}
+
 TEST_P(ConvTest, AgreesWithTheDefinitionOnRandomShapes) {
   std::mt19937 random(11);
   const auto draw = [&](std::int64_t first, std::int64_t last) {
@@ -258,26 +374,36 @@ TEST_P(ConvTest, BackwardPassesAreTheAdjoint) {
 }
 
 TEST_P(ConvTest, SameBitsForAnyNumberOfThreads) {
-  const ConvShape s{
-      .n = 9, .ih = 26, .iw = 25, .ic = 3, .oc = 30, .kh = 5, .kw = 5, .pad_h = 1, .pad_w = 2};
-  std::mt19937 random(5);
-  std::normal_distribution<float> normal;
-  std::vector<float> x(static_cast<std::size_t>(s.x_size())),
-      w(static_cast<std::size_t>(s.w_size())), dy(static_cast<std::size_t>(s.y_size()));
-  for (std::vector<float>* values : {&x, &w, &dy}) {
-    for (float& value : *values) value = normal(random);
-  }
-  std::vector<std::vector<float>> first;
-  for (const int count : {1, 2, 3, 8}) {
-    const ForceThreads force(count);
-    std::vector<float> y(dy.size()), dx(x.size()), dw(w.size()), db(30);
-    conv_forward(s, x.data(), w.data(), y.data(), {nullptr, Activation::tanh});
-    conv_backward_data(s, dy.data(), w.data(), dx.data());
-    conv_backward_weights(s, x.data(), dy.data(), dw.data(), db.data());
-    if (first.empty()) {
-      first = {y, dx, dw, db};
-    } else {
-      EXPECT_EQ(first, (std::vector<std::vector<float>>{y, dx, dw, db})) << count << " threads";
+  const ConvShape shapes[] = {
+      {.n = 9, .ih = 26, .iw = 25, .ic = 3, .oc = 30, .kh = 5, .kw = 5, .pad_h = 1, .pad_w = 2},
+      {.n = 1, .ih = 26, .iw = 25, .ic = 3, .oc = 30, .kh = 5, .kw = 5, .pad_h = 1, .pad_w = 2},
+      {.n = 1, .ih = 20, .iw = 20, .ic = 40, .oc = 30, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1},
+      {.n = 2, .ih = 20, .iw = 20, .ic = 12, .oc = 24, .kh = 3, .kw = 3, .groups = 3},
+      {.n = 2, .ih = 40, .iw = 40, .ic = 20, .oc = 20, .kh = 3, .kw = 3, .pad_h = 1, .groups = 20},
+      {.n = 2, .ih = 20, .iw = 20, .ic = 20, .oc = 30},
+  };
+  for (const ConvShape& s : shapes) {
+    SCOPED_TRACE(str(s));
+    std::mt19937 random(5);
+    std::normal_distribution<float> normal;
+    std::vector<float> x(static_cast<std::size_t>(s.x_size())),
+        w(static_cast<std::size_t>(s.w_size())), dy(static_cast<std::size_t>(s.y_size()));
+    for (std::vector<float>* values : {&x, &w, &dy}) {
+      for (float& value : *values) value = normal(random);
+    }
+    std::vector<std::vector<float>> first;
+    for (const int count : {1, 2, 3, 8}) {
+      const ForceThreads force(count);
+      std::vector<float> y(dy.size()), dx(x.size()), dw(w.size()),
+          db(static_cast<std::size_t>(s.oc));
+      conv_forward(s, x.data(), w.data(), y.data(), {nullptr, Activation::tanh});
+      conv_backward_data(s, dy.data(), w.data(), dx.data());
+      conv_backward_weights(s, x.data(), dy.data(), dw.data(), db.data());
+      if (first.empty()) {
+        first = {y, dx, dw, db};
+      } else {
+        EXPECT_EQ(first, (std::vector<std::vector<float>>{y, dx, dw, db})) << count << " threads";
+      }
     }
   }
 }
@@ -330,6 +456,9 @@ TEST(Conv, RefusesBadArguments) {
   };
   EXPECT_NE(message([](ConvShape& s) { s.kh = 6; }).find("must fit into the padded image"),
             std::string::npos);
+  EXPECT_NE(message([](ConvShape& s) { s.groups = 2; }).find("groups must divide the channels"),
+            std::string::npos);
+  EXPECT_NE(message([](ConvShape& s) { s.groups = 0; }).find("groups"), std::string::npos);
   EXPECT_NE(message([](ConvShape& s) { s.stride_w = 0; }).find("strides"), std::string::npos);
   EXPECT_NE(message([](ConvShape& s) { s.pad_h = -1; }).find("pads"), std::string::npos);
   EXPECT_NE(message([](ConvShape& s) { s.ic = 0; }).find("sizes"), std::string::npos);

@@ -26,7 +26,8 @@ TEST(Architecture, ComesBackAsItWas) {
        {std::string(model_architecture("mlp")), std::string(model_architecture("cnn")),
         std::string("conv 4 3x5 stride 2x1 pad 1 dilation 2x1, sigmoid, maxpool 3 stride 2 pad 1, "
                     "avgpool 2x3 stride 1 pad 0x1 divisor window, tanh, avgpool 2, flatten, "
-                    "affine 7")}) {
+                    "affine 7"),
+        std::string("conv 6 3x3 pad 1 groups 3, conv 6 3x3 groups 6, flatten, affine 2")}) {
     EXPECT_EQ(architecture_of(build<float>({28, 28, 3}, text)), text);
   }
 }
@@ -73,6 +74,10 @@ TEST(Architecture, SaysWhatIsWrongAndWhere) {
   EXPECT_EQ(message_of("conv 3 3 stride 0"),
             "build: layer 1: expected a stride (at least 1), got \"0\"");
   EXPECT_EQ(message_of("conv 3 3 pad 1 pad 2"), "build: layer 1: \"pad\" is there twice");
+  EXPECT_EQ(message_of("conv 4 3 groups 2"),
+            "build: layer 1: groups must divide the channels, got 1 in, 4 out, 2 groups");
+  EXPECT_EQ(message_of("conv 4 3 groups 0"),
+            "build: layer 1: expected a number of groups (at least 1), got \"0\"");
   EXPECT_EQ(message_of("relu 3"), "build: layer 1: unexpected \"3\"");
   EXPECT_EQ(message_of("avgpool 2 divisor all"),
             "build: layer 1: expected inside or window, got \"all\"");

@@ -1,7 +1,7 @@
 # tile_spills.awk: reads `objdump -d -C --no-show-raw-insn` of x86-64 code and looks at every function
-# RunTile<vector type, rows, width, ...> for AVX2 and better: in its k loop no vector may go through the stack.
-# Prints each tile where one does, then how many tiles there were; exit status 1 if one does, or if there is no
-# tile at all. (The tiles for SSE are not looked at: they have half the registers, and few machines need them.)
+# RunTile, RunMatrixTile or RunRowTile<vector type, rows, width, ...> for AVX2 and better: in its k loop no
+# vector may go through the stack. Prints each tile where one does, then how many tiles there were; exit status 1
+# if one does, or if there is no tile at all. (The tiles for SSE are not looked at: they have half the registers, and few machines need them.)
 
 # The k loop is the shortest jump backwards that has all rows * width multiply-adds in it.
 function check_tile(   i, best, length_, from, spills) {
@@ -27,10 +27,10 @@ function check_tile(   i, best, length_, from, spills) {
 }
 
 function begin_function(   parameters) {
-  inside = $0 ~ /N_AVX[0-9A-Z_]*::.*RunTile</
+  inside = $0 ~ /N_AVX[0-9A-Z_]*::.*Run(Matrix|Row)?Tile</
   if (!inside) return
   name = substr($0, index($0, "<") + 1)
-  sub(/\(nnkernels::detail::Tile.*/, "", name)
+  sub(/\(nnkernels::detail::.*/, "", name)
   sub(/^void nnkernels::/, "", name)
   parameters = name
   sub(/.*Simd<[^>]*>, /, "", parameters)  # "14, 2, false, float>"
