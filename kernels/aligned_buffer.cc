@@ -2,7 +2,9 @@
 
 #include <sys/mman.h>
 
-namespace nnkernels::detail {
+#include <memory>
+
+namespace nnkernels {
 namespace {
 
 /// Of x86-64 and of aarch64 with pages of 4 KiB. Elsewhere the advice below does no harm.
@@ -17,13 +19,20 @@ std::align_val_t alignment(std::size_t bytes) {
 
 }  // namespace
 
+void use_huge_pages(void* data, std::size_t bytes) noexcept {
+  void* first = data;
+  if (std::align(kHugePage, kHugePage, first, bytes) == nullptr) return;
+  (void)madvise(first, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+}
+
+namespace detail {
+
 void* allocate_aligned(std::size_t bytes) {
   if (!is_large(bytes)) return ::operator new(bytes, alignment(bytes));
   // Whole huge pages, but for a last one of which less than half would be used.
   const std::size_t huge = (bytes + kHugePage / 2) / kHugePage * kHugePage;
   void* const data = ::operator new(bytes > huge ? bytes : huge, alignment(bytes));
-  // Where there are no huge pages to be had, small ones do.
-  (void)madvise(data, huge, MADV_HUGEPAGE);
+  use_huge_pages(data, huge);
   return data;
 }
 
@@ -31,4 +40,5 @@ void free_aligned(void* data, std::size_t bytes) noexcept {
   ::operator delete(data, alignment(bytes));
 }
 
-}  // namespace nnkernels::detail
+}  // namespace detail
+}  // namespace nnkernels

@@ -12,6 +12,12 @@ namespace nnkernels {
 /// One cache line of x86-64 and most aarch64 CPUs, and the widest vector of this library.
 inline constexpr std::size_t kAlignment = 64;
 
+/// Asks the system for huge pages in those parts of [data, data + bytes) that can be one, best
+/// before the memory is first touched: for data that is read in random order, where with small
+/// pages nearly every access would have to look its page up. Does nothing where that is not
+/// possible.
+void use_huge_pages(void* data, std::size_t bytes) noexcept;
+
 namespace detail {
 
 /// Memory that starts on a cache line, or, if large, on a huge page, which the system is then asked

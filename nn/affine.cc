@@ -5,6 +5,7 @@
 
 #include "kernels/gemm.h"
 #include "kernels/parallel.h"
+#include "kernels/prefetch.h"
 #include "kernels/vector.h"
 
 namespace nnkernels::nn {
@@ -87,6 +88,7 @@ void Affine<T>::backward(TensorView<const T> x, TensorView<const T> /*y*/, Tenso
     const std::int64_t row = piece * step, rows = std::min(step, in_ - row);
     const MatrixView<const T> x_block = x_matrix.col_block(row, rows);
     if (!dx.empty()) {
+      prefetch(x_block);
       const MatrixView<T> dx_block = dx.matrix().col_block(row, rows);
       // y = x w + b  =>  dx = dy w^T
       gemm(T(1), dy_matrix, w.row_block(row, rows).transposed(), T(0), dx_block);

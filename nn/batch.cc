@@ -4,6 +4,7 @@
 #include <string>
 
 #include "kernels/parallel.h"
+#include "kernels/prefetch.h"
 #include "kernels/vector.h"
 
 namespace nnkernels::nn {
@@ -22,12 +23,6 @@ void check_dataset(const Dataset& data, const char* function) {
 
 /// What a batch costs against the same bytes in the cache: samples lie anywhere in memory.
 constexpr double kFromCache = 0.25;
-
-void prefetch(const std::uint8_t* data, std::int64_t size) {
-  constexpr std::int64_t kCacheLine = 64;
-  constexpr int kRead = 0, kIntoL2 = 2;
-  for (std::int64_t i = 0; i < size; i += kCacheLine) __builtin_prefetch(data + i, kRead, kIntoL2);
-}
 
 }  // namespace
 

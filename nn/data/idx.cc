@@ -11,6 +11,7 @@
 #include <span>
 #include <stdexcept>
 
+#include "kernels/aligned_buffer.h"
 #include "nn/data/file.h"
 #include "nn/file_error.h"
 
@@ -202,6 +203,7 @@ Idx read_idx(const std::string& path, int rank) {
   for (std::int64_t filled = 0; filled < size;) {
     const std::int64_t next = std::min(size, std::max(kFirstStep, 2 * filled));
     idx.values.reserve(static_cast<std::size_t>(next));
+    use_huge_pages(idx.values.data(), idx.values.capacity());  // batches read it in random order
     idx.values.resize(static_cast<std::size_t>(next));
     const std::span rest = std::span(idx.values).subspan(static_cast<std::size_t>(filled));
     if (source.read(rest) < rest.size()) {
