@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 
+using nnkernels::nn::Gradients;
 using nnkernels::nn::TensorView;
 
 template <class T>
@@ -21,8 +22,8 @@ void LeakyReLU<T>::forward(TensorView<const T> x, TensorView<T> y, std::int64_t 
 
 template <class T>
 void LeakyReLU<T>::backward(TensorView<const T> /*x*/, TensorView<const T> y,
-                            TensorView<const T> dy, TensorView<T> dx,
-                            nnkernels::nn::Gradients<T>& /*grads*/, std::int64_t /*first*/) {
+                            TensorView<const T> dy, TensorView<T> dx, Gradients<T>& /*grads*/,
+                            std::int64_t /*first*/) {
   if (dx.empty()) return;
   // y = x > 0 ? x : slope * x  =>  dx = x > 0 ? dy : slope * dy, and y has the sign of x
   for (std::int64_t i = 0; i < y.size(); ++i) {
