@@ -21,11 +21,12 @@ namespace nnkernels {
 /// Aliasing: A and B may overlap each other, C must overlap neither. `epilogue.bias` has n
 /// elements.
 ///
-/// Precision and order: each element of A B is a sum over k in ascending order, in blocks of a
-/// fixed length (docs/gemm.md), each block one chain of fused multiply-adds that starts from zero;
-/// where the instruction set has no FMA, of multiplications and additions. |error| <= gamma_(k+3) *
-/// (|alpha| |A| |B| + |beta C|) element by element. For one instruction set the result bits do not
-/// depend on the number of threads or on alignment.
+/// Precision and order: each element of A B is a sum over k in ascending order, in blocks whose
+/// length k decides (docs/gemm.md), each block one chain of fused multiply-adds that starts from
+/// zero; where the instruction set has no FMA, of multiplications and additions. Products with few
+/// rows or columns may be summed by vectors along k instead, as their shape and layout decide.
+/// |error| <= gamma_(k+3) * (|alpha| |A| |B| + |beta C|) element by element. For one instruction
+/// set the result bits do not depend on the number of threads or on alignment.
 ///
 /// Threads: shared with parallel_for where it pays. Allocates only when a thread's scratch memory
 /// must grow for a larger shape than it has seen.
@@ -36,6 +37,9 @@ namespace nnkernels {
 /// T is float or double, deduced from C.
 ///
 ///     gemm(1.0f, x, w, 0.0f, y, {.bias = b, .activation = Activation::relu});
+///
+/// An operand B that many products share: kernels/gemm_packed.h. Many products of one shape:
+/// kernels/gemm_batched.h.
 ///
 /// Source of the method: K. Goto and R. van de Geijn, "Anatomy of High-Performance Matrix
 /// Multiplication" (2008); F. Van Zee and R. van de Geijn, "BLIS" (2015).

@@ -38,9 +38,9 @@ bool is_plainly_fine(const MatrixView<const T>& a, const MatrixView<const T>& b,
   const T* const c_end = c.data + (c.rows - 1) * c.row_stride + c.cols;
   const auto apart = [&](const MatrixView<const T>& x) {
     const T* const end = x.data + (x.rows - 1) * x.row_stride + (x.cols - 1) * x.col_stride + 1;
-    return std::less_equal<const T*>()(end, c.data) | std::less_equal<const T*>()(c_end, x.data);
+    return std::less_equal<const T*>()(end, c.data) || std::less_equal<const T*>()(c_end, x.data);
   };
-  return apart(a) & apart(b);
+  return apart(a) && apart(b);
 }
 
 }  // namespace nnkernels::detail
