@@ -95,10 +95,10 @@ void AddToAllSums(const RowsBlock<T>& block, std::int64_t p) {
 
 template <int kRows, class T>
 void SumUp(const RowsBlock<T>& block) {
+  constexpr int kCount = kSteps<kRows>;
   std::int64_t p = 0;
-  for (; p + kSteps<kRows> <= block.k; p += kSteps<kRows>) {
-    AddToAllSums<kRows, kSteps<kRows>>(block, p);
-  }
+  for (; p + kCount <= block.k; p += kCount) AddToAllSums<kRows, kCount>(block, p);
+  for (; kCount > 4 && p + 4 <= block.k; p += 4) AddToAllSums<kRows, 4>(block, p);
   for (; p < block.k; ++p) AddToAllSums<kRows, 1>(block, p);
 }
 

@@ -111,7 +111,7 @@ void multiply_in_one_tile(const Product<T>& p, const TileKernels<T>& kernels, st
   const auto run = kernels.matrix_tile[width][static_cast<std::size_t>(p.c.rows)][masked];
   MatrixTile<T> tile;
   tile.b_step = p.b.row_stride;
-  tile.b_ahead = 16 * p.b.row_stride;
+  tile.b_ahead = 8 * p.b.row_stride;
   tile.cols = p.c.cols;
   tile.alpha = p.alpha;
   tile.a_row_stride = p.a.row_stride;

@@ -88,6 +88,81 @@ TEST_P(GemmPathsTest, ExactForTilesOfFewRows) {
   }
 }
 
+/// One to three rows times a B beyond the L1 cache: one tile as wide as C, or whole rows of B added
+/// to sums in a cache. k lets each number of rows in one pass occur, and more than one block of k.
+TEST_P(GemmPathsTest, ExactForFewRowsOfALargeB) {
+  std::uint32_t seed = 0;
+  for (const std::int64_t m : {1, 2, 3}) {
+    for (std::int64_t n = 1; n <= 1100; n += n < 131 ? 1 : 97) {
+      const std::int64_t k = 9000 / n + 1;
+      check_exactly<float>({.m = m, .n = n, .k = k}, ++seed);
+      check_exactly<double>({.m = m, .n = n, .k = k}, ++seed);
+    }
+    for (const std::int64_t n : {5, 100, 128, 130, 333}) {
+      for (const std::int64_t k : {1023, 2060}) {
+        Case t{.m = m, .n = n, .k = k, .alpha = 2, .beta = -1, .bias = true};
+        check_exactly<float>(t, ++seed);
+        t.a = Layout::scattered;
+        t.activation = Activation::relu;
+        check_exactly<float>(t, ++seed);
+        check_exactly<double>(t, ++seed);
+        t.c = Layout::scattered;
+        check_exactly<float>(t, ++seed);
+      }
+    }
+  }
+  check_exactly<float>({.m = 2, .n = 9001, .k = 5, .gap = 0}, ++seed);
+}
+
+/// More rows take the same way if B is large and its rows share a set of the L1 cache.
+TEST_P(GemmPathsTest, ExactForRowsOfBThatShareASet) {
+  std::uint32_t seed = 0;
+  for (const std::int64_t m : {4, 5, 6, 7, 16, 17}) {
+    Case t{.m = m, .n = 1021, .k = 802, .beta = 1, .bias = true, .gap = 3};
+    check_exactly<float>(t, ++seed);
+    t.a = Layout::column_major;
+    check_exactly<float>(t, ++seed);
+    t.a = Layout::row_major;
+    t.n = 509;
+    check_exactly<double>(t, ++seed);
+  }
+}
+
+/// Whether few rows of A or many: the way must not show in the bits, nor the cut into blocks of k.
+TEST_P(GemmPathsTest, FewRowsHaveTheBitsOfTiles) {
+  std::mt19937 random(7);
+  std::normal_distribution<double> normal;
+  const auto draw = [&] { return normal(random); };
+  constexpr std::int64_t kRows = 40;
+  for (const std::int64_t n : {20, 100, 300}) {
+    for (const std::int64_t k : {100, 1500}) {
+      Matrix<float> a(kRows, k, Layout::row_major, 0, 0), b(k, n, Layout::row_major, 0, 0),
+          tiled(kRows, n, Layout::row_major, 0, 0), few(kRows, n, Layout::row_major, 0, 0);
+      std::vector<float> bias(static_cast<std::size_t>(n));
+      a.fill(draw);
+      b.fill(draw);
+      tiled.fill(draw);
+      for (float& x : bias) x = static_cast<float>(draw());
+      for (std::int64_t i = 0; i < kRows; ++i) {
+        for (std::int64_t j = 0; j < n; ++j) few.view()(i, j) = tiled.view()(i, j);
+      }
+      const Epilogue<float> epilogue{bias.data(), Activation::tanh};
+      gemm<float>(1.5f, a.view(), b.view(), 0.7f, tiled.view(), epilogue);
+      for (std::int64_t i = 0, m = 1; i < kRows; i += m, m = m % 3 + 1) {
+        m = std::min(m, kRows - i);
+        gemm<float>(1.5f, a.view().row_block(i, m), b.view(), 0.7f, few.view().row_block(i, m),
+                    epilogue);
+      }
+      for (std::int64_t i = 0; i < kRows; ++i) {
+        for (std::int64_t j = 0; j < n; ++j) {
+          ASSERT_EQ(few.view()(i, j), tiled.view()(i, j))
+              << i << ", " << j << " of " << n << ", " << k;
+        }
+      }
+    }
+  }
+}
+
 /// Rows, or columns, of A a multiple of 4096 bytes apart are packed, tile by tile or as a block;
 /// many rows have B packed.
 TEST_P(GemmPathsTest, ExactWithPackedOperands) {
@@ -111,7 +186,7 @@ TEST_P(GemmPathsTest, ExactWithPackedOperands) {
 TEST_P(GemmPathsTest, StaysWithinTheOperands) {
   std::mt19937 random(1);
   for (const std::int64_t m : {1, 2, 5, 15, 33, 240}) {
-    for (const std::int64_t n : {1, 3, 10, 17, 39, 100}) {
+    for (const std::int64_t n : {1, 3, 10, 17, 39, 100, 150}) {
       for (const std::int64_t k : {1, 6, 70, 270}) {
         const GuardPage<float> a(m * k), b(k * n), c(m * n);
         for (std::int64_t i = 0; i < m * k; ++i) a.data()[i] = static_cast<float>(random() % 5);
@@ -139,7 +214,8 @@ TEST_P(GemmPathsTest, SameBitsForAnyNumberOfThreads) {
   for (const Case& t :
        {Case{.m = 2, .n = 300, .k = 200, .b = kColumns}, Case{.m = 300, .n = 3, .k = 400},
         Case{.m = 3000, .n = 10, .k = 64, .a = kColumns}, Case{.m = 300, .n = 300, .k = 1024},
-        Case{.m = 2, .n = 1000, .k = 300}, Case{.m = 1, .n = 900, .k = 200, .b = kColumns}}) {
+        Case{.m = 2, .n = 1000, .k = 300}, Case{.m = 1, .n = 9001, .k = 30},
+        Case{.m = 16, .n = 1024, .k = 800}, Case{.m = 1, .n = 900, .k = 200, .b = kColumns}}) {
     SCOPED_TRACE(str(t));
     Matrix<float> a(t.m, t.k, t.a, 0, 0), b(t.k, t.n, t.b, 0, 0);
     a.fill(draw);
