@@ -69,12 +69,13 @@ struct MaxPixel {
     const T* HWY_RESTRICT row = x + window.first + channel;
     std::int64_t position = window.position;
     hn::Vec<decltype(d)> best[kCount];
+    hn::Vec<decltype(d)> sum[kCount];
     hn::Vec<decltype(dp)> winner[kCount];
     NNKERNELS_UNROLL
     for (int v = 0; v < kCount; ++v) {
       best[v] = access.Load(d, row + v * lanes);
       winner[v] = hn::Set(dp, static_cast<Position>(position));
-      if constexpr (!kCareful) any = hn::Add(any, best[v]);
+      sum[v] = best[v];
     }
     std::int64_t j = 1;  // the first pixel of the first row is `best` already
     for (std::int64_t i = 0; i < window.rows; ++i, row += window.line, position += window.kw) {
@@ -89,7 +90,7 @@ struct MaxPixel {
             wins = hn::And(hn::Not(hn::Le(value, best[v])), hn::Eq(best[v], best[v]));
             best[v] = hn::IfThenElse(wins, value, best[v]);
           } else {
-            any = hn::Add(any, value);
+            sum[v] = hn::Add(sum[v], value);
             best[v] = GreaterOrSecond(value, best[v]);
           }
           if constexpr (kWithArgmax) {
@@ -101,6 +102,7 @@ struct MaxPixel {
     }
     NNKERNELS_UNROLL
     for (int v = 0; v < kCount; ++v) {
+      any = hn::Add(any, sum[v]);
       access.Store(d, best[v], y + channel + v * lanes);
       if constexpr (kWithArgmax) {
         StorePositions<T>(access, winner[v], argmax + channel + v * lanes);
@@ -271,8 +273,9 @@ struct AverageGradient {
   const T* dy;
 };
 
-/// Sends the gradient of one pixel of y to its window: dx (the image) += or = the parts.
-template <class T, bool kAdd, class Gradient, class Window>
+/// Sends the gradient of one pixel of y to its window: dx (the image) = the parts where no
+/// window has been before, += the parts elsewhere.
+template <class T, bool kDisjoint, class Gradient, class Window>
 struct ScatterPixel {
   const Gradient& gradient;
   const Window& window;
@@ -292,19 +295,19 @@ struct ScatterPixel {
     std::int64_t position = window.position;
     for (std::int64_t i = 0; i < window.rows; ++i, row += window.line, position += window.kw) {
       for (std::int64_t j = 0; j < window.cols; ++j) {
+        const bool first = kDisjoint || (i >= window.seen_rows && j >= window.seen_cols);
         NNKERNELS_UNROLL
         for (int v = 0; v < kCount; ++v) {
           T* const to = row + j * window.c + v * lanes;
-          auto part = parts[v].At(position + j);
-          if constexpr (kAdd) part = hn::Add(access.Load(d, to), part);
-          access.Store(d, part, to);
+          const auto part = parts[v].At(position + j);
+          access.Store(d, first ? part : hn::Add(access.Load(d, to), part), to);
         }
       }
     }
   }
 };
 
-template <class T, bool kAdd, class Gradient>
+template <class T, bool kDisjoint, class Gradient>
 struct ScatterWindow {
   const Gradient& gradient;
   std::int64_t c;
@@ -315,30 +318,30 @@ struct ScatterWindow {
   HWY_INLINE void operator()(std::int64_t j, const Window& window) const {
     const auto of_window = gradient.OfWindow(window);
     using OfWindow = std::remove_const_t<decltype(of_window)>;
-    ForChannels<T, !kAdd>(
-        c, ScatterPixel<T, kAdd, OfWindow, Window>{of_window, window, out + j * c, dx});
+    ForChannels<T, kDisjoint>(
+        c, ScatterPixel<T, kDisjoint, OfWindow, Window>{of_window, window, out + j * c, dx});
   }
 };
 
 /// A row of y owns the rows of dx from behind the windows of the row before to the end of its own:
-/// so each row of dx is set to zero once, by the first that needs it, just before.
-template <class T, bool kAdd, class Gradient>
+/// so each row of dx has one owner, which sets to zero what lies in no window.
+template <class T, bool kDisjoint, class Gradient>
 HWY_INLINE void ScatterRows(const PoolShape& s, std::int64_t row, std::int64_t count,
                             const Gradient& gradient, T* dx) {
   const std::int64_t oh = s.oh();
   const std::int64_t line = s.iw * s.c;
-  const bool zero_first = kAdd || !detail::covering(s);
+  const bool covering = detail::covering(s);
   for (std::int64_t r = row; r < row + count; ++r) {
     const std::int64_t o = r % oh;
     T* const image = dx + r / oh * s.ih * line;
     const WindowSpan h = SpanOfWindow(o, s.stride_h, s.pad_h, s.kh, s.ih);
-    if (zero_first) {
+    if (!covering) {
       const std::int64_t from =
           o == 0 ? 0 : SpanOfWindow(o - 1, s.stride_h, s.pad_h, s.kh, s.ih).end;
       const std::int64_t to = o + 1 == oh ? s.ih : h.end;
       std::fill_n(image + from * line, (to - from) * line, T{0});
     }
-    const ScatterWindow<T, kAdd, Gradient> scatter{gradient, s.c, r * s.ow() * s.c, image};
+    const ScatterWindow<T, kDisjoint, Gradient> scatter{gradient, s.c, r * s.ow() * s.c, image};
     ForWindows(s, h, scatter);
   }
 }
@@ -347,9 +350,9 @@ template <class T, class Gradient>
 HWY_INLINE void Scatter(const PoolShape& s, std::int64_t row, std::int64_t count,
                         const Gradient& gradient, T* dx) {
   if (detail::disjoint(s)) {
-    ScatterRows<T, false>(s, row, count, gradient, dx);
-  } else {
     ScatterRows<T, true>(s, row, count, gradient, dx);
+  } else {
+    ScatterRows<T, false>(s, row, count, gradient, dx);
   }
 }
 

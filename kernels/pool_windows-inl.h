@@ -23,19 +23,23 @@ namespace nnkernels {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// A window's pixels along one axis that lie inside the image: [first, end) of the image, and
-/// `skipped` before them that do not.
+/// A window's pixels along one axis that lie inside the image: [first, end) of the image.
+/// `skipped` pixels of the window lie before them; `seen` of them, the first ones, lie in the
+/// window before as well.
 struct WindowSpan {
   std::int64_t first;
   std::int64_t end;
   std::int64_t skipped;
+  std::int64_t seen;
 };
 
 inline WindowSpan SpanOfWindow(std::int64_t o, std::int64_t stride, std::int64_t pad,
                                std::int64_t k, std::int64_t size) {
   const std::int64_t start = o * stride - pad;
   const std::int64_t first = std::max<std::int64_t>(start, 0);
-  return {first, std::min(start + k, size), first - start};
+  const std::int64_t end_before = o == 0 ? 0 : std::min(start - stride + k, size);
+  return {first, std::min(start + k, size), first - start,
+          std::max<std::int64_t>(end_before - first, 0)};
 }
 
 /// As many vectors of channels are worked on together: chains of comparisons that do not wait for
@@ -74,6 +78,7 @@ struct Window {
   std::int64_t line, c;   // elements from one row to the next, from one pixel to the next
   std::int64_t position;  // of the first in the window, and from one row to the next:
   std::int64_t kw;
+  std::int64_t seen_rows, seen_cols;  // as in WindowSpan
 };
 
 /// Calls visit(j, window) for the windows of a row of y.
@@ -90,11 +95,11 @@ HWY_INLINE void ForWindows(const PoolShape& s, WindowSpan h, Visit& visit) {
     const std::int64_t first = h.first * line + w.first * s.c;
     const std::int64_t position = h.skipped * s.kw + w.skipped;
     if (rows == 2 && cols == 2) {
-      visit(j, Window{k2, k2, first, line, s.c, position, s.kw});
+      visit(j, Window{k2, k2, first, line, s.c, position, s.kw, h.seen, w.seen});
     } else if (rows == 3 && cols == 3) {
-      visit(j, Window{k3, k3, first, line, s.c, position, s.kw});
+      visit(j, Window{k3, k3, first, line, s.c, position, s.kw, h.seen, w.seen});
     } else {
-      visit(j, Window{rows, cols, first, line, s.c, position, s.kw});
+      visit(j, Window{rows, cols, first, line, s.c, position, s.kw, h.seen, w.seen});
     }
   }
 }
