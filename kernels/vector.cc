@@ -16,7 +16,7 @@
 #include "kernels/simd-inl.h"
 
 // As in gemm_tile.cc: a loop over accumulators that is not unrolled keeps them in memory.
-#define NNKERNELS_UNROLL _Pragma("GCC unroll 4")
+#define NNKERNELS_UNROLL _Pragma("GCC unroll 8")
 
 // Outside the per-target part, which is compiled several times.
 #ifndef NNKERNELS_KERNELS_VECTOR_CC_
@@ -121,7 +121,7 @@ HWY_INLINE void SumLast(std::size_t rows, std::size_t stride, std::size_t cols, 
 /// sum[j] = the sum of x[row * stride + j] over all rows, top down.
 template <class T>
 void SumRows(std::size_t rows, std::size_t stride, std::size_t cols, const T* x, T* sum) {
-  constexpr int kTogether = 4;
+  constexpr int kTogether = 8;
   const std::size_t step = kTogether * hn::Lanes(hn::ScalableTag<T>());
   std::size_t j = 0;
   for (; j + step < cols; j += step) {
