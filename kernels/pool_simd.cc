@@ -137,11 +137,11 @@ HWY_INLINE void MaxForwardRows(const PoolShape& s, std::int64_t row, std::int64_
     const T* image = x + r / oh * s.ih * s.iw * s.c;
     std::int32_t* const winners = kWithArgmax ? argmax + r * y_row : nullptr;
     MaxWindow<T, kWithArgmax, false> fast{s.c, image, y + r * y_row, winners};
-    ForWindows(s, h, fast);
+    ForWindows<3>(s, h, fast);
     // NaN, or infinities that cancel: rare, so the row is done again.
     if (hn::AllTrue(hn::ScalableTag<T>(), hn::Eq(fast.any, fast.any))) continue;
     MaxWindow<T, kWithArgmax, true> careful{s.c, image, y + r * y_row, winners};
-    ForWindows(s, h, careful);
+    ForWindows<0>(s, h, careful);
   }
 }
 
@@ -207,7 +207,7 @@ void AverageForward(const PoolShape& s, PoolDivisor divisor, std::int64_t row, s
     const WindowSpan h = SpanOfWindow(r % oh, s.stride_h, s.pad_h, s.kh, s.ih);
     const T* image = x + r / oh * s.ih * s.iw * s.c;
     const AverageWindow<T> average{s, divisor, image, y + r * s.ow() * s.c};
-    ForWindows(s, h, average);
+    ForWindows<3>(s, h, average);
   }
 }
 
@@ -342,7 +342,7 @@ HWY_INLINE void ScatterRows(const PoolShape& s, std::int64_t row, std::int64_t c
       std::fill_n(image + from * line, (to - from) * line, T{0});
     }
     const ScatterWindow<T, kDisjoint, Gradient> scatter{gradient, s.c, r * s.ow() * s.c, image};
-    ForWindows(s, h, scatter);
+    ForWindows<2>(s, h, scatter);
   }
 }
 

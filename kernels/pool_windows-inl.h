@@ -81,9 +81,14 @@ struct Window {
   std::int64_t seen_rows, seen_cols;  // as in WindowSpan
 };
 
-/// Calls visit(j, window) for the windows of a row of y.
-template <class Visit>
+template <class Rows, class Cols, class... Rest>
+Window(Rows, Cols, Rest...) -> Window<Rows, Cols>;  // clang 14 does not deduce it by itself
+
+/// Calls visit(j, window) for the windows of a row of y. The compiler knows the sizes of square
+/// windows of 2 to kLargest rows: more speed for more code.
+template <int kLargest, class Visit>
 HWY_INLINE void ForWindows(const PoolShape& s, WindowSpan h, Visit& visit) {
+  static_assert(kLargest <= 3);
   constexpr std::integral_constant<std::int64_t, 2> k2;
   constexpr std::integral_constant<std::int64_t, 3> k3;
   const std::int64_t line = s.iw * s.c;
@@ -94,13 +99,19 @@ HWY_INLINE void ForWindows(const PoolShape& s, WindowSpan h, Visit& visit) {
     const std::int64_t cols = w.end - w.first;
     const std::int64_t first = h.first * line + w.first * s.c;
     const std::int64_t position = h.skipped * s.kw + w.skipped;
-    if (rows == 2 && cols == 2) {
-      visit(j, Window{k2, k2, first, line, s.c, position, s.kw, h.seen, w.seen});
-    } else if (rows == 3 && cols == 3) {
-      visit(j, Window{k3, k3, first, line, s.c, position, s.kw, h.seen, w.seen});
-    } else {
-      visit(j, Window{rows, cols, first, line, s.c, position, s.kw, h.seen, w.seen});
+    if constexpr (kLargest >= 2) {
+      if (rows == 2 && cols == 2) {
+        visit(j, Window{k2, k2, first, line, s.c, position, s.kw, h.seen, w.seen});
+        continue;
+      }
     }
+    if constexpr (kLargest >= 3) {
+      if (rows == 3 && cols == 3) {
+        visit(j, Window{k3, k3, first, line, s.c, position, s.kw, h.seen, w.seen});
+        continue;
+      }
+    }
+    visit(j, Window{rows, cols, first, line, s.c, position, s.kw, h.seen, w.seen});
   }
 }
 
