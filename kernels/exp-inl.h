@@ -92,8 +92,11 @@ HWY_INLINE ExpParts<D> SplitExp(D d, V x, T extra) {
 template <class D, class T = hn::TFromD<D>, class V = hn::Vec<D>>
 HWY_INLINE V ExpOfNegative(D d, V x) {
   using C = ExpConstants<T>;
+  // Zeros, such as those of -Inf, come from a scale of zero: underflow would take a hundred cycles.
+  const auto is_zero = hn::Lt(x, hn::Set(d, C::kZeroBelow));
   // A power of two that is too large by 2^kHeadroom is a normal number also where exp(x) is not.
-  const auto parts = SplitExp(d, GreaterOrSecond(hn::Set(d, C::kZeroBelow), x), C::kHeadroom);
+  auto parts = SplitExp(d, hn::IfThenZeroElse(is_zero, x), C::kHeadroom);
+  parts.scale = hn::IfThenZeroElse(is_zero, parts.scale);
   const V exp_r = hn::Add(hn::Set(d, T{1}), hn::Add(parts.r, parts.square));
   return hn::Mul(hn::Mul(exp_r, parts.scale), hn::Set(d, C::kUndoHeadroom));
 }
