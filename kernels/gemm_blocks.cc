@@ -29,12 +29,6 @@ std::size_t widest_tile(const TileKernels<T>& kernels, std::int64_t rows) {
   return index;
 }
 
-/// kc: the longest of the equal blocks that k is cut into.
-std::int64_t block_depth(std::int64_t k, std::int64_t max_depth) {
-  const std::int64_t blocks = (k + max_depth - 1) / max_depth;
-  return (k + blocks - 1) / blocks;
-}
-
 /// Rows a multiple of 4096 bytes apart compete for the same few places of the L1 cache.
 template <class T>
 bool needs_packing(const MatrixView<const T>& a) {

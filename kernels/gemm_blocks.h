@@ -11,6 +11,12 @@
 
 namespace nnkernels::detail {
 
+/// kc: the longest of the equal blocks that k is cut into.
+inline std::int64_t block_depth(std::int64_t k, std::int64_t max_depth) {
+  const std::int64_t blocks = (k + max_depth - 1) / max_depth;
+  return (k + blocks - 1) / blocks;
+}
+
 /// Computes a product with k >= 1 whose C has contiguous rows, shared among threads where that
 /// pays.
 template <class T>

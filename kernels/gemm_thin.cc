@@ -1,9 +1,13 @@
 #include "kernels/gemm_thin.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 
+#include "kernels/activation.h"
 #include "kernels/gemm_blocks.h"
+#include "kernels/gemm_rows_simd.h"
 #include "kernels/parallel.h"
 #include "kernels/scratch.h"
 
@@ -78,6 +82,125 @@ void multiply_columns(const Product<T>& p) {
       });
 }
 
+/// Calls body(first, depth, beta, last) for each block of k, where beta is what C counts there: p's
+/// in the first, 1 in the later ones. The blocks are those of the tiles, and so are the bits.
+template <class T, class Body>
+void for_each_depth(const Product<T>& p, std::int64_t max_depth, Body body) {
+  const std::int64_t k = p.a.cols, depth = block_depth(k, max_depth);
+  for (std::int64_t first = 0; first < k; first += depth) {
+    body(first, std::min(depth, k - first), first == 0 ? p.beta : T{1}, first + depth >= k);
+  }
+}
+
+/// The widest tile with as many rows as C, if it is no narrower than C; else nothing.
+template <class T>
+std::optional<std::size_t> covering_tile(const TileKernels<T>& kernels, const MatrixView<T>& c) {
+  if (c.rows > kMostStreamedRows) return {};
+  const std::int64_t vectors = (c.cols + kernels.lanes - 1) / kernels.lanes;
+  const auto width = static_cast<std::size_t>(vectors);
+  if (width >= kTileWidths || c.rows > kernels.max_rows[width]) return {};
+  if (c.cols % kernels.lanes != 0 && !kernels.masked) return {};
+  return width;
+}
+
+/// Sums in the registers of one tile while B goes by, row after row and once. Narrower tiles that
+/// waste no lane would read it in strips.
+template <class T>
+void multiply_in_one_tile(const Product<T>& p, const TileKernels<T>& kernels, std::size_t width) {
+  const bool masked = p.c.cols < kernels.columns[width];
+  const auto run = kernels.matrix_tile[width][static_cast<std::size_t>(p.c.rows)][masked];
+  MatrixTile<T> tile;
+  tile.b_step = p.b.row_stride;
+  tile.b_ahead = 16 * p.b.row_stride;
+  tile.cols = p.c.cols;
+  tile.alpha = p.alpha;
+  tile.a_row_stride = p.a.row_stride;
+  tile.a_step = p.a.col_stride;
+  tile.c = p.c.data;
+  tile.next_c = p.c.data;
+  tile.c_row_stride = p.c.row_stride;
+  const auto block = [&](std::int64_t first, std::int64_t depth, T beta, bool last) {
+    tile.b = &p.b(first, 0);
+    tile.a = tile.next_a = &p.a(0, first);
+    tile.k = depth;
+    tile.beta = beta;
+    tile.bias = last ? p.epilogue.bias : nullptr;
+    tile.relu = last && p.epilogue.activation == Activation::relu;
+    run(tile);
+  };
+  for_each_depth(p, kernels.max_depth, block);
+  if (p.epilogue.activation > Activation::relu) {
+    for (std::int64_t i = 0; i < p.c.rows; ++i) {
+      activation_forward(p.epilogue.activation, p.c.cols, &p.c(i, 0), &p.c(i, 0));
+    }
+  }
+}
+
+/// Whether B is so large, for so few rows of A, that whole rows of it should be read in passing
+/// while C is what stays in a cache, rather than the sums of a tile in registers while B is read in
+/// strips. Tiles suffer most where all rows of a strip share one set of the L1 cache.
+template <class T>
+bool streams_b(const Product<T>& p) {
+  if (p.b.col_stride != 1 || p.c.col_stride != 1 || p.c.rows > kMostDotRows) return false;
+  if (p.c.rows <= kMostStreamedRows) return true;
+  constexpr auto kSize = static_cast<std::int64_t>(sizeof(T));
+  const std::int64_t bytes = p.b.rows * p.b.cols * kSize;
+  return p.b.row_stride * kSize % 4096 == 0 ? bytes >= (std::int64_t{3} << 20)
+                                            : bytes >= (std::int64_t{12} << 20);
+}
+
+/// Adds whole rows of B, several at a time, to sums in a cache. Threads share the columns.
+template <class T>
+void multiply_streaming(const Product<T>& p, std::int64_t max_depth) {
+  constexpr auto kSize = static_cast<std::int64_t>(sizeof(T));
+  constexpr std::int64_t kLine = kAlignment / kSize, kMostColumns = 16384 / kSize;
+  const std::int64_t m = p.c.rows, n = p.c.cols;
+  // As few and wide pieces as keep all threads busy: the longer the runs of memory the better. No
+  // sum depends on where the columns are cut, so the number of threads may decide.
+  const std::int64_t shares = nnkernels::threads();
+  const std::int64_t rounds = (n + shares * kMostColumns - 1) / (shares * kMostColumns);
+  const std::int64_t pieces = std::clamp<std::int64_t>(n / 256, 1, shares * rounds);
+  const double flops = 2.0 * static_cast<double>(m * n) * static_cast<double>(p.a.cols);
+  const double bytes = static_cast<double>(p.b.rows * n) * kSize;
+  const double microseconds =
+      std::max(flops * (sizeof(T) / 4.0) / kFlopsPerMicrosecond, bytes / kBytesPerMicrosecond);
+  nnkernels::parallel_for(pieces, microseconds, [&](std::int64_t piece, int) {
+    const auto column = [&](std::int64_t at) {
+      return at == pieces ? n : n * at / pieces / kLine * kLine;
+    };
+    const std::int64_t col = column(piece), cols = column(piece + 1) - col;
+    // Rows of sums a multiple of 4096 bytes apart would look alike to the processor, and a load
+    // from one would wait for a store to another.
+    constexpr std::int64_t kPage = 4096 / kSize;
+    const std::int64_t stride = (cols + kPage - 1) / kPage * kPage + 6 * kLine;
+    T* const sums = scratch<T>(Purpose::result, m * stride);
+    for_each_depth(p, max_depth, [&](std::int64_t first, std::int64_t depth, T beta, bool last) {
+      run_rows_block<T>(
+          {.rows = m,
+           .cols = cols,
+           .k = depth,
+           .a = &p.a(0, first),
+           .a_row_stride = p.a.row_stride,
+           .a_step = p.a.col_stride,
+           .b = &p.b(first, col),
+           .b_row_stride = p.b.row_stride,
+           .sums = sums,
+           .sums_row_stride = stride,
+           .c = &p.c(0, col),
+           .c_row_stride = p.c.row_stride,
+           .alpha = p.alpha,
+           .beta = beta,
+           .bias = last && p.epilogue.bias != nullptr ? p.epilogue.bias + col : nullptr,
+           .relu = last && p.epilogue.activation == Activation::relu});
+    });
+    if (p.epilogue.activation > Activation::relu) {
+      for (std::int64_t i = 0; i < m; ++i) {
+        activation_forward(p.epilogue.activation, cols, &p.c(i, col), &p.c(i, col));
+      }
+    }
+  });
+}
+
 }  // namespace
 
 template <class T>
@@ -96,6 +219,15 @@ bool multiply_thin(const Product<T>& p) {
   }
   if (p.a.row_stride == 1 && n <= lanes && (n == 1 || m >= 2 * lanes)) {
     multiply_columns(p);
+    return true;
+  }
+  if (streams_b(p)) {
+    const TileKernels<T>& kernels = tile_kernels<T>();
+    if (const auto width = covering_tile(kernels, p.c)) {
+      multiply_in_one_tile(p, kernels, *width);
+    } else {
+      multiply_streaming(p, kernels.max_depth);
+    }
     return true;
   }
   return false;

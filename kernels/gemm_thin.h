@@ -8,6 +8,8 @@ namespace nnkernels::detail {
 
 /// From so many rows on it pays to pack B for tiles instead of summing along k.
 inline constexpr std::int64_t kMostDotRows = 16;
+/// Up to so many rows a product takes no longer than reading B does, wherever B lies.
+inline constexpr std::int64_t kMostStreamedRows = 2;
 /// So few columns of C fill a vector worse than sums along k do, or vectors along m.
 inline constexpr std::int64_t kMostThinColumns = 12;
 

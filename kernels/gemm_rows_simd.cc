@@ -1,0 +1,171 @@
+#include "kernels/gemm_rows_simd.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/gemm_rows_simd.cc"
+#include "hwy/foreach_target.h"
+// After foreach_target.
+#include "hwy/highway.h"
+#include "kernels/simd-inl.h"
+#include "kernels/unroll.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace nnkernels {
+namespace HWY_NAMESPACE {
+namespace {
+
+using detail::RowsBlock;
+
+/// Elements of A that registers hold for a whole pass over rows of B, and rows of A at most.
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3 || HWY_TARGET == HWY_NEON
+inline constexpr int kElements = 16;
+inline constexpr int kMaxRows = 4;
+#else
+inline constexpr int kElements = 8;
+inline constexpr int kMaxRows = 2;
+#endif
+
+/// Rows of B in one pass: each load and store of a sum serves so many multiply-adds. More than 8
+/// streams are too many for the hardware's prefetch.
+template <int kRows>
+inline constexpr int kSteps = std::min(8, kElements / kRows);
+
+/// Adds kCount rows of B to one vector of each of kRows sums.
+template <int kRows, int kCount, class V, class T, class Part>
+HWY_INLINE void AddVector(Part part, const V (&a)[kRows][kCount], const T* HWY_RESTRICT b,
+                          std::ptrdiff_t b_row_stride, T* HWY_RESTRICT sums,
+                          std::ptrdiff_t sums_row_stride) {
+  const hn::ScalableTag<T> d;
+  V row[kCount];
+  NNKERNELS_UNROLL
+  for (int p = 0; p < kCount; ++p) row[p] = part.Load(d, b + p * b_row_stride);
+  NNKERNELS_UNROLL
+  for (int i = 0; i < kRows; ++i) {
+    T* const to = sums + i * sums_row_stride;
+    V sum = hn::Load(d, to);
+    NNKERNELS_UNROLL
+    for (int p = 0; p < kCount; ++p) sum = hn::MulAdd(a[i][p], row[p], sum);
+    hn::Store(sum, d, to);
+  }
+}
+
+/// One pass: kCount rows of B, from row p on, times kRows rows of A, from row i on.
+template <int kRows, int kCount, class T>
+HWY_NOINLINE void AddRows(const RowsBlock<T>& block, std::int64_t i, std::int64_t p) {
+  const hn::ScalableTag<T> d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  hn::Vec<decltype(d)> a[kRows][kCount];
+  NNKERNELS_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    NNKERNELS_UNROLL
+    for (int q = 0; q < kCount; ++q) {
+      a[r][q] = hn::Set(d, block.a[(i + r) * block.a_row_stride + (p + q) * block.a_step]);
+    }
+  }
+  const T* const b = block.b + p * block.b_row_stride;
+  T* const sums = block.sums + i * block.sums_row_stride;
+  const std::ptrdiff_t b_row_stride = block.b_row_stride, sums_row_stride = block.sums_row_stride;
+  const std::int64_t cols = block.cols;
+  std::int64_t j = 0;
+  for (; j + lanes <= cols; j += lanes) {
+    AddVector(WholeVector(), a, b + j, b_row_stride, sums + j, sums_row_stride);
+  }
+  if (j < cols) {
+    const FirstLanes last{static_cast<std::size_t>(cols - j)};
+    AddVector(last, a, b + j, b_row_stride, sums + j, sums_row_stride);
+  }
+}
+
+/// The same for all rows of A: B's are in a cache after the first kRows of these.
+template <int kRows, int kCount, class T>
+void AddToAllSums(const RowsBlock<T>& block, std::int64_t p) {
+  std::int64_t i = 0;
+  for (; i + kRows <= block.rows; i += kRows) AddRows<kRows, kCount>(block, i, p);
+  if constexpr (kRows > 2) {
+    if (block.rows - i == 3) return AddRows<3, kCount>(block, i, p);
+    if (block.rows - i == 2) return AddRows<2, kCount>(block, i, p);
+  }
+  if constexpr (kRows > 1) {
+    if (i < block.rows) AddRows<1, kCount>(block, i, p);
+  }
+}
+
+template <int kRows, class T>
+void SumUp(const RowsBlock<T>& block) {
+  std::int64_t p = 0;
+  for (; p + kSteps<kRows> <= block.k; p += kSteps<kRows>) {
+    AddToAllSums<kRows, kSteps<kRows>>(block, p);
+  }
+  for (; p < block.k; ++p) AddToAllSums<kRows, 1>(block, p);
+}
+
+template <class Part, class T>
+HWY_INLINE void FinishVector(Part part, const RowsBlock<T>& block, const T* sums, std::int64_t j,
+                             T* c) {
+  const hn::ScalableTag<T> d;
+  auto y = hn::Load(d, sums + j);
+  if (block.alpha != T{1}) y = hn::Mul(hn::Set(d, block.alpha), y);
+  if (block.beta != T{0}) y = hn::MulAdd(hn::Set(d, block.beta), part.Load(d, c + j), y);
+  if (block.bias != nullptr) y = hn::Add(y, part.Load(d, block.bias + j));
+  // Not Max: NaN must stay NaN on every instruction set.
+  if (block.relu) y = hn::IfThenZeroElse(hn::Le(y, hn::Zero(d)), y);
+  part.Store(d, y, c + j);
+}
+
+template <class T>
+void RunBlock(const RowsBlock<T>& block) {
+  const hn::ScalableTag<T> d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const auto for_each_row = [&block](auto&& body) {
+    for (std::int64_t i = 0; i < block.rows; ++i) {
+      body(block.sums + i * block.sums_row_stride, block.c + i * block.c_row_stride);
+    }
+  };
+  for_each_row([&](T* sums, T*) HWY_ATTR {
+    for (std::int64_t j = 0; j < block.cols; j += lanes) hn::Store(hn::Zero(d), d, sums + j);
+  });
+  // Fewer rows leave registers for more rows of B.
+  if (block.rows == 1) {
+    SumUp<1>(block);
+  } else if (block.rows == 2) {
+    SumUp<2>(block);
+  } else {
+    SumUp<kMaxRows>(block);
+  }
+  for_each_row([&](const T* sums, T* c) HWY_ATTR {
+    std::int64_t j = 0;
+    for (; j + lanes <= block.cols; j += lanes) FinishVector(WholeVector(), block, sums, j, c);
+    if (j < block.cols) {
+      FinishVector(FirstLanes{static_cast<std::size_t>(block.cols - j)}, block, sums, j, c);
+    }
+  });
+}
+
+void RunBlockF32(const RowsBlock<float>& block) { RunBlock(block); }
+void RunBlockF64(const RowsBlock<double>& block) { RunBlock(block); }
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace nnkernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace nnkernels::detail {
+
+HWY_EXPORT(RunBlockF32);
+HWY_EXPORT(RunBlockF64);
+
+template <>
+void run_rows_block<float>(const RowsBlock<float>& block) {
+  HWY_DYNAMIC_DISPATCH(RunBlockF32)(block);
+}
+template <>
+void run_rows_block<double>(const RowsBlock<double>& block) {
+  HWY_DYNAMIC_DISPATCH(RunBlockF64)(block);
+}
+
+}  // namespace nnkernels::detail
+#endif  // HWY_ONCE
