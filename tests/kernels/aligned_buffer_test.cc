@@ -26,8 +26,8 @@ TEST(AlignedBuffer, StartsOnACacheLineOrAHugePage) {
 }
 
 TEST(AlignedBuffer, RefusesSizesThatNoMemoryHolds) {
-  EXPECT_THROW(AlignedBuffer<double>(-1), std::bad_array_new_length);
-  EXPECT_THROW(AlignedBuffer<double>(std::numeric_limits<std::int64_t>::max()),
+  EXPECT_THROW(AlignedBuffer<double>{-1}, std::bad_array_new_length);
+  EXPECT_THROW(AlignedBuffer<double>{std::numeric_limits<std::int64_t>::max()},
                std::bad_array_new_length);
 }
 
