@@ -9,6 +9,7 @@
 #include "bench/races.h"
 #include "bench/runner.h"
 #include "kernels/activation.h"
+#include "kernels/moments.h"
 #include "kernels/update.h"
 #include "kernels/vector.h"
 
@@ -30,12 +31,13 @@ struct Operands {
         v(random_array<T>(size, 3)),
         w(random_array<T>(size, 4)),
         bias(random_array<T>(kCols, 5)),
+        variance(random_array<T>(kCols, 6)),
         bytes(size) {
     // The running mean of squares in Adam is not negative.
     for (T& element : v) element *= element;
   }
   std::int64_t size;
-  Array<T> x, y, v, w, bias;
+  Array<T> x, y, v, w, bias, variance;
   Array<std::uint8_t> bytes;
 };
 
@@ -84,6 +86,10 @@ const Function<T> kFunctions[] = {
     {"column_sums", 1, 1,
      [](const Operands<T>& o) {
        column_sums<T>(o.size / kCols, kCols, o.x.data(), o.bias.data());
+     }},
+    {"column_moments", 1, 1,
+     [](const Operands<T>& o) {
+       column_moments<T>(o.size / kCols, kCols, o.x.data(), o.bias.data(), o.variance.data());
      }},
     {"sum_pieces", 1 + 1.0 / kPieces, 1 + 1.0 / kPieces,
      [](const Operands<T>& o) {

@@ -106,22 +106,27 @@ Job conv(const ConvShape& s, Pass pass, const float* x, const float* w, const fl
              to, w_dims, Tag::hwio);
 }
 
-Job max_pool(const PoolShape& s, Pass pass, bool blocked, const float* x, const float* dy) {
+Job max_pool(const PoolShape& s, MaxPool pass, bool blocked, const float* x, const float* dy) {
   const memory::dims x_dims = {s.n, s.c, s.ih, s.iw}, y_dims = {s.n, s.c, s.oh(), s.ow()};
   const memory::dims strides = {s.stride_h, s.stride_w}, kernel = {s.kh, s.kw},
                      pad = {s.pad_h, s.pad_w};
   const Tag tag = blocked ? Tag::nChw16c : Tag::nhwc;
   const memory::desc x_desc = described(x_dims, tag), y_desc = described(y_dims, tag);
   constexpr auto kMax = dnnl::algorithm::pooling_max;
+  const bool inference = pass == MaxPool::inference;
   const dnnl::pooling_forward::primitive_desc forward(
-      {prop_kind::forward_training, kMax, x_desc, y_desc, strides, kernel, pad, pad}, engine());
-  const memory y(y_desc, engine()), winners(forward.workspace_desc(), engine());
-  Job forward_job = job(dnnl::pooling_forward(forward),
-                        {{DNNL_ARG_SRC, given(x, x_dims, Tag::nhwc, x_desc)},
-                         {DNNL_ARG_DST, y},
-                         {DNNL_ARG_WORKSPACE, winners}},
-                        y, y_dims, Tag::nhwc);
-  if (pass == Pass::forward) return forward_job;
+      {inference ? prop_kind::forward_inference : prop_kind::forward_training, kMax, x_desc, y_desc,
+       strides, kernel, pad, pad},
+      engine());
+  const memory y(y_desc, engine());
+  Arguments arguments = {{DNNL_ARG_SRC, given(x, x_dims, Tag::nhwc, x_desc)}, {DNNL_ARG_DST, y}};
+  memory winners;
+  if (!inference) {
+    winners = memory(forward.workspace_desc(), engine());
+    arguments.insert({DNNL_ARG_WORKSPACE, winners});
+  }
+  Job forward_job = job(dnnl::pooling_forward(forward), arguments, y, y_dims, Tag::nhwc);
+  if (pass != MaxPool::gradient) return forward_job;
   forward_job.work(1);  // the backward pass needs the winners
   const dnnl::pooling_backward::primitive_desc backward(
       {kMax, x_desc, y_desc, strides, kernel, pad, pad}, engine(), forward);

@@ -17,6 +17,9 @@ namespace nnkernels::bench {
 
 enum class Pass { forward, backward_data, backward_weights };
 
+/// Max pooling that keeps the winners for the gradient, that does not, and the gradient.
+enum class MaxPool { training, inference, gradient };
+
 /// What oneDNN does: functions in the library. Operands are given in our layouts and brought into
 /// its own before anything is timed, memory and all.
 struct OneDnn {
@@ -34,7 +37,8 @@ struct OneDnn {
   Job (*conv)(const ConvShape& shape, Pass pass, const float* x, const float* w, const float* b,
               const float* y);
   /// Max pooling of x, or its gradient by x for dy. In NHWC, or with channels in blocks of 16.
-  Job (*max_pool)(const PoolShape& shape, Pass pass, bool blocked, const float* x, const float* dy);
+  Job (*max_pool)(const PoolShape& shape, MaxPool pass, bool blocked, const float* x,
+                  const float* dy);
   /// y = f(x), or dx from y and dy; identity is none. `x` is y in the backward pass.
   Job (*activation)(Activation kind, Pass pass, std::int64_t size, const float* x, const float* dy);
   /// Softmax of each row, or dx from y and dy. `x` is y in the backward pass.

@@ -44,39 +44,65 @@ struct Operands {
   Array<std::int32_t> argmax;
 };
 
+enum class Function { max_forward, max_inference, max_backward, average_forward, average_backward };
+
+struct NamedFunction {
+  Function function;
+  const char* name;
+};
+constexpr NamedFunction kFunctions[] = {
+    {Function::max_forward, "max forward"},
+    {Function::max_inference, "max forward without winners"},
+    {Function::max_backward, "max backward"},
+    {Function::average_forward, "average forward"},
+    {Function::average_backward, "average backward"},
+};
+
 template <class T>
-Work our_pool(const PoolShape& shape, bool max, bool forward, const Operands<T>& o) {
-  const PoolDivisor divisor = PoolDivisor::inside;
-  if (!max && forward) {
-    return timed([=] { average_pool_forward<T>(shape, divisor, o.x.data(), o.y.data()); });
+Work our_pool(const PoolShape& shape, Function function, const Operands<T>& o) {
+  constexpr PoolDivisor kDivisor = PoolDivisor::inside;
+  const auto max_forward = [=] {
+    max_pool_forward<T>(shape, o.x.data(), o.y.data(), o.argmax.data());
+  };
+  switch (function) {
+    case Function::max_forward:
+      return timed(max_forward);
+    case Function::max_inference:
+      return timed([=] { max_pool_forward<T>(shape, o.x.data(), o.y.data(), nullptr); });
+    case Function::max_backward:
+      max_forward();  // it needs winners that there can be
+      return timed([=] { max_pool_backward<T>(shape, o.y.data(), o.argmax.data(), o.x.data()); });
+    case Function::average_forward:
+      return timed([=] { average_pool_forward<T>(shape, kDivisor, o.x.data(), o.y.data()); });
+    case Function::average_backward:
+      return timed([=] { average_pool_backward<T>(shape, kDivisor, o.y.data(), o.x.data()); });
   }
-  if (!max) return timed([=] { average_pool_backward<T>(shape, divisor, o.y.data(), o.x.data()); });
-  if (forward) {
-    return timed([=] { max_pool_forward<T>(shape, o.x.data(), o.y.data(), o.argmax.data()); });
-  }
-  // The backward pass needs winners that there can be.
-  max_pool_forward<T>(shape, o.x.data(), o.y.data(), o.argmax.data());
-  return timed([=] { max_pool_backward<T>(shape, o.y.data(), o.argmax.data(), o.x.data()); });
+  return {};
 }
 
 /// Adds oneDNN's max pooling, in our layout and in the one that its convolutions prefer.
-void add_onednn(Entries& entries, const OneDnn& onednn, const PoolShape& shape, bool forward,
+void add_onednn(Entries& entries, const OneDnn& onednn, const PoolShape& shape, MaxPool pass,
                 const Operands<float>& o) {
-  const Array<float>& result = forward ? o.y : o.x;
+  const Array<float>& result = pass == MaxPool::gradient ? o.x : o.y;
   for (const bool blocked : {false, true}) {
-    add_job(entries,
-            onednn.max_pool(shape, forward ? Pass::forward : Pass::backward_data, blocked,
-                            o.x.data(), o.y.data()),
-            result.data(), result.size(), static_cast<double>(shape.kh * shape.kw));
+    add_job(entries, onednn.max_pool(shape, pass, blocked, o.x.data(), o.y.data()), result.data(),
+            result.size(), static_cast<double>(shape.kh * shape.kw));
   }
 }
 
 template <class T>
-Entries prepare(const PoolShape& shape, bool max, bool forward, const OneDnn* onednn) {
+Entries prepare(const PoolShape& shape, Function function, const OneDnn* onednn) {
   const Operands<T> operands(shape);
-  Entries entries(our_pool(shape, max, forward, operands));
+  Entries entries(our_pool(shape, function, operands));
   if constexpr (std::is_same_v<T, float>) {
-    if (onednn != nullptr && max) add_onednn(entries, *onednn, shape, forward, operands);
+    if (onednn == nullptr) return entries;
+    if (function == Function::max_forward) {
+      add_onednn(entries, *onednn, shape, MaxPool::training, operands);
+    } else if (function == Function::max_inference) {
+      add_onednn(entries, *onednn, shape, MaxPool::inference, operands);
+    } else if (function == Function::max_backward) {
+      add_onednn(entries, *onednn, shape, MaxPool::gradient, operands);
+    }
   }
   return entries;
 }
@@ -92,26 +118,23 @@ std::string shape_name(const PoolShape& s) {
 template <class T>
 std::vector<Case> cases(const std::vector<PoolShape>& shapes, const OneDnn* onednn) {
   std::vector<Case> result;
-  for (const bool max : {true, false}) {
-    for (const bool forward : {true, false}) {
-      for (const PoolShape& shape : shapes) {
-        const std::string function =
-            std::string(max ? "max" : "average") + (forward ? " forward" : " backward");
-        Case one;
-        one.set = one.series = function;
-        one.name = shape_name(shape) + ' ' + function;
-        one.parameters.add("function", function).add("n", shape.n).add("ih", shape.ih);
-        one.parameters.add("iw", shape.iw).add("c", shape.c).add("kh", shape.kh);
-        one.parameters.add("kw", shape.kw).add("stride_h", shape.stride_h);
-        one.parameters.add("stride_w", shape.stride_w);
-        one.parameters.add("pad_h", shape.pad_h).add("pad_w", shape.pad_w);
-        const auto element = static_cast<std::int64_t>(sizeof(T));
-        const std::int64_t argmax = max ? 4 : 0;
-        one.footprint = shape.x_size() * element + shape.y_size() * (element + argmax);
-        one.bytes = one.size = static_cast<double>(one.footprint);
-        one.prepare = [=] { return prepare<T>(shape, max, forward, onednn); };
-        result.push_back(one);
-      }
+  for (const NamedFunction& function : kFunctions) {
+    for (const PoolShape& shape : shapes) {
+      Case one;
+      one.set = one.series = function.name;
+      one.name = shape_name(shape) + ' ' + function.name;
+      one.parameters.add("function", function.name).add("n", shape.n).add("ih", shape.ih);
+      one.parameters.add("iw", shape.iw).add("c", shape.c).add("kh", shape.kh);
+      one.parameters.add("kw", shape.kw).add("stride_h", shape.stride_h);
+      one.parameters.add("stride_w", shape.stride_w);
+      one.parameters.add("pad_h", shape.pad_h).add("pad_w", shape.pad_w);
+      const auto element = static_cast<std::int64_t>(sizeof(T));
+      const bool winners =
+          function.function == Function::max_forward || function.function == Function::max_backward;
+      one.footprint = shape.x_size() * element + shape.y_size() * (element + (winners ? 4 : 0));
+      one.bytes = one.size = static_cast<double>(one.footprint);
+      one.prepare = [=] { return prepare<T>(shape, function.function, onednn); };
+      result.push_back(one);
     }
   }
   return result;

@@ -10,27 +10,16 @@
 #include "hwy/foreach_target.h"
 // After foreach_target.
 #include "hwy/highway.h"
+#include "kernels/pool_windows-inl.h"
 #include "kernels/simd-inl.h"
+
+// As in gemm_tile.cc: a loop over accumulators that is not unrolled keeps them in memory.
+#define NNKERNELS_UNROLL _Pragma("GCC unroll 4")
 
 HWY_BEFORE_NAMESPACE();
 namespace nnkernels {
 namespace HWY_NAMESPACE {
 namespace {
-
-/// A window's pixels along one axis that lie inside the image: [first, end) of the image, and
-/// `skipped` before them that do not.
-struct WindowSpan {
-  std::int64_t first;
-  std::int64_t end;
-  std::int64_t skipped;
-};
-
-inline WindowSpan SpanOfWindow(std::int64_t o, std::int64_t stride, std::int64_t pad,
-                               std::int64_t k, std::int64_t size) {
-  const std::int64_t start = o * stride - pad;
-  const std::int64_t first = std::max<std::int64_t>(start, 0);
-  return {first, std::min(start + k, size), first - start};
-}
 
 /// Positions in a window, in as many lanes as values have: int32 beside float; beside double they
 /// are doubles, which are exact and as wide.
@@ -61,57 +50,80 @@ HWY_INLINE hn::Vec<PositionTag<T>> LoadPositions(Access access, const std::int32
   }
 }
 
-/// Calls pixel(access, channel) for the vectors of one pixel. With `kRepeatable`, which says that
-/// pixel() may be called again for a channel, the last vector reaches back over channels that are
-/// done: whole vectors need no mask.
-template <class T, bool kRepeatable, class Pixel>
-HWY_INLINE void ForChannels(std::int64_t c, const Pixel& pixel) {
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
-  std::int64_t channel = 0;
-  for (; channel + lanes <= c; channel += lanes) pixel(WholeVector(), channel);
-  if (channel == c) return;
-  if (kRepeatable && c > lanes) {
-    pixel(WholeVector(), c - lanes);
-  } else {
-    pixel(FirstLanes{static_cast<std::size_t>(c - channel)}, channel);
-  }
-}
-
-/// One output pixel of a max pool. x points to the image, y and argmax to the pixel.
-template <class T, bool kWithArgmax>
+/// The largest of a window's pixels, for some channels. With `kCareful` NaN is larger than
+/// anything; else NaN wins or loses, but always reaches `any`.
+template <class T, bool kWithArgmax, bool kCareful, class Window>
 struct MaxPixel {
-  WindowSpan h, w;
-  std::int64_t row_stride, c, kw;
-  const T* x;
-  T* y;
+  const Window& window;
+  const T* x;  // the image
+  T* y;        // the pixel
   std::int32_t* argmax;
+  hn::Vec<hn::ScalableTag<T>>& any;
 
-  template <class Access>
-  HWY_INLINE void operator()(Access access, std::int64_t channel) const {
+  template <class Access, int kCount>
+  HWY_INLINE void operator()(Access access, Vectors<kCount>, std::int64_t channel) const {
     const hn::ScalableTag<T> d;
     const PositionTag<T> dp;
     using Position = PositionOf<T>;
-    const T* HWY_RESTRICT row = x + h.first * row_stride + w.first * c + channel;
-    std::int64_t position = h.skipped * kw + w.skipped;
-    auto best = access.Load(d, row);
-    auto best_position = hn::Set(dp, static_cast<Position>(position));
+    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+    const T* HWY_RESTRICT row = x + window.first + channel;
+    std::int64_t position = window.position;
+    hn::Vec<decltype(d)> best[kCount];
+    hn::Vec<decltype(d)> sum[kCount];
+    hn::Vec<decltype(dp)> winner[kCount];
+    NNKERNELS_UNROLL
+    for (int v = 0; v < kCount; ++v) {
+      best[v] = access.Load(d, row + v * lanes);
+      winner[v] = hn::Set(dp, static_cast<Position>(position));
+      sum[v] = best[v];
+    }
     std::int64_t j = 1;  // the first pixel of the first row is `best` already
-    const std::int64_t width = w.end - w.first;
-    for (std::int64_t i = h.first; i < h.end; ++i, row += row_stride, position += kw, j = 0) {
-      for (; j < width; ++j) {
-        const auto v = access.Load(d, row + j * c);
-        // Larger or NaN, unless NaN has won already.
-        const auto wins = hn::And(hn::Not(hn::Le(v, best)), hn::Eq(best, best));
-        best = hn::IfThenElse(wins, v, best);
-        if constexpr (kWithArgmax) {
-          best_position =
-              hn::IfThenElse(hn::RebindMask(dp, wins),
-                             hn::Set(dp, static_cast<Position>(position + j)), best_position);
+    for (std::int64_t i = 0; i < window.rows; ++i, row += window.line, position += window.kw) {
+      for (; j < window.cols; ++j) {
+        const auto here = hn::Set(dp, static_cast<Position>(position + j));
+        NNKERNELS_UNROLL
+        for (int v = 0; v < kCount; ++v) {
+          const auto value = access.Load(d, row + j * window.c + v * lanes);
+          auto wins = hn::Lt(best[v], value);
+          if constexpr (kCareful) {
+            // Larger or NaN, unless NaN has won already.
+            wins = hn::And(hn::Not(hn::Le(value, best[v])), hn::Eq(best[v], best[v]));
+            best[v] = hn::IfThenElse(wins, value, best[v]);
+          } else {
+            sum[v] = hn::Add(sum[v], value);
+            best[v] = GreaterOrSecond(value, best[v]);
+          }
+          if constexpr (kWithArgmax) {
+            winner[v] = hn::IfThenElse(hn::RebindMask(dp, wins), here, winner[v]);
+          }
         }
       }
+      j = 0;
     }
-    access.Store(d, best, y + channel);
-    if constexpr (kWithArgmax) StorePositions<T>(access, best_position, argmax + channel);
+    NNKERNELS_UNROLL
+    for (int v = 0; v < kCount; ++v) {
+      any = hn::Add(any, sum[v]);
+      access.Store(d, best[v], y + channel + v * lanes);
+      if constexpr (kWithArgmax) {
+        StorePositions<T>(access, winner[v], argmax + channel + v * lanes);
+      }
+    }
+  }
+};
+
+template <class T, bool kWithArgmax, bool kCareful>
+struct MaxWindow {
+  std::int64_t c;
+  const T* x;
+  T* y;  // this and argmax: the row
+  std::int32_t* argmax;
+  hn::Vec<hn::ScalableTag<T>> any = hn::Zero(hn::ScalableTag<T>());
+
+  template <class Window>
+  HWY_INLINE void operator()(std::int64_t j, const Window& window) {
+    std::int32_t* const winner = kWithArgmax ? argmax + j * c : nullptr;
+    ForChannels<T, true>(
+        c, MaxPixel<T, kWithArgmax, kCareful, Window>{window, x, y + j * c, winner, any});
   }
 };
 
@@ -119,21 +131,17 @@ template <class T, bool kWithArgmax>
 HWY_INLINE void MaxForwardRows(const PoolShape& s, std::int64_t row, std::int64_t count, const T* x,
                                T* y, std::int32_t* argmax) {
   const std::int64_t oh = s.oh();
-  const std::int64_t ow = s.ow();
+  const std::int64_t y_row = s.ow() * s.c;
   for (std::int64_t r = row; r < row + count; ++r) {
-    MaxPixel<T, kWithArgmax> pixel;
-    pixel.h = SpanOfWindow(r % oh, s.stride_h, s.pad_h, s.kh, s.ih);
-    pixel.row_stride = s.iw * s.c;
-    pixel.c = s.c;
-    pixel.kw = s.kw;
-    pixel.x = x + r / oh * s.ih * s.iw * s.c;
-    for (std::int64_t j = 0; j < ow; ++j) {
-      const std::int64_t out = (r * ow + j) * s.c;
-      pixel.w = SpanOfWindow(j, s.stride_w, s.pad_w, s.kw, s.iw);
-      pixel.y = y + out;
-      pixel.argmax = kWithArgmax ? argmax + out : nullptr;
-      ForChannels<T, true>(s.c, pixel);
-    }
+    const WindowSpan h = SpanOfWindow(r % oh, s.stride_h, s.pad_h, s.kh, s.ih);
+    const T* image = x + r / oh * s.ih * s.iw * s.c;
+    std::int32_t* const winners = kWithArgmax ? argmax + r * y_row : nullptr;
+    MaxWindow<T, kWithArgmax, false> fast{s.c, image, y + r * y_row, winners};
+    ForWindows<3>(s, h, fast);
+    // NaN, or infinities that cancel: rare, so the row is done again.
+    if (hn::AllTrue(hn::ScalableTag<T>(), hn::Eq(fast.any, fast.any))) continue;
+    MaxWindow<T, kWithArgmax, true> careful{s.c, image, y + r * y_row, winners};
+    ForWindows<0>(s, h, careful);
   }
 }
 
@@ -147,62 +155,69 @@ void MaxForward(const PoolShape& shape, std::int64_t row, std::int64_t count, co
   }
 }
 
-/// One output pixel of an average pool.
-template <class T>
+template <class T, class Window>
 struct AveragePixel {
-  WindowSpan h, w;
-  std::int64_t row_stride, c;
-  T divisor;
-  const T* x;
-  T* y;
+  const Window& window;
+  Divisor<T> divisor;
+  const T* x;  // the image
+  T* y;        // the pixel
 
-  template <class Access>
-  HWY_INLINE void operator()(Access access, std::int64_t channel) const {
+  template <class Access, int kCount>
+  HWY_INLINE void operator()(Access access, Vectors<kCount>, std::int64_t channel) const {
     const hn::ScalableTag<T> d;
-    const T* HWY_RESTRICT row = x + h.first * row_stride + w.first * c + channel;
-    auto sum = hn::Zero(d);
-    for (std::int64_t i = h.first; i < h.end; ++i, row += row_stride) {
-      for (std::int64_t j = 0; j < w.end - w.first; ++j) {
-        sum = hn::Add(sum, access.Load(d, row + j * c));
+    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+    const T* HWY_RESTRICT row = x + window.first + channel;
+    hn::Vec<decltype(d)> sum[kCount];
+    NNKERNELS_UNROLL
+    for (int v = 0; v < kCount; ++v) sum[v] = hn::Zero(d);
+    for (std::int64_t i = 0; i < window.rows; ++i, row += window.line) {
+      for (std::int64_t j = 0; j < window.cols; ++j) {
+        NNKERNELS_UNROLL
+        for (int v = 0; v < kCount; ++v) {
+          sum[v] = hn::Add(sum[v], access.Load(d, row + j * window.c + v * lanes));
+        }
       }
     }
-    access.Store(d, hn::Div(sum, hn::Set(d, divisor)), y + channel);
+    NNKERNELS_UNROLL
+    for (int v = 0; v < kCount; ++v) {
+      access.Store(d, divisor.Divide(sum[v]), y + channel + v * lanes);
+    }
   }
 };
 
 template <class T>
-HWY_INLINE T DivisorOf(const PoolShape& s, PoolDivisor divisor, WindowSpan h, WindowSpan w) {
-  const std::int64_t inside = (h.end - h.first) * (w.end - w.first);
-  return static_cast<T>(divisor == PoolDivisor::inside ? inside : s.kh * s.kw);
-}
+struct AverageWindow {
+  const PoolShape& s;
+  PoolDivisor divisor;
+  const T* x;
+  T* y;  // the row
+
+  template <class Window>
+  HWY_INLINE void operator()(std::int64_t j, const Window& window) const {
+    const Divisor<T> of_window(s, divisor, window);
+    ForChannels<T, true>(s.c, AveragePixel<T, Window>{window, of_window, x, y + j * s.c});
+  }
+};
 
 template <class T>
 void AverageForward(const PoolShape& s, PoolDivisor divisor, std::int64_t row, std::int64_t count,
                     const T* x, T* y) {
   const std::int64_t oh = s.oh();
-  const std::int64_t ow = s.ow();
   for (std::int64_t r = row; r < row + count; ++r) {
-    AveragePixel<T> pixel;
-    pixel.h = SpanOfWindow(r % oh, s.stride_h, s.pad_h, s.kh, s.ih);
-    pixel.row_stride = s.iw * s.c;
-    pixel.c = s.c;
-    pixel.x = x + r / oh * s.ih * s.iw * s.c;
-    for (std::int64_t j = 0; j < ow; ++j) {
-      pixel.w = SpanOfWindow(j, s.stride_w, s.pad_w, s.kw, s.iw);
-      pixel.divisor = DivisorOf<T>(s, divisor, pixel.h, pixel.w);
-      pixel.y = y + (r * ow + j) * s.c;
-      ForChannels<T, true>(s.c, pixel);
-    }
+    const WindowSpan h = SpanOfWindow(r % oh, s.stride_h, s.pad_h, s.kh, s.ih);
+    const T* image = x + r / oh * s.ih * s.iw * s.c;
+    const AverageWindow<T> average{s, divisor, image, y + r * s.ow() * s.c};
+    ForWindows<3>(s, h, average);
   }
 }
 
-// What one output pixel sends back to the positions of its window: Load() reads it for a vector of
-// channels, At() gives the part of one position.
+// What the pixels of y send back: OfWindow() knows how for one window; of that, Load() reads it for
+// a vector of channels, and At() gives the part of one position.
 
 template <class T>
 struct MaxGradient {
   using D = hn::ScalableTag<T>;
-  struct Vectors {
+  struct Parts {
     hn::Vec<PositionTag<T>> winner;
     hn::Vec<D> dy;
 
@@ -214,104 +229,120 @@ struct MaxGradient {
     }
   };
 
-  const std::int32_t* argmax;
-  const T* dy;
-
+  template <class Window>
+  HWY_INLINE MaxGradient OfWindow(const Window&) const {
+    return *this;
+  }
   template <class Access>
-  HWY_INLINE Vectors Load(Access access, std::int64_t i, WindowSpan, WindowSpan) const {
+  HWY_INLINE Parts Load(Access access, std::int64_t i) const {
     const D d;
     return {LoadPositions<T>(access, argmax + i), access.Load(d, dy + i)};
   }
+
+  const std::int32_t* argmax;
+  const T* dy;
 };
 
 template <class T>
 struct AverageGradient {
-  using D = hn::ScalableTag<T>;
-  struct Vectors {
-    hn::Vec<D> share;
+  struct Share {
+    using D = hn::ScalableTag<T>;
+    struct Parts {
+      hn::Vec<D> share;
 
-    HWY_INLINE hn::Vec<D> At(std::int64_t) const { return share; }
+      HWY_INLINE hn::Vec<D> At(std::int64_t) const { return share; }
+    };
+
+    template <class Access>
+    HWY_INLINE Parts Load(Access access, std::int64_t i) const {
+      const D d;
+      return {divisor.Divide(access.Load(d, dy + i))};
+    }
+
+    Divisor<T> divisor;
+    const T* dy;
   };
+
+  template <class Window>
+  HWY_INLINE Share OfWindow(const Window& window) const {
+    return {Divisor<T>(shape, divisor, window), dy};
+  }
 
   const PoolShape& shape;
   PoolDivisor divisor;
   const T* dy;
-
-  template <class Access>
-  HWY_INLINE Vectors Load(Access access, std::int64_t i, WindowSpan h, WindowSpan w) const {
-    const D d;
-    return {hn::Div(access.Load(d, dy + i), hn::Set(d, DivisorOf<T>(shape, divisor, h, w)))};
-  }
 };
 
-/// Sends the gradient of one output pixel to its window: dx (of the image) += or = the parts.
-template <class T, bool kAdd, class Gradient>
+/// Sends the gradient of one pixel of y to its window: dx (the image) = the parts where no
+/// window has been before, += the parts elsewhere.
+template <class T, bool kDisjoint, class Gradient, class Window>
 struct ScatterPixel {
   const Gradient& gradient;
-  WindowSpan h, w;
-  std::int64_t row_stride, c, kw;
+  const Window& window;
   std::int64_t out;  // the pixel's place in dy
   T* dx;
 
-  template <class Access>
-  HWY_INLINE void operator()(Access access, std::int64_t channel) const {
+  template <class Access, int kCount>
+  HWY_INLINE void operator()(Access access, Vectors<kCount>, std::int64_t channel) const {
     const hn::ScalableTag<T> d;
-    const auto vectors = gradient.Load(access, out + channel, h, w);
-    T* HWY_RESTRICT row = dx + h.first * row_stride + w.first * c + channel;
-    std::int64_t position = h.skipped * kw + w.skipped;
-    for (std::int64_t i = h.first; i < h.end; ++i, row += row_stride, position += kw) {
-      for (std::int64_t j = 0; j < w.end - w.first; ++j) {
-        auto part = vectors.At(position + j);
-        if constexpr (kAdd) part = hn::Add(access.Load(d, row + j * c), part);
-        access.Store(d, part, row + j * c);
+    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+    typename Gradient::Parts parts[kCount];
+    NNKERNELS_UNROLL
+    for (int v = 0; v < kCount; ++v) {
+      parts[v] = gradient.Load(access, out + channel + v * lanes);
+    }
+    T* HWY_RESTRICT row = dx + window.first + channel;
+    std::int64_t position = window.position;
+    for (std::int64_t i = 0; i < window.rows; ++i, row += window.line, position += window.kw) {
+      for (std::int64_t j = 0; j < window.cols; ++j) {
+        const bool first = kDisjoint || (i >= window.seen_rows && j >= window.seen_cols);
+        NNKERNELS_UNROLL
+        for (int v = 0; v < kCount; ++v) {
+          T* const to = row + j * window.c + v * lanes;
+          const auto part = parts[v].At(position + j);
+          access.Store(d, first ? part : hn::Add(access.Load(d, to), part), to);
+        }
       }
     }
   }
 };
 
-/// Disjoint windows: each element of dx is written once, the gaps between windows included. A row
-/// of y owns the rows of dx from its windows' first to the next windows' first.
-template <class T, class Gradient>
-HWY_INLINE void ScatterDisjoint(const PoolShape& s, std::int64_t row, std::int64_t count,
-                                const Gradient& gradient, T* dx) {
+template <class T, bool kDisjoint, class Gradient>
+struct ScatterWindow {
+  const Gradient& gradient;
+  std::int64_t c;
+  std::int64_t out;  // the row's place in dy
+  T* dx;             // the image
+
+  template <class Window>
+  HWY_INLINE void operator()(std::int64_t j, const Window& window) const {
+    const auto of_window = gradient.OfWindow(window);
+    using OfWindow = std::remove_const_t<decltype(of_window)>;
+    ForChannels<T, kDisjoint>(
+        c, ScatterPixel<T, kDisjoint, OfWindow, Window>{of_window, window, out + j * c, dx});
+  }
+};
+
+/// A row of y owns the rows of dx from behind the windows of the row before to the end of its own:
+/// so each row of dx has one owner, which sets to zero what lies in no window.
+template <class T, bool kDisjoint, class Gradient>
+HWY_INLINE void ScatterRows(const PoolShape& s, std::int64_t row, std::int64_t count,
+                            const Gradient& gradient, T* dx) {
   const std::int64_t oh = s.oh();
-  const std::int64_t ow = s.ow();
-  const std::int64_t row_stride = s.iw * s.c;
+  const std::int64_t line = s.iw * s.c;
+  const bool covering = detail::covering(s);
   for (std::int64_t r = row; r < row + count; ++r) {
     const std::int64_t o = r % oh;
-    T* image = dx + r / oh * s.ih * row_stride;
+    T* const image = dx + r / oh * s.ih * line;
     const WindowSpan h = SpanOfWindow(o, s.stride_h, s.pad_h, s.kh, s.ih);
-    const std::int64_t next_row = o + 1 == oh ? s.ih : (o + 1) * s.stride_h - s.pad_h;
-    for (std::int64_t j = 0; j < ow; ++j) {
-      const WindowSpan w = SpanOfWindow(j, s.stride_w, s.pad_w, s.kw, s.iw);
-      ForChannels<T, true>(s.c, ScatterPixel<T, false, Gradient>{gradient, h, w, row_stride, s.c,
-                                                                 s.kw, (r * ow + j) * s.c, image});
-      const std::int64_t next = j + 1 == ow ? s.iw : (j + 1) * s.stride_w - s.pad_w;
-      if (next == w.end) continue;
-      for (std::int64_t i = h.first; i < h.end; ++i) {
-        std::fill_n(image + i * row_stride + w.end * s.c, (next - w.end) * s.c, T{0});
-      }
+    if (!covering) {
+      const std::int64_t from =
+          o == 0 ? 0 : SpanOfWindow(o - 1, s.stride_h, s.pad_h, s.kh, s.ih).end;
+      const std::int64_t to = o + 1 == oh ? s.ih : h.end;
+      std::fill_n(image + from * line, (to - from) * line, T{0});
     }
-    std::fill_n(image + h.end * row_stride, (next_row - h.end) * row_stride, T{0});
-  }
-}
-
-/// Windows that overlap: `count` rows of y, all those of one image, are added up in order.
-template <class T, class Gradient>
-HWY_INLINE void ScatterOverlapping(const PoolShape& s, std::int64_t row, std::int64_t count,
-                                   const Gradient& gradient, T* dx) {
-  const std::int64_t ow = s.ow();
-  const std::int64_t row_stride = s.iw * s.c;
-  T* image = dx + row / count * s.ih * row_stride;
-  std::fill_n(image, s.ih * row_stride, T{0});
-  for (std::int64_t o = 0; o < count; ++o) {
-    const WindowSpan h = SpanOfWindow(o, s.stride_h, s.pad_h, s.kh, s.ih);
-    for (std::int64_t j = 0; j < ow; ++j) {
-      const WindowSpan w = SpanOfWindow(j, s.stride_w, s.pad_w, s.kw, s.iw);
-      const std::int64_t out = ((row + o) * ow + j) * s.c;
-      ForChannels<T, false>(
-          s.c, ScatterPixel<T, true, Gradient>{gradient, h, w, row_stride, s.c, s.kw, out, image});
-    }
+    const ScatterWindow<T, kDisjoint, Gradient> scatter{gradient, s.c, r * s.ow() * s.c, image};
+    ForWindows<2>(s, h, scatter);
   }
 }
 
@@ -319,9 +350,9 @@ template <class T, class Gradient>
 HWY_INLINE void Scatter(const PoolShape& s, std::int64_t row, std::int64_t count,
                         const Gradient& gradient, T* dx) {
   if (detail::disjoint(s)) {
-    ScatterDisjoint(s, row, count, gradient, dx);
+    ScatterRows<T, true>(s, row, count, gradient, dx);
   } else {
-    ScatterOverlapping(s, row, count, gradient, dx);
+    ScatterRows<T, false>(s, row, count, gradient, dx);
   }
 }
 

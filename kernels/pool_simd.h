@@ -10,11 +10,24 @@
 namespace nnkernels::detail {
 
 /// Whether no pixel lies in two windows.
-inline bool disjoint(const PoolShape& s) { return s.stride_h >= s.kh && s.stride_w >= s.kw; }
+inline bool disjoint(const PoolShape& s) {
+  return (s.stride_h >= s.kh || s.oh() == 1) && (s.stride_w >= s.kw || s.ow() == 1);
+}
+
+/// Whether every pixel lies in a window.
+inline bool covering(const PoolShape& s) {
+  const auto along = [](std::int64_t o, std::int64_t stride, std::int64_t pad, std::int64_t k,
+                        std::int64_t size) {
+    return (stride <= k || o == 1) && (o - 1) * stride - pad + k >= size;
+  };
+  return along(s.oh(), s.stride_h, s.pad_h, s.kh, s.ih) &&
+         along(s.ow(), s.stride_w, s.pad_w, s.kw, s.iw);
+}
 
 /// The functions of pool.h for rows [row, row + count) of y, numbered through all images, without
-/// checks and threads. The backward ones write the part of dx from these rows' windows to the next
-/// row's; where windows are not disjoint, the rows must be those of one image.
+/// checks and threads. The backward ones write all rows of dx from behind the windows of the row
+/// before these (from the top of the image) to the end of these rows' windows (to its bottom);
+/// where windows are not disjoint, the rows must be those of one image.
 template <class T>
 struct PoolKernels {
   void (*max_forward)(const PoolShape& shape, std::int64_t row, std::int64_t count, const T* x,

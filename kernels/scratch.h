@@ -24,6 +24,7 @@ enum class Purpose {
   offsets,
   partial_sums,
   window_sums,
+  column_sums,
   dense_gradient,
   count
 };

@@ -28,6 +28,16 @@ inline constexpr bool kHasMasks = true;
 inline constexpr bool kHasMasks = false;
 #endif
 
+/// a where a > b, else b; so b, too, where one of them is NaN or both are zeros.
+template <class V>
+HWY_INLINE V GreaterOrSecond(V a, V b) {
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_SSSE3
+  return hn::Max(a, b);  // one instruction, which is defined in this way
+#else
+  return hn::IfThenElse(hn::Gt(a, b), a, b);
+#endif
+}
+
 /// The first `count` lanes from p, in [0, Lanes(d)], zeros behind them; reads nothing else.
 template <class D, class T = hn::TFromD<D>>
 HWY_INLINE hn::Vec<D> LoadFirst(D d, const T* p, std::size_t count) {

@@ -270,8 +270,8 @@ void check_labels(const char* function, std::int64_t rows, std::int64_t cols,
   }
 }
 
-/// Calls body(row, count) for blocks of rows. An element of a row costs `accesses` transfers; an
-/// exponential counts for ten.
+/// Calls body(row, count) for blocks of rows. An element of a row takes as long as `accesses`
+/// transfers of one; an exponential counts for three.
 template <class T, class Body>
 void for_rows(std::int64_t rows, std::int64_t cols, double accesses, const Body& body) {
   const double cost = accesses * static_cast<double>(rows) * static_cast<double>(cols);
@@ -291,7 +291,7 @@ void softmax_forward(std::int64_t rows, std::int64_t cols, const T* x, T* y) {
   detail::check_array(kFunction, "x", x, rows * cols);
   detail::check_array(kFunction, "y", y, rows * cols);
   const auto kernel = kernels<T>().forward;
-  for_rows<T>(rows, cols, 15, [&](std::int64_t i, std::size_t count) {
+  for_rows<T>(rows, cols, 5, [&](std::int64_t i, std::size_t count) {
     kernel(count, static_cast<std::size_t>(cols), x + i, y + i);
   });
 }
@@ -305,7 +305,7 @@ void softmax_backward(std::int64_t rows, std::int64_t cols, const T* y, const T*
   detail::check_array(kFunction, "dy", dy, rows * cols);
   detail::check_array(kFunction, "dx", dx, rows * cols);
   const auto kernel = kernels<T>().backward;
-  for_rows<T>(rows, cols, 5, [&](std::int64_t i, std::size_t count) {
+  for_rows<T>(rows, cols, 3, [&](std::int64_t i, std::size_t count) {
     kernel(count, static_cast<std::size_t>(cols), y + i, dy + i, dx + i);
   });
 }
@@ -318,7 +318,7 @@ void log_softmax_forward(std::int64_t rows, std::int64_t cols, const T* x, T* y)
   detail::check_array(kFunction, "x", x, rows * cols);
   detail::check_array(kFunction, "y", y, rows * cols);
   const auto kernel = kernels<T>().log_forward;
-  for_rows<T>(rows, cols, 14, [&](std::int64_t i, std::size_t count) {
+  for_rows<T>(rows, cols, 5, [&](std::int64_t i, std::size_t count) {
     kernel(count, static_cast<std::size_t>(cols), x + i, y + i);
   });
 }
@@ -332,7 +332,7 @@ void log_softmax_backward(std::int64_t rows, std::int64_t cols, const T* y, cons
   detail::check_array(kFunction, "dy", dy, rows * cols);
   detail::check_array(kFunction, "dx", dx, rows * cols);
   const auto kernel = kernels<T>().log_backward;
-  for_rows<T>(rows, cols, 14, [&](std::int64_t i, std::size_t count) {
+  for_rows<T>(rows, cols, 5, [&](std::int64_t i, std::size_t count) {
     kernel(count, static_cast<std::size_t>(cols), y + i, dy + i, dx + i);
   });
 }
@@ -346,7 +346,7 @@ void softmax_cross_entropy_forward(std::int64_t rows, std::int64_t cols, const T
   detail::check_array(kFunction, "x", x, rows * cols);
   detail::check_array(kFunction, "loss", loss, rows);
   const auto kernel = kernels<T>().loss;
-  for_rows<T>(rows, cols, 12, [&](std::int64_t i, std::size_t count) {
+  for_rows<T>(rows, cols, 4, [&](std::int64_t i, std::size_t count) {
     const std::int64_t row = i / cols;
     kernel(count, static_cast<std::size_t>(cols), x + i, labels + row, loss + row);
   });
@@ -362,7 +362,7 @@ void softmax_cross_entropy_backward(std::int64_t rows, std::int64_t cols, const 
   detail::check_array(kFunction, "loss", loss, rows);
   detail::check_array(kFunction, "dx", dx, rows * cols);
   const auto kernel = kernels<T>().gradient;
-  for_rows<T>(rows, cols, 15, [&](std::int64_t i, std::size_t count) {
+  for_rows<T>(rows, cols, 5, [&](std::int64_t i, std::size_t count) {
     const std::int64_t row = i / cols;
     kernel(count, static_cast<std::size_t>(cols), x + i, labels + row, scale, loss + row, dx + i);
   });

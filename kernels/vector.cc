@@ -1,12 +1,12 @@
 #include "kernels/vector.h"
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
 #include "kernels/blocks.h"
 #include "kernels/check.h"
+#include "kernels/scratch.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/vector.cc"
@@ -14,6 +14,9 @@
 // After foreach_target.
 #include "hwy/highway.h"
 #include "kernels/simd-inl.h"
+
+// As in gemm_tile.cc: a loop over accumulators that is not unrolled keeps them in memory.
+#define NNKERNELS_UNROLL _Pragma("GCC unroll 8")
 
 // Outside the per-target part, which is compiled several times.
 #ifndef NNKERNELS_KERNELS_VECTOR_CC_
@@ -25,8 +28,7 @@ struct VectorKernels {
   void (*axpy)(std::size_t size, T alpha, const T* x, T* y);
   void (*scale)(std::size_t size, T alpha, T* x);
   void (*add_bias)(std::size_t rows, std::size_t cols, const T* bias, T* y);
-  void (*sum_rows)(std::size_t rows, std::size_t rows_together, std::size_t stride,
-                   std::size_t cols, const T* x, T* sum);
+  void (*sum_rows)(std::size_t rows, std::size_t stride, std::size_t cols, const T* x, T* sum);
   void (*from_bytes)(std::size_t size, T scale, T shift, const std::uint8_t* x, T* y);
 };
 
@@ -82,66 +84,50 @@ void AddBias(std::size_t rows, std::size_t cols, const T* bias, T* y) {
   }
 }
 
-/// Four vectors side by side: a row then fills whole cache lines, and four chains of additions run
-/// at a time.
-template <class T>
-HWY_INLINE void SumFourVectors(std::size_t rows, std::size_t rows_together, std::size_t stride,
-                               const T* x, T* sum) {
+/// kCount vectors side by side: so many chains of additions run at a time. `last` accesses the
+/// last.
+template <int kCount, class T, class Access>
+HWY_INLINE void SumVectors(Access last, std::size_t rows, std::size_t stride, const T* x, T* sum) {
   const hn::ScalableTag<T> d;
-  using V = hn::Vec<decltype(d)>;
   const std::size_t lanes = hn::Lanes(d);
-  V total0 = hn::Zero(d), total1 = total0, total2 = total0, total3 = total0;
-  for (std::size_t first = 0; first < rows; first += rows_together) {
-    const std::size_t end = HWY_MIN(rows, first + rows_together);
-    V sum0 = hn::Zero(d), sum1 = sum0, sum2 = sum0, sum3 = sum0;
-    for (std::size_t row = first; row < end; ++row, x += stride) {
-      sum0 = hn::Add(sum0, hn::LoadU(d, x));
-      sum1 = hn::Add(sum1, hn::LoadU(d, x + lanes));
-      sum2 = hn::Add(sum2, hn::LoadU(d, x + 2 * lanes));
-      sum3 = hn::Add(sum3, hn::LoadU(d, x + 3 * lanes));
+  hn::Vec<decltype(d)> total[kCount];
+  NNKERNELS_UNROLL
+  for (int v = 0; v < kCount; ++v) total[v] = hn::Zero(d);
+  for (std::size_t row = 0; row < rows; ++row, x += stride) {
+    NNKERNELS_UNROLL
+    for (int v = 0; v < kCount - 1; ++v) {
+      total[v] = hn::Add(total[v], hn::LoadU(d, x + v * lanes));
     }
-    total0 = hn::Add(total0, sum0);
-    total1 = hn::Add(total1, sum1);
-    total2 = hn::Add(total2, sum2);
-    total3 = hn::Add(total3, sum3);
+    total[kCount - 1] = hn::Add(total[kCount - 1], last.Load(d, x + (kCount - 1) * lanes));
   }
-  hn::StoreU(total0, d, sum);
-  hn::StoreU(total1, d, sum + lanes);
-  hn::StoreU(total2, d, sum + 2 * lanes);
-  hn::StoreU(total3, d, sum + 3 * lanes);
+  NNKERNELS_UNROLL
+  for (int v = 0; v < kCount - 1; ++v) hn::StoreU(total[v], d, sum + v * lanes);
+  last.Store(d, total[kCount - 1], sum + (kCount - 1) * lanes);
 }
 
-template <class T, class Access>
-HWY_INLINE void SumOneVector(Access access, std::size_t rows, std::size_t rows_together,
-                             std::size_t stride, const T* x, T* sum) {
-  const hn::ScalableTag<T> d;
-  auto total = hn::Zero(d);
-  for (std::size_t first = 0; first < rows; first += rows_together) {
-    const std::size_t end = HWY_MIN(rows, first + rows_together);
-    auto part = hn::Zero(d);
-    for (std::size_t row = first; row < end; ++row, x += stride) {
-      part = hn::Add(part, access.Load(d, x));
-    }
-    total = hn::Add(total, part);
-  }
-  access.Store(d, total, sum);
-}
-
-/// sum[j] = the sum of x[row * stride + j] over all rows, `rows_together` of them at a time.
-template <class T>
-void SumRows(std::size_t rows, std::size_t rows_together, std::size_t stride, std::size_t cols,
-             const T* x, T* sum) {
+/// The same for the last columns, at least one, at most kCount vectors.
+template <int kCount, class T>
+HWY_INLINE void SumLast(std::size_t rows, std::size_t stride, std::size_t cols, const T* x,
+                        T* sum) {
   const std::size_t lanes = hn::Lanes(hn::ScalableTag<T>());
+  if constexpr (kCount > 1) {
+    if (cols <= (kCount - 1) * lanes) return SumLast<kCount - 1>(rows, stride, cols, x, sum);
+  }
+  const std::size_t in_last = cols - (kCount - 1) * lanes;
+  if (in_last == lanes) return SumVectors<kCount>(WholeVector(), rows, stride, x, sum);
+  SumVectors<kCount>(FirstLanes{in_last}, rows, stride, x, sum);
+}
+
+/// sum[j] = the sum of x[row * stride + j] over all rows, top down.
+template <class T>
+void SumRows(std::size_t rows, std::size_t stride, std::size_t cols, const T* x, T* sum) {
+  constexpr int kTogether = 8;
+  const std::size_t step = kTogether * hn::Lanes(hn::ScalableTag<T>());
   std::size_t j = 0;
-  for (; j + 4 * lanes <= cols; j += 4 * lanes) {
-    SumFourVectors(rows, rows_together, stride, x + j, sum + j);
+  for (; j + step < cols; j += step) {
+    SumVectors<kTogether>(WholeVector(), rows, stride, x + j, sum + j);
   }
-  for (; j + lanes <= cols; j += lanes) {
-    SumOneVector(WholeVector(), rows, rows_together, stride, x + j, sum + j);
-  }
-  if (j < cols) {
-    SumOneVector(FirstLanes{cols - j}, rows, rows_together, stride, x + j, sum + j);
-  }
+  if (j < cols) SumLast<kTogether>(rows, stride, cols - j, x + j, sum + j);
 }
 
 /// As many bytes as a vector of T has lanes, as numbers.
@@ -212,17 +198,16 @@ constexpr std::int64_t kRowsTogether = 256;
 /// Columns that one piece of a parallel sum over rows takes: whole cache lines.
 constexpr std::int64_t kColumns = 64;
 
+/// sum[j] = the sum of column j, top down. Threads share the columns.
 template <class T>
-void sum_rows(std::int64_t rows, std::int64_t rows_together, std::int64_t cols, const T* x,
-              T* sum) {
+void sum_rows(std::int64_t rows, std::int64_t cols, const T* x, T* sum) {
   const auto kernel = kernels<T>().sum_rows;
   const double moved = static_cast<double>(rows) * static_cast<double>(cols);
-  detail::parallel_blocks(
-      cols, kColumns, detail::transfer_microseconds<T>(moved),
-      [&](std::int64_t j, std::int64_t count) {
-        kernel(static_cast<std::size_t>(rows), static_cast<std::size_t>(rows_together),
-               static_cast<std::size_t>(cols), static_cast<std::size_t>(count), x + j, sum + j);
-      });
+  detail::parallel_blocks(cols, kColumns, detail::transfer_microseconds<T>(moved),
+                          [&](std::int64_t j, std::int64_t count) {
+                            kernel(static_cast<std::size_t>(rows), static_cast<std::size_t>(cols),
+                                   static_cast<std::size_t>(count), x + j, sum + j);
+                          });
 }
 
 }  // namespace
@@ -274,7 +259,19 @@ void column_sums(std::int64_t rows, std::int64_t cols, const T* x, T* sum) {
   detail::check_size("column_sums", "cols", cols);
   detail::check_array("column_sums", "x", x, rows * cols);
   detail::check_array("column_sums", "sum", sum, cols);
-  sum_rows(rows, kRowsTogether, cols, x, sum);
+  if (rows <= kRowsTogether) return sum_rows(rows, cols, x, sum);
+  // Threads share the pieces, so that each reads memory from front to back.
+  const std::int64_t pieces = (rows + kRowsTogether - 1) / kRowsTogether;
+  T* const parts = detail::scratch<T>(detail::Purpose::column_sums, pieces * cols);
+  const auto kernel = kernels<T>().sum_rows;
+  const double moved = static_cast<double>(rows) * static_cast<double>(cols);
+  detail::parallel_blocks(rows, kRowsTogether, detail::transfer_microseconds<T>(moved),
+                          [&](std::int64_t row, std::int64_t count) {
+                            kernel(static_cast<std::size_t>(count), static_cast<std::size_t>(cols),
+                                   static_cast<std::size_t>(cols), x + row * cols,
+                                   parts + row / kRowsTogether * cols);
+                          });
+  sum_rows(pieces, cols, parts, sum);
 }
 
 template <class T>
@@ -283,7 +280,7 @@ void sum_pieces(std::int64_t count, std::int64_t size, const T* x, T* y) {
   detail::check_size("sum_pieces", "size", size);
   detail::check_array("sum_pieces", "x", x, count * size);
   detail::check_array("sum_pieces", "y", y, size);
-  sum_rows(count, std::max<std::int64_t>(count, 1), size, x, y);
+  sum_rows(count, size, x, y);
 }
 
 template <class T>

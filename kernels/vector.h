@@ -7,8 +7,9 @@
 namespace nnkernels {
 
 // All of them: T is float or double; arrays are dense; parallel in fixed pieces where it pays;
-// nothing is allocated; result bits do not depend on the number of threads or on alignment.
-// std::invalid_argument on negative sizes and on null pointers to non-empty arrays.
+// nothing is allocated (column_sums: by the first call of a size); result bits do not depend on the
+// number of threads or on alignment. std::invalid_argument on negative sizes and on null pointers
+// to non-empty arrays.
 
 /// y[i] += alpha x[i], fused as from_bytes is. x may be y.
 template <class T>
@@ -23,7 +24,7 @@ template <class T>
 void add_bias(std::int64_t rows, std::int64_t cols, const T* bias, T* y);
 
 /// sum[j] = sum over i of x[i,j] for x of [rows][cols]: in pieces of 256 rows, each summed top
-/// down, the pieces then added in order. The gradient of a bias. Threads share the columns.
+/// down, the pieces then added in order. The gradient of a bias.
 template <class T>
 void column_sums(std::int64_t rows, std::int64_t cols, const T* x, T* sum);
 

@@ -193,6 +193,23 @@ TEST_P(ActivationTest, BackwardIsTheDerivative) {
   }
 }
 
+TEST_P(ActivationTest, BackwardOfABlock) {
+  constexpr std::int64_t kRows = 3, kCols = 21, kStride = 40;
+  Values values(5);
+  const std::vector<float> y = values.uniforms<float>(kRows * kStride, -1, 1);
+  const std::vector<float> dy = values.uniforms<float>(kRows * kStride, -1, 1);
+  for (const Activation kind : kKinds) {
+    std::vector<float> dx = dy;
+    activation_backward<float>(kind, MatrixView<const float>(y.data(), kRows, kCols, kStride),
+                               MatrixView<float>(dx.data(), kRows, kCols, kStride));
+    std::vector<float> expected = backward(kind, y, dy);
+    for (std::size_t i = 0; i < dx.size(); ++i) {
+      const bool inside = i % kStride < kCols;
+      EXPECT_EQ(dx[i], inside ? expected[i] : dy[i]) << i;
+    }
+  }
+}
+
 TEST_P(ActivationTest, SameBitsForAnyNumberOfThreads) {
   Values values(4);
   const std::vector<float> x = values.uniforms<float>(100003, -6, 6);
@@ -216,6 +233,12 @@ TEST(ActivationArgumentsTest, BadOnesAreRefused) {
   expect_invalid_argument(
       [&] { activation_backward<float>(Activation::relu, 5, &one, nullptr, &one); },
       {"activation_backward", "dy is null"});
+  expect_invalid_argument(
+      [&] {
+        activation_backward<float>(Activation::relu, MatrixView<const float>(&one, 1, 1),
+                                   MatrixView<float>(&one, 1, 2));
+      },
+      {"activation_backward", "1x1", "1x2"});
   activation_forward<float>(Activation::tanh, 0, nullptr, nullptr);
   activation_backward<float>(Activation::tanh, 0, nullptr, nullptr, nullptr);
 }

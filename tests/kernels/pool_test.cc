@@ -162,6 +162,17 @@ TEST_P(PoolTest, AgreesWithReferenceForEveryNumberOfChannels) {
     check_shape({.n = 2, .ih = 4, .iw = 6, .c = c, .kh = 2, .kw = 2, .stride_h = 2, .stride_w = 2},
                 c % 4);
     check_shape({.n = 1, .ih = 5, .iw = 4, .c = c, .kh = 3, .kw = 2, .pad_h = 1}, c % 3);
+    check_shape({.n = 1,
+                 .ih = 5,
+                 .iw = 6,
+                 .c = c,
+                 .kh = 3,
+                 .kw = 3,
+                 .stride_h = 2,
+                 .stride_w = 2,
+                 .pad_h = 1,
+                 .pad_w = 1},
+                c % 5);
   }
 }
 

@@ -100,8 +100,7 @@ class Wrong : public Affine<double> {
   Wrong(std::size_t tensor, double factor) : Affine(4, 3), tensor_(tensor), factor_(factor) {}
   bool fuse(Activation) override { return false; }
   void backward(TensorView<const double> x, TensorView<const double> y, TensorView<const double> dy,
-                TensorView<double> dx, Gradients<double>& grads,
-                std::int64_t first) override {
+                TensorView<double> dx, Gradients<double>& grads, std::int64_t first) override {
     Affine::backward(x, y, dy, dx, grads, first);
     const TensorView<double> wrong = tensor_ == 0 ? dx : grads[tensor_ - 1];
     for (std::int64_t i = 0; i < wrong.size(); ++i) wrong.data[i] *= factor_;

@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "tests/nn/fixtures.h"
+#include "tests/support/each_simd.h"
 
 namespace nnkernels::nn {
 namespace {
@@ -123,6 +124,36 @@ TEST(Optimizer, StateAndStepsAreAllThereIs) {
     train(b, *second, 4);
     EXPECT_TRUE(same_bits<float>(a.parameters()[0]->value.view(), b.parameters()[0]->value.view()))
         << name;
+  }
+}
+
+// Updating while the backward pass runs is the same as afterwards, bit by bit.
+TEST(Optimizer, MayUpdateDuringTheBackwardPass) {
+  const char* const text = "conv 5 3x3, relu, maxpool 2, flatten, affine 600, relu, affine 10";
+  const auto x = random_tensor<float>({40, 10, 10, 2}, 1);
+  const auto dy = random_tensor<float>({40, 10}, 2);
+  for (const std::string& name : optimizer_names()) {
+    const ForceThreads force(2);
+    auto a = random_net<float>({10, 10, 2}, text);
+    auto b = random_net<float>({10, 10, 2}, text);
+    const auto after = make_optimizer<float>(name, 0.1);
+    const auto during = make_optimizer<float>(name, 0.1);
+    after->bind(a);
+    during->bind(b);
+    for (int step = 0; step < 3; ++step) {
+      a.forward(x.view());
+      a.backward(x.view(), dy.view());
+      after->step();
+      b.forward(x.view());
+      during->begin_step();
+      b.backward(x.view(), dy.view(), {}, during.get());
+    }
+    EXPECT_EQ(after->steps(), during->steps());
+    for (std::size_t i = 0; i < a.parameters().size(); ++i) {
+      EXPECT_TRUE(
+          same_bits<float>(a.parameters()[i]->value.view(), b.parameters()[i]->value.view()))
+          << name << " " << a.parameter_names()[i];
+    }
   }
 }
 

@@ -90,8 +90,24 @@ double scaled_difference(TensorView<const T> a, TensorView<const T> b) {
   return difference / scale;
 }
 
-TEST(Sequential, BlocksGiveWhatTheWholeBatchGives) {
-  auto net = random_net<double>({14, 14, 3}, kDeepText);
+class Fusion : public testing::TestWithParam<const char*> {};
+
+// Each way in which a layer does the work of its neighbours, and where none can.
+INSTANTIATE_TEST_SUITE_P(
+    Networks, Fusion,
+    testing::Values(
+        kDeepText, "conv 6 3x3, relu, maxpool 2, flatten, affine 100, relu, affine 10",
+        "conv 6 3x3, maxpool 2, relu, flatten, affine 10",
+        "conv 6 3x3, sigmoid, maxpool 3, flatten, affine 10",
+        "conv 6 3x3, tanh, avgpool 2, flatten, affine 10, sigmoid",
+        "conv 6 3x3, relu, maxpool 2, maxpool 2, conv 4 2x2, tanh, maxpool 2, flatten, affine 4",
+        "conv 20 3x3, relu, conv 6 3x3 stride 2, relu, maxpool 2",
+        "conv 6 3x3, maxpool 2, relu, tanh", "conv 6 3x3, relu, maxpool 3 stride 2",
+        "maxpool 2, relu, maxpool 2, flatten, relu, affine 5", "conv 6 3x3, relu, relu, maxpool 2",
+        "conv 6 3x3, flatten, sigmoid, affine 130, sigmoid, affine 600, tanh, affine 3"));
+
+TEST_P(Fusion, GivesWhatTheLayersGiveOneByOne) {
+  auto net = random_net<double>({14, 14, 3}, GetParam());
   for (const std::int64_t n : {1, 2, 7, 64, 150}) {
     const auto x = random_tensor<double>(net.input_shape().batch(n), 1);
     const auto dy = random_tensor<double>(net.output_shape().batch(n), 2);
@@ -211,6 +227,16 @@ TEST(Sequential, ShowsTheOutputOfItsLayers) {
   EXPECT_FALSE(pool.output(1).empty());
 }
 
+TEST(Sequential, HasNoOutputOfALayerThatNeverStoresIt) {
+  auto net = random_net<double>({6, 6, 1}, "conv 2 3x3, relu, maxpool 2, flatten, affine 3");
+  net.forward(random_tensor<double>({2, 6, 6, 1}, 1).view());
+  EXPECT_TRUE(net.output(0).empty());
+  EXPECT_TRUE(net.output(1).empty());
+  EXPECT_EQ(net.output(2).shape, (Shape{2, 2, 2, 2}));
+  EXPECT_EQ(net.output(3).shape, (Shape{2, 8}));
+  EXPECT_EQ(net.output(3).data, net.output(2).data);
+}
+
 TEST(Sequential, RefusesWhatDoesNotFit) {
   auto net = random_net<float>({8}, "affine 5");
   const Tensor<float> x({3, 8});
@@ -294,6 +320,44 @@ TEST(Sequential, TakesLayersThatItDoesNotKnow) {
   const auto x = random_tensor<double>({70, 6, 6, 1}, 1);
   for (const auto& result : check_gradients(net, x.view(), linear_loss(), {.max_elements = 50})) {
     EXPECT_LE(result.scaled_error, 1e-7) << result.name;
+  }
+}
+
+/// Counts how often it is given each element.
+class CountingUpdater : public Updater<double> {
+ public:
+  explicit CountingUpdater(const Sequential<double>& net) {
+    for (const Parameter<double>* p : net.parameters()) {
+      counts.emplace_back(static_cast<std::size_t>(p->value.size()));
+    }
+  }
+  void update(std::int64_t index, std::int64_t first, std::int64_t count) override {
+    for (std::int64_t i = first; i < first + count; ++i) {
+      ++counts.at(static_cast<std::size_t>(index)).at(static_cast<std::size_t>(i));
+    }
+  }
+  std::vector<std::vector<int>> counts;
+};
+
+TEST(Sequential, GivesEachElementToTheUpdaterOnce) {
+  const ForceThreads force(3);
+  Sequential<double> net({14, 14, 1});
+  net.add<Conv2d<double>>(Conv2dOptions{.ic = 1, .oc = 6, .kh = 3, .kw = 3});
+  net.add<Flatten<double>>();
+  net.add<ScaleAndMean>(864);
+  net.add<Affine<double>>(864, 7);
+  net.add<ReLU<double>>();
+  net.add<Affine<double>>(7, 3);
+  initialize(net, Initialization::he, 1);
+  for (const std::int64_t n : {0, 1, 40}) {
+    const auto x = random_tensor<double>({n, 14, 14, 1}, 1);
+    const auto dy = random_tensor<double>({n, 3}, 2);
+    CountingUpdater updater(net);
+    net.forward(x.view());
+    net.backward(x.view(), dy.view(), {}, &updater);
+    for (const std::vector<int>& counts : updater.counts) {
+      EXPECT_EQ(counts, std::vector<int>(counts.size(), 1)) << n;
+    }
   }
 }
 

@@ -31,6 +31,7 @@ expect() {
 
 kTile='N_AVX3::(anonymous namespace)::RunTile'
 wrong=$(
+  # shellcheck disable=SC2016  # $0x40 is an operand
   tile "$kTile" 'add    $0x40,%rdx' | expect clean 'a loop without the stack, which is used around it'
   tile "$kTile" 'mov    0x18(%rsp),%rbx' | expect clean 'a pointer from the stack'
   tile "$kTile" 'vbroadcastss 0x18(%rsp),%zmm3' | expect clean 'a scalar from the stack'
