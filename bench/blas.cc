@@ -55,7 +55,7 @@ GemmFunctions<T> functions(void* library, const char* cblas, const char* fortran
 
 }  // namespace
 
-Blas::Blas(const std::string& which) : library_(nullptr) {
+Blas::Blas(const std::string& which) {
   std::string path, reason;
   for (const std::string& candidate : candidates(which)) {
     path = candidate;

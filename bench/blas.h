@@ -69,7 +69,7 @@ class Blas {
  private:
   void describe(const std::string& path);
 
-  void* library_;
+  void* library_ = nullptr;
   std::string name_;
   std::string description_;
   GemmFunctions<float> f32_;
