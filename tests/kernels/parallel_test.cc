@@ -70,7 +70,9 @@ TEST_F(ParallelTest, RangesHoldEveryPieceOnce) {
       EXPECT_EQ(std::vector<int>(runs.begin(), runs.end()),
                 std::vector<int>(static_cast<std::size_t>(pieces), 1))
           << pieces << " pieces, " << count << " threads";
-      if (count == 1) EXPECT_EQ(calls, pieces > 0 ? 1 : 0) << "one thread does all in one go";
+      if (count == 1) {
+        EXPECT_EQ(calls, pieces > 0 ? 1 : 0) << "one thread does all in one go";
+      }
     }
   }
 }
