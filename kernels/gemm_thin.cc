@@ -92,7 +92,16 @@ void for_each_depth(const Product<T>& p, std::int64_t max_depth, Body body) {
   }
 }
 
-/// The widest tile with as many rows as C, if it is no narrower than C; else nothing.
+/// The activations that tiles do not apply themselves, to some columns of C.
+template <class T>
+void activate_rows(const Product<T>& p, std::int64_t col, std::int64_t cols) {
+  if (p.epilogue.activation <= Activation::relu) return;
+  for (std::int64_t i = 0; i < p.c.rows; ++i) {
+    activation_forward(p.epilogue.activation, cols, &p.c(i, col), &p.c(i, col));
+  }
+}
+
+/// The tile that covers all of C, if there is one.
 template <class T>
 std::optional<std::size_t> covering_tile(const TileKernels<T>& kernels, const MatrixView<T>& c) {
   if (c.rows > kMostStreamedRows) return {};
@@ -129,11 +138,7 @@ void multiply_in_one_tile(const Product<T>& p, const TileKernels<T>& kernels, st
     run(tile);
   };
   for_each_depth(p, kernels.max_depth, block);
-  if (p.epilogue.activation > Activation::relu) {
-    for (std::int64_t i = 0; i < p.c.rows; ++i) {
-      activation_forward(p.epilogue.activation, p.c.cols, &p.c(i, 0), &p.c(i, 0));
-    }
-  }
+  activate_rows(p, 0, p.c.cols);
 }
 
 /// Whether B is so large, for so few rows of A, that whole rows of it should be read in passing
@@ -145,60 +150,67 @@ bool streams_b(const Product<T>& p) {
   if (p.c.rows <= kMostStreamedRows) return true;
   constexpr auto kSize = static_cast<std::int64_t>(sizeof(T));
   const std::int64_t bytes = p.b.rows * p.b.cols * kSize;
-  return p.b.row_stride * kSize % 4096 == 0 ? bytes >= (std::int64_t{3} << 20)
-                                            : bytes >= (std::int64_t{12} << 20);
+  const std::int64_t megabytes = p.b.row_stride * kSize % 4096 == 0 ? 3 : 12;
+  return bytes >= megabytes << 20;
 }
 
-/// Adds whole rows of B, several at a time, to sums in a cache. Threads share the columns.
+/// Some columns of C: adds whole rows of B there, several at a time, to sums in a cache.
+template <class T>
+void stream_columns(const Product<T>& p, std::int64_t col, std::int64_t cols,
+                    std::int64_t max_depth) {
+  constexpr auto kSize = static_cast<std::int64_t>(sizeof(T));
+  const std::int64_t m = p.c.rows;
+  // Rows of sums a multiple of 4096 bytes apart would look alike to the processor, and a load from
+  // one would wait for a store to another.
+  constexpr std::int64_t kPage = 4096 / kSize, kApart = 6 * kAlignment / kSize;
+  const std::int64_t stride = (cols + kPage - 1) / kPage * kPage + kApart;
+  T* const sums = scratch<T>(Purpose::result, m * stride);
+  for_each_depth(p, max_depth, [&](std::int64_t first, std::int64_t depth, T beta, bool last) {
+    run_rows_block<T>({.rows = m,
+                       .cols = cols,
+                       .k = depth,
+                       .a = &p.a(0, first),
+                       .a_row_stride = p.a.row_stride,
+                       .a_step = p.a.col_stride,
+                       .b = &p.b(first, col),
+                       .b_row_stride = p.b.row_stride,
+                       .sums = sums,
+                       .sums_row_stride = stride,
+                       .c = &p.c(0, col),
+                       .c_row_stride = p.c.row_stride,
+                       .alpha = p.alpha,
+                       .beta = beta,
+                       .bias = last && p.epilogue.bias != nullptr ? p.epilogue.bias + col : nullptr,
+                       .relu = last && p.epilogue.activation == Activation::relu});
+  });
+  activate_rows(p, col, cols);
+}
+
+/// Few rows over wide rows of B. The longer the runs of B's memory the better, so there is a piece
+/// of the columns for each thread and no more: no sum depends on where the columns are cut.
 template <class T>
 void multiply_streaming(const Product<T>& p, std::int64_t max_depth) {
   constexpr auto kSize = static_cast<std::int64_t>(sizeof(T));
   constexpr std::int64_t kLine = kAlignment / kSize, kMostColumns = 16384 / kSize;
   const std::int64_t m = p.c.rows, n = p.c.cols;
-  // As few and wide pieces as keep all threads busy: the longer the runs of memory the better. No
-  // sum depends on where the columns are cut, so the number of threads may decide.
-  const std::int64_t shares = nnkernels::threads();
-  const std::int64_t rounds = (n + shares * kMostColumns - 1) / (shares * kMostColumns);
-  const std::int64_t pieces = std::clamp<std::int64_t>(n / 256, 1, shares * rounds);
+  const std::int64_t pieces = std::clamp<std::int64_t>(n / 256, 1, nnkernels::threads());
   const double flops = 2.0 * static_cast<double>(m * n) * static_cast<double>(p.a.cols);
   const double bytes = static_cast<double>(p.b.rows * n) * kSize;
   const double microseconds =
       std::max(flops * (sizeof(T) / 4.0) / kFlopsPerMicrosecond, bytes / kBytesPerMicrosecond);
-  nnkernels::parallel_for(pieces, microseconds, [&](std::int64_t piece, int) {
-    const auto column = [&](std::int64_t at) {
-      return at == pieces ? n : n * at / pieces / kLine * kLine;
-    };
-    const std::int64_t col = column(piece), cols = column(piece + 1) - col;
-    // Rows of sums a multiple of 4096 bytes apart would look alike to the processor, and a load
-    // from one would wait for a store to another.
-    constexpr std::int64_t kPage = 4096 / kSize;
-    const std::int64_t stride = (cols + kPage - 1) / kPage * kPage + 6 * kLine;
-    T* const sums = scratch<T>(Purpose::result, m * stride);
-    for_each_depth(p, max_depth, [&](std::int64_t first, std::int64_t depth, T beta, bool last) {
-      run_rows_block<T>(
-          {.rows = m,
-           .cols = cols,
-           .k = depth,
-           .a = &p.a(0, first),
-           .a_row_stride = p.a.row_stride,
-           .a_step = p.a.col_stride,
-           .b = &p.b(first, col),
-           .b_row_stride = p.b.row_stride,
-           .sums = sums,
-           .sums_row_stride = stride,
-           .c = &p.c(0, col),
-           .c_row_stride = p.c.row_stride,
-           .alpha = p.alpha,
-           .beta = beta,
-           .bias = last && p.epilogue.bias != nullptr ? p.epilogue.bias + col : nullptr,
-           .relu = last && p.epilogue.activation == Activation::relu});
-    });
-    if (p.epilogue.activation > Activation::relu) {
-      for (std::int64_t i = 0; i < m; ++i) {
-        activation_forward(p.epilogue.activation, cols, &p.c(i, col), &p.c(i, col));
-      }
-    }
-  });
+  nnkernels::parallel_for_ranges(
+      pieces, microseconds, [&](std::int64_t first, std::int64_t end, int) {
+        const auto border = [](std::int64_t cols, std::int64_t at, std::int64_t parts) {
+          return at == parts ? cols : cols * at / parts / kLine * kLine;
+        };
+        const std::int64_t begin = border(n, first, pieces);
+        const std::int64_t cols = border(n, end, pieces) - begin;
+        const std::int64_t strips = (cols + kMostColumns - 1) / kMostColumns;
+        for (std::int64_t strip = 0; strip < strips; ++strip) {
+          const std::int64_t col = border(cols, strip, strips);
+          stream_columns(p, begin + col, border(cols, strip + 1, strips) - col, max_depth);
+        }
+      });
 }
 
 }  // namespace

@@ -286,7 +286,7 @@ namespace {
 
 void run_alone(std::int64_t pieces, LoopBody body, void* context) {
   const InsidePiece mark;
-  for (std::int64_t piece = 0; piece < pieces; ++piece) body(context, piece, 0);
+  if (pieces > 0) body(context, 0, pieces, 0);
 }
 
 /// One task a thread, which takes pieces until none is left: first those of its place in the arena,
@@ -310,7 +310,7 @@ void run_shared(State& s, int count, std::int64_t pieces, LoopBody body, void* c
         PieceRange& range = ranges[static_cast<std::size_t>((place + i) % count)];
         for (std::int64_t piece;
              (piece = range.next.fetch_add(1, std::memory_order_relaxed)) < range.end;) {
-          body(context, piece, place);
+          body(context, piece, piece + 1, place);
         }
       }
     } catch (...) {

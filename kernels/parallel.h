@@ -46,7 +46,8 @@ std::optional<bool> environment_pinning();
 
 namespace detail {
 
-using LoopBody = void (*)(void* context, std::int64_t piece, int slot);
+/// Does the pieces [first, end).
+using LoopBody = void (*)(void* context, std::int64_t first, std::int64_t end, int slot);
 void parallel_for(std::int64_t pieces, double microseconds, LoopBody body, void* context);
 
 /// Work that is estimated below this many microseconds is not shared: `hot` holds while the workers
@@ -82,8 +83,23 @@ void parallel_for(std::int64_t pieces, double microseconds, Body&& body) {
   using Plain = std::remove_reference_t<Body>;
   detail::parallel_for(
       pieces, microseconds,
-      [](void* context, std::int64_t piece, int slot) {
-        (*static_cast<Plain*>(context))(piece, slot);
+      [](void* context, std::int64_t first, std::int64_t end, int slot) {
+        for (std::int64_t piece = first; piece < end; ++piece) {
+          (*static_cast<Plain*>(context))(piece, slot);
+        }
+      },
+      const_cast<void*>(static_cast<const void*>(&body)));
+}
+
+/// The same for work that is done best in one go: calls body(first, end, slot) for ranges of pieces
+/// that together are [0, pieces). One thread alone is given all of them at once.
+template <class Body>
+void parallel_for_ranges(std::int64_t pieces, double microseconds, Body&& body) {
+  using Plain = std::remove_reference_t<Body>;
+  detail::parallel_for(
+      pieces, microseconds,
+      [](void* context, std::int64_t first, std::int64_t end, int slot) {
+        (*static_cast<Plain*>(context))(first, end, slot);
       },
       const_cast<void*>(static_cast<const void*>(&body)));
 }

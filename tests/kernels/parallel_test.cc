@@ -55,6 +55,28 @@ TEST_F(ParallelTest, RunsEveryPieceOnce) {
   }
 }
 
+TEST_F(ParallelTest, RangesHoldEveryPieceOnce) {
+  for (const int count : {1, 2, 3, 8}) {
+    const ForceThreads force(count);
+    for (const std::int64_t pieces : {0, 1, 2, 3, 7, 8, 9, 1000}) {
+      std::vector<std::atomic<int>> runs(static_cast<std::size_t>(pieces));
+      std::atomic<int> calls = 0;
+      parallel_for_ranges(pieces, kLong, [&](std::int64_t first, std::int64_t end, int slot) {
+        ++calls;
+        EXPECT_LT(first, end);
+        EXPECT_LT(slot, count);
+        for (std::int64_t i = first; i < end; ++i) ++runs[static_cast<std::size_t>(i)];
+      });
+      EXPECT_EQ(std::vector<int>(runs.begin(), runs.end()),
+                std::vector<int>(static_cast<std::size_t>(pieces), 1))
+          << pieces << " pieces, " << count << " threads";
+      if (count == 1) {
+        EXPECT_EQ(calls, pieces > 0 ? 1 : 0) << "one thread does all in one go";
+      }
+    }
+  }
+}
+
 TEST_F(ParallelTest, SlotsAreInRangeAndNeverShared) {
   for (const int count : {1, 2, 3, 8}) {
     const ForceThreads force(count);
