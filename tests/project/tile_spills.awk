@@ -20,7 +20,10 @@ function check_tile(   i, best, length_, from, spills) {
     if (operands[i] !~ /%[xyz]mm/ || operation[i] ~ /broadcast/ || operands[i] ~ /\{1to/) continue
     if (operands[i] ~ /\(%rsp/ || (framed && operands[i] ~ /\(%rbp/)) spills++
   }
-  if (spills > 0) {
+  # The largest tile of AVX2 with a mask, for the last columns of a matrix, needs all 16 registers for sums, B, A
+  # and the mask: clang 14 keeps one of them on the stack.
+  full = name ~ /N_AVX2/ && part[3] == "true" && rows * width + width + 2 == 16
+  if (spills > (full ? 2 : 0)) {
     print name ": " spills " of " best " instructions of the k loop move vectors to or from the stack"
     bad++
   }
