@@ -54,14 +54,14 @@ void backward_data_phase(const ConvShape& s, const Phase& h, const Phase& w, con
   const std::int64_t group_packed = packed_size(kernels, depth, group_ic);
   T* const packed = scratch<T>(Purpose::packed_b, s.groups * group_packed);
   for (std::int64_t g = 0; g < s.groups; ++g) {
-    std::int64_t row = 0;
+    std::int64_t first = 0;
     for (std::int64_t kh = h.last_tap; kh >= h.first_tap; --kh) {
       if (!h.has(kh)) continue;
       for (std::int64_t kw = w.last_tap; kw >= w.first_tap; --kw) {
         if (!w.has(kw)) continue;
         pack_panels<T>(kernels, weights + (kh * s.kw + kw) * group_ic * s.oc + g * group_oc, s.oc,
-                       1, group_ic, row, group_oc, depth, packed + g * group_packed);
-        row += group_oc;
+                       1, group_ic, first, group_oc, depth, packed + g * group_packed);
+        first += group_oc;
       }
     }
   }

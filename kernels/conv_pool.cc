@@ -24,7 +24,6 @@ using detail::scratch;
 using detail::TileKernels;
 using detail::Window;
 using detail::WindowTile;
-using detail::WinnerImage;
 
 /// Dense gradients of so many bytes at a time are spread out for the passes that need them.
 constexpr std::int64_t kDenseBytes = 1 << 18;
