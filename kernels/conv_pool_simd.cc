@@ -23,7 +23,6 @@ namespace {
 
 using detail::ConvPoolKernels;
 using detail::kMaxWindows;
-using detail::kTwoVectors;
 using detail::WindowTile;
 
 /// How many windows of four rows fit into the registers beside a row of B, for each width: half a

@@ -23,7 +23,6 @@
 HWY_BEFORE_NAMESPACE();
 namespace nnkernels {
 namespace HWY_NAMESPACE {
-namespace {
 
 using detail::WinnerImage;
 
@@ -175,8 +174,9 @@ HWY_INLINE void AddRows(const WinnerImage<T>& image, std::int64_t row, std::int6
                         std::integer_sequence<int, kTaps...>) {
   // Calls the one instance for `taps`.
   (void)((taps == kTaps + 1 && kRows * (kTaps + 1) <= kMaxSums &&
-          (AddTaps < D, Rows, kRows * (kTaps + 1) <= kMaxSums ? kRows : 1,
-           kTaps + 1 > (image, row, tap, panel, places, dw, channels), true)) ||
+          (AddTaps<D, Rows, std::min(kRows, kMaxSums / (kTaps + 1)), kTaps + 1>(
+               image, row, tap, panel, places, dw, channels),
+           true)) ||
          ...);
 }
 
@@ -221,7 +221,6 @@ void AddImage(const WinnerImage<T>& image, T* panel, void* places, T* dw) {
 }
 #endif  // HWY_TARGET != HWY_SCALAR
 
-}  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace nnkernels
 HWY_AFTER_NAMESPACE();
