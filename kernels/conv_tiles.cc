@@ -77,6 +77,7 @@ template <class T>
 void run_row_tiles(const TileKernels<T>& kernels, std::size_t width, const Tile<T>& any,
                    const Pixels<T>& pixels, T* out) {
   detail::RowTile<T> tile;
+  // What all tiles have. NOLINTNEXTLINE(cppcoreguidelines-slicing)
   static_cast<detail::AnyTile<T>&>(tile) = any;
   tile.segments = any.segments;
   tile.segment_count = any.segment_count;
