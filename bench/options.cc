@@ -108,6 +108,7 @@ void Options::integer(std::string name, std::string unit, const std::string& hel
 void Options::integers(std::string name, const std::string& help, std::vector<std::int64_t>& target,
                        std::int64_t lowest, std::int64_t highest) {
   std::vector<std::string> defaults;
+  defaults.reserve(target.size());
   for (const std::int64_t value : target) defaults.push_back(std::to_string(value));
   // The first value replaces the default, later ones are added to it.
   flags_.push_back({std::move(name), "N[,N...]", with_default(help, joined(defaults, ",")), true,

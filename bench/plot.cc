@@ -52,7 +52,7 @@ std::string line(double x1, double y1, double x2, double y2, const std::string& 
 }
 
 std::string stroke(const char* colour, const char* width, const char* more = "") {
-  return std::string("stroke=\"") + colour + "\" stroke-width=\"" + width + "\" fill=\"none\" " +
+  return std::string("stroke=\"") + colour + "\" stroke-width=\"" + width + R"(" fill="none" )" +
          more;
 }
 
@@ -60,8 +60,8 @@ std::string stroke(const char* colour, const char* width, const char* more = "")
 std::string mark(std::size_t curve, Point at) {
   const char* fill = colour(curve);
   if (curve == 0) {
-    return "<circle cx=\"" + number(at.x) + "\" cy=\"" + number(at.y) + "\" r=\"4\" fill=\"" +
-           fill + "\"/>\n";
+    return "<circle cx=\"" + number(at.x) + "\" cy=\"" + number(at.y) + R"(" r="4" fill=")" + fill +
+           "\"/>\n";
   }
   constexpr std::array<const char*, 4> kShapes = {"M-3.5-3.5h7v7h-7z", "M0-4.5L4.5 3.5H-4.5z",
                                                   "M0-5L5 0L0 5L-5 0z", "M-4-4L4 4M-4 4L4-4"};
@@ -104,6 +104,7 @@ class Axes {
     // A little room on both sides, and something to divide by where there is one size only.
     low_ = std::log2(low) - 0.25;
     high_ = std::log2(high) + 0.25;
+    // Not before highest_ is known. NOLINTNEXTLINE(cppcoreguidelines-prefer-member-initializer)
     step_ = step_of(highest_ * 1.02, 6);
     highest_ = step_ * std::ceil(highest_ * 1.02 / step_);
   }
@@ -122,9 +123,12 @@ class Axes {
       if (std::log2(x) >= low_ && std::log2(x) <= high_) all.push_back(x);
     };
     if (high_ < std::log2(kLarge)) {
+      // Powers of two are exact.
+      // NOLINTNEXTLINE(cert-flp30-c,clang-analyzer-security.FloatLoopCounter)
       for (double x = 1; x < kLarge; x *= 2) add(x);
     } else {
       const bool room = high_ - low_ < 2 * std::log2(10.0);
+      // So are these of ten. NOLINTNEXTLINE(cert-flp30-c,clang-analyzer-security.FloatLoopCounter)
       for (double x = 1; x < 1e18; x *= 10) {
         add(x);
         if (room) add(2 * x);
@@ -137,7 +141,9 @@ class Axes {
 
   std::string draw(const Panel& panel) const {
     std::string out = text(kLeft, top_ - 12, "font-weight=\"bold\"", panel.title);
-    for (double y = 0; y <= highest_ * 1.001; y += step_) {
+    const int lines = static_cast<int>(std::lround(highest_ / step_));
+    for (int i = 0; i <= lines; ++i) {
+      const double y = i * step_;
       const double at = place({1, y}).y;
       out += line(kLeft, at, kWidth - kRight, at, stroke("#dddddd", "1"));
       out += text(kLeft - 8, at + 4, "text-anchor=\"end\"", fixed(y, step_ < 1 ? 1 : 0));
@@ -152,7 +158,7 @@ class Axes {
     out += text(middle, bottom_ + 42, "text-anchor=\"middle\"", panel.x_axis);
     const double half = (top_ + bottom_) / 2;
     return out + text(16, half,
-                      "text-anchor=\"middle\" transform=\"rotate(-90 16 " + number(half) + ")\"",
+                      R"(text-anchor="middle" transform="rotate(-90 16 )" + number(half) + ")\"",
                       panel.y_axis);
   }
 
@@ -222,11 +228,11 @@ std::string legend(const Panel& panel, double top) {
 std::string svg(const std::string& title, const std::vector<Panel>& panels) {
   const double above = kTitleHeight + kLegendLine;
   const double height = above + kPanelHeight * static_cast<double>(panels.size());
-  std::string out = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " + number(kWidth) +
+  std::string out = R"(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 )" + number(kWidth) +
                     ' ' + number(height) +
                     "\" width=\"100%\" font-family=\"sans-serif\" font-size=\"13\">\n"
                     "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n";
-  out += text(kLeft, 26, "font-size=\"16\" font-weight=\"bold\"", title);
+  out += text(kLeft, 26, R"(font-size="16" font-weight="bold")", title);
   if (!panels.empty()) out += legend(panels.front(), kTitleHeight + kLegendLine / 2);
   double top = above;
   for (const Panel& panel : panels) {
