@@ -18,6 +18,10 @@ function(nnkernels_target target)
     target_compile_options(${target} PUBLIC -fsanitize=${NNKERNELS_SANITIZE}
                            -fno-omit-frame-pointer)
     target_link_options(${target} PUBLIC -fsanitize=${NNKERNELS_SANITIZE})
+    # Without the instruction sets below SSE4, which take two fifths of the time to build.
+    if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+      target_compile_options(${target} PUBLIC -msse4.2 -maes -mpclmul)
+    endif()
     if(NNKERNELS_SANITIZE MATCHES "undefined")
       target_compile_options(${target} PUBLIC -fno-sanitize-recover=undefined)
     endif()
