@@ -105,6 +105,18 @@ const Function<T> kFunctions[] = {
      [](const Operands<T>& o) {
        momentum_update<T>(o.size, T(1e-9), T(0.9), o.x.data(), o.y.data(), o.w.data());
      }},
+    {"nesterov_update", 5, 3,
+     [](const Operands<T>& o) {
+       nesterov_update<T>(o.size, T(1e-9), T(0.9), o.x.data(), o.y.data(), o.w.data());
+     }},
+    {"adagrad_update", 5, 3,
+     [](const Operands<T>& o) {
+       adagrad_update<T>(o.size, T(1e-9), T(1e-8), o.x.data(), o.v.data(), o.w.data());
+     }},
+    {"rmsprop_update", 5, 3,
+     [](const Operands<T>& o) {
+       rmsprop_update<T>(o.size, T(1e-9), T(0.99), T(1e-8), o.x.data(), o.v.data(), o.w.data());
+     }},
     {"adam_update", 7, 4,
      [](const Operands<T>& o) {
        const AdamStep<T> step = {

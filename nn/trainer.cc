@@ -75,7 +75,8 @@ bool Trainer<T>::run_epoch(EpochResult& result) {
     const std::int64_t count = std::min(options_.batch_size, data_.n - first);
     const std::int64_t step = (result.epoch - 1) * batches + batch - 1;
     optimizer_.set_learning_rate(
-        learning_rate_at(options_.schedule, base_learning_rate_, step, result.epochs * batches));
+        learning_rate_at(options_.schedule, base_learning_rate_, step,
+                         {.steps = result.epochs * batches, .steps_per_epoch = batches}));
     const double loss = train_step(first, count);
     if (!std::isfinite(loss)) {
       throw Diverged(result.epoch, batch, loss, base_learning_rate_);

@@ -22,7 +22,7 @@ struct TrainerOptions {
   std::int64_t batch_size = 100;
   std::uint64_t seed = 1;  // of the order of the samples
   Preprocessing preprocessing = {};
-  LearningRateSchedule schedule = LearningRateSchedule::constant;
+  LearningRateSchedule schedule = {};
 };
 
 /// Where training stands, after a batch. Counts start from 1.

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "nn/metrics.h"
+#include "nn/update_rules.h"
 #include "tests/nn/fixtures.h"
 #include "tests/support/each_simd.h"
 
