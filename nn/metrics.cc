@@ -6,7 +6,6 @@
 #include <string>
 
 #include "nn/batch.h"
-#include "nn/loss.h"
 
 namespace nnkernels::nn {
 
@@ -67,7 +66,7 @@ void predict_classes(TensorView<const T> y, std::span<std::int32_t> predicted) {
 
 template <class T>
 Evaluation evaluate(Sequential<T>& net, const Dataset& data, const Preprocessing& preprocessing,
-                    std::int64_t batch_size) {
+                    std::int64_t batch_size, const LossOptions& loss_options) {
   check_classifier(net, data, "evaluate");
   if (batch_size < 1) {
     throw std::invalid_argument("evaluate: batch_size must be at least 1, got " +
@@ -78,7 +77,7 @@ Evaluation evaluate(Sequential<T>& net, const Dataset& data, const Preprocessing
   std::vector<std::int64_t> indices(static_cast<std::size_t>(batch_size));
   std::vector<std::int32_t> labels(indices.size());
   std::vector<std::int32_t> predicted(indices.size());
-  SoftmaxWithLoss<T> loss;
+  ClassifierLoss<T> loss(loss_options);
   Evaluation result{.accuracy = 0, .loss = 0, .confusion = ConfusionMatrix(data.classes)};
 
   for (std::int64_t first = 0; first < data.n; first += batch_size) {
@@ -101,9 +100,9 @@ Evaluation evaluate(Sequential<T>& net, const Dataset& data, const Preprocessing
 
 template void predict_classes(TensorView<const float>, std::span<std::int32_t>);
 template void predict_classes(TensorView<const double>, std::span<std::int32_t>);
-template Evaluation evaluate(Sequential<float>&, const Dataset&, const Preprocessing&,
-                             std::int64_t);
+template Evaluation evaluate(Sequential<float>&, const Dataset&, const Preprocessing&, std::int64_t,
+                             const LossOptions&);
 template Evaluation evaluate(Sequential<double>&, const Dataset&, const Preprocessing&,
-                             std::int64_t);
+                             std::int64_t, const LossOptions&);
 
 }  // namespace nnkernels::nn

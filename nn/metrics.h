@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "nn/classifier_loss.h"
 #include "nn/data/dataset.h"
 #include "nn/sequential.h"
 
@@ -41,7 +42,7 @@ class ConfusionMatrix {
 template <class T>
 void predict_classes(TensorView<const T> y, std::span<std::int32_t> predicted);
 
-/// What a classifier does on a data set. `loss` is SoftmaxWithLoss over all samples.
+/// What a classifier does on a data set. `loss` is the chosen one over all samples.
 struct Evaluation {
   double accuracy = 0;
   double loss = 0;
@@ -53,7 +54,7 @@ struct Evaluation {
 /// samples do not fit the net's input, the net's output is not [data.classes], or batch_size < 1.
 template <class T>
 Evaluation evaluate(Sequential<T>& net, const Dataset& data, const Preprocessing& preprocessing,
-                    std::int64_t batch_size = 500);
+                    std::int64_t batch_size = 500, const LossOptions& loss = {});
 
 }  // namespace nnkernels::nn
 
