@@ -49,6 +49,7 @@ using UpdateKernel = void (*)(std::size_t size, const UpdateFactors<T>& factors,
 template <class T>
 struct UpdateKernels {
   UpdateKernel<T> of[kUpdateRules][2];
+  void (*sgd_outer)(std::size_t rows, std::size_t cols, T rate, const T* x, const T* y, T* w);
 };
 
 }  // namespace nnkernels::detail
@@ -128,6 +129,23 @@ void Update(std::size_t size, const detail::UpdateFactors<T>& factors, const T* 
   if (i < size) Step<kRule, kTerms>(FirstLanes{size - i}, f, i, g, m, v, w);
 }
 
+template <class T, class Access>
+HWY_INLINE void SgdOuterStep(Access access, T rate, T x, const T* y, T* w) {
+  const hn::ScalableTag<T> d;
+  const auto gradient = hn::Mul(hn::Set(d, x), access.Load(d, y));
+  access.Store(d, hn::NegMulAdd(hn::Set(d, rate), gradient, access.Load(d, w)), w);
+}
+
+template <class T>
+void SgdOuter(std::size_t rows, std::size_t cols, T rate, const T* x, const T* y, T* w) {
+  const std::size_t lanes = hn::Lanes(hn::ScalableTag<T>());
+  for (std::size_t i = 0; i < rows; ++i, w += cols) {
+    std::size_t j = 0;
+    for (; j + lanes <= cols; j += lanes) SgdOuterStep(WholeVector(), rate, x[i], y + j, w + j);
+    if (j < cols) SgdOuterStep(FirstLanes{cols - j}, rate, x[i], y + j, w + j);
+  }
+}
+
 template <class T>
 detail::UpdateKernels<T> Kernels() {
   using namespace detail;
@@ -136,7 +154,8 @@ detail::UpdateKernels<T> Kernels() {
            {Update<kNesterov, false, T>, Update<kNesterov, true, T>},
            {Update<kAdagrad, false, T>, Update<kAdagrad, true, T>},
            {Update<kRmsprop, false, T>, Update<kRmsprop, true, T>},
-           {Update<kAdam, false, T>, Update<kAdam, true, T>}}};
+           {Update<kAdam, false, T>, Update<kAdam, true, T>}},
+          SgdOuter<T>};
 }
 detail::UpdateKernels<float> FloatKernels() { return Kernels<float>(); }
 detail::UpdateKernels<double> DoubleKernels() { return Kernels<double>(); }
@@ -215,6 +234,22 @@ void sgd_update(std::int64_t size, T lr, const T* g, T* w, const GradientTerms<T
   const Arrays<T> arrays{g, nullptr, nullptr, w};
   check_arrays("sgd_update", size, arrays, false, false);
   update(detail::kSgd, size, 3, {.rate = lr, .terms = terms}, arrays);
+}
+
+template <class T>
+void sgd_outer_update(std::int64_t rows, std::int64_t cols, T lr, const T* x, const T* y, T* w) {
+  detail::check_size("sgd_outer_update", "rows", rows);
+  detail::check_size("sgd_outer_update", "cols", cols);
+  detail::check_array("sgd_outer_update", "x", x, rows);
+  detail::check_array("sgd_outer_update", "y", y, cols);
+  detail::check_array("sgd_outer_update", "w", w, rows * cols);
+  const auto kernel = kernels<T>().sgd_outer;
+  const double moved = 2 * static_cast<double>(rows) * static_cast<double>(cols);
+  detail::parallel_blocks(rows, detail::block_rows(cols), detail::transfer_microseconds<T>(moved),
+                          [&](std::int64_t i, std::int64_t count) {
+                            kernel(static_cast<std::size_t>(count), static_cast<std::size_t>(cols),
+                                   lr, x + i, y, w + i * cols);
+                          });
 }
 
 template <class T>
@@ -306,6 +341,8 @@ double squared_norm(std::int64_t size, const T* x) {
 }
 
 template void sgd_update(std::int64_t, float, const float*, float*, const GradientTerms<float>&);
+template void sgd_outer_update(std::int64_t, std::int64_t, float, const float*, const float*,
+                               float*);
 template void momentum_update(std::int64_t, float, float, const float*, float*, float*,
                               const GradientTerms<float>&);
 template void nesterov_update(std::int64_t, float, float, const float*, float*, float*,
@@ -319,6 +356,8 @@ template void adam_update(std::int64_t, const AdamStep<float>&, const float*, fl
 template double squared_norm(std::int64_t, const float*);
 template void sgd_update(std::int64_t, double, const double*, double*,
                          const GradientTerms<double>&);
+template void sgd_outer_update(std::int64_t, std::int64_t, double, const double*, const double*,
+                               double*);
 template void momentum_update(std::int64_t, double, double, const double*, double*, double*,
                               const GradientTerms<double>&);
 template void nesterov_update(std::int64_t, double, double, const double*, double*, double*,

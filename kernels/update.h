@@ -31,6 +31,12 @@ struct GradientTerms {
 template <class T>
 void sgd_update(std::int64_t size, T lr, const T* g, T* w, const GradientTerms<T>& terms = {});
 
+/// The same for a gradient that is an outer product, as a single sample's is: w[i,j] -= lr (x[i]
+/// y[j]) for w of [rows][cols]. Reads and writes w, and no gradient; the same bits as sgd_update
+/// with the rounded products.
+template <class T>
+void sgd_outer_update(std::int64_t rows, std::int64_t cols, T lr, const T* x, const T* y, T* w);
+
 /// Momentum (B. Polyak, 1964): m = momentum m + g; w -= lr m.
 template <class T>
 void momentum_update(std::int64_t size, T lr, T momentum, const T* g, T* m, T* w,

@@ -1,5 +1,6 @@
 #include "nn/initialize.h"
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 #include <string>
@@ -37,12 +38,16 @@ void initialize(Sequential<T>& net, Initialization kind, std::uint64_t seed, dou
   std::uint64_t index = 0;
   for (Parameter<T>* parameter : net.parameters()) {
     const double deviation = standard_deviation(*parameter, kind, gaussian_std);
+    const auto rest = static_cast<T>(parameter->fan_in == 0 ? parameter->initial : 0);
     std::uint64_t element = 0;
     for (T& value : parameter->value) {
-      value = deviation == 0 ? T(0) : static_cast<T>(deviation * random.gaussian(index, element));
+      value = deviation == 0 ? rest : static_cast<T>(deviation * random.gaussian(index, element));
       ++element;
     }
     ++index;
+  }
+  for (Buffer<T>* buffer : net.buffers()) {
+    std::fill(buffer->value.begin(), buffer->value.end(), static_cast<T>(buffer->initial));
   }
 }
 

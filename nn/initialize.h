@@ -20,10 +20,11 @@ namespace nnkernels::nn {
 /// fan_in and fan_out are those of Parameter: for a convolution kh*kw*ic and kh*kw*oc.
 enum class Initialization { he, xavier, gaussian };
 
-/// Sets every parameter of `net`; biases (fan_in 0) to zero. Each weight is a pure function of
-/// (seed, index of the parameter in net.parameters(), element), so the same seed gives the same
-/// weights, and float weights are the rounded double ones. `gaussian_std` is used by gaussian only;
-/// throws std::invalid_argument unless it is finite and not negative.
+/// Sets every parameter of `net`; those with fan_in 0 (biases) and buffers to their
+/// Parameter::initial, Buffer::initial: zero, or one where they scale. Each weight is a pure
+/// function of (seed, index of the parameter in net.parameters(), element), so the same seed gives
+/// the same weights, and float weights are the rounded double ones. `gaussian_std` is used by
+/// gaussian only; throws std::invalid_argument unless it is finite and not negative.
 template <class T>
 void initialize(Sequential<T>& net, Initialization kind, std::uint64_t seed,
                 double gaussian_std = 0.01);

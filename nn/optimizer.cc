@@ -70,6 +70,13 @@ void Optimizer<T>::update(std::int64_t index, std::int64_t first, std::int64_t c
 }
 
 template <class T>
+bool Optimizer<T>::update_outer(std::int64_t index, std::int64_t first, std::span<const T> x,
+                                std::span<const T> y) {
+  const auto i = static_cast<std::size_t>(index);
+  return i < parameters_.size() && apply_outer(*parameters_[i], first, x, y);
+}
+
+template <class T>
 void Optimizer<T>::set_learning_rate(double rate) {
   check_not_negative("the learning rate", rate);
   learning_rate_ = rate;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -65,6 +66,8 @@ class Optimizer : public Updater<T> {
   /// Updates elements [first, first + count) of bound parameter `index`: from several threads at
   /// once, if their ranges are disjoint.
   void update(std::int64_t index, std::int64_t first, std::int64_t count) final;
+  bool update_outer(std::int64_t index, std::int64_t first, std::span<const T> x,
+                    std::span<const T> y) final;
 
   double learning_rate() const { return learning_rate_; }
   /// Throws std::invalid_argument unless `rate` is finite and at least 0. May be called between
@@ -94,6 +97,11 @@ class Optimizer : public Updater<T> {
   /// state_names(). steps() already counts this step.
   virtual void apply(Parameter<T>& parameter, OptimizerState<T>* state, std::int64_t first,
                      std::int64_t count) = 0;
+  /// The same for elements whose gradient is x[i] y[j]; false if the rule cannot.
+  virtual bool apply_outer(Parameter<T>& /*parameter*/, std::int64_t /*first*/,
+                           std::span<const T> /*x*/, std::span<const T> /*y*/) {
+    return false;
+  }
   /// What gradient_options() come to in this step.
   const GradientTerms<T>& terms() const { return terms_; }
 

@@ -32,6 +32,17 @@ void SGD<T>::apply(Parameter<T>& parameter, OptimizerState<T>* /*state*/, std::i
 }
 
 template <class T>
+bool SGD<T>::apply_outer(Parameter<T>& parameter, std::int64_t first, std::span<const T> x,
+                         std::span<const T> y) {
+  const GradientOptions& options = this->gradient_options();
+  if (options.weight_decay != 0 || options.clip_value != 0) return false;
+  sgd_outer_update(static_cast<std::int64_t>(x.size()), static_cast<std::int64_t>(y.size()),
+                   static_cast<T>(this->learning_rate()), x.data(), y.data(),
+                   parameter.value.data() + first);
+  return true;
+}
+
+template <class T>
 Momentum<T>::Momentum(double learning_rate, double momentum)
     : Optimizer<T>(learning_rate), momentum_(momentum) {
   check_fraction("Momentum", "momentum", momentum);

@@ -3,6 +3,7 @@
 #define NNKERNELS_NN_UPDATE_RULES_H_
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,8 @@ class SGD : public Optimizer<T> {
  private:
   void apply(Parameter<T>& parameter, OptimizerState<T>* state, std::int64_t first,
              std::int64_t count) override;
+  bool apply_outer(Parameter<T>& parameter, std::int64_t first, std::span<const T> x,
+                   std::span<const T> y) override;
 };
 
 /// m = momentum m + g; w -= lr m. A step of constant gradients tends to lr / (1 - momentum) of

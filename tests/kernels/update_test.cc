@@ -175,6 +175,32 @@ TEST_P(UpdateTest, TermsKeepNan) {
   for (const float weight : w) EXPECT_TRUE(std::isnan(weight));
 }
 
+template <class T>
+void check_outer(std::int64_t rows, std::int64_t cols) {
+  Values values(static_cast<std::uint64_t>(rows * 100 + cols));
+  const auto x = values.uniforms<T>(rows, -1, 1), y = values.uniforms<T>(cols, -1, 1);
+  const auto start = values.uniforms<T>(rows * cols, -1, 1);
+  const GuardedArray<T> w(start, 1), expected(start);
+  std::vector<T> g;
+  for (const T xi : x) {
+    for (const T yj : y) g.push_back(xi * yj);
+  }
+  sgd_outer_update(rows, cols, T{0.3}, x.data(), y.data(), w.data());
+  sgd_update(rows * cols, T{0.3}, g.data(), expected.data());
+  ASSERT_TRUE(w.intact());
+  for (std::int64_t i = 0; i < rows * cols; ++i) ASSERT_EQ(w[i], expected[i]) << i;
+}
+
+TEST_P(UpdateTest, OuterProductsAreNotWritten) {
+  for (const std::int64_t cols : {1, 3, 10, 16, 33, 200}) {
+    for (const std::int64_t rows : {0, 1, 7}) {
+      check_outer<float>(rows, cols);
+      check_outer<double>(rows, cols);
+    }
+  }
+  check_outer<float>(500, 200);
+}
+
 TEST(SquaredNormTest, SumsInDouble) {
   std::vector<float> x(100003, 0.1F);
   const double exact = 100003 * (static_cast<double>(0.1F) * static_cast<double>(0.1F));
@@ -273,6 +299,8 @@ TEST(UpdateArgumentsTest, BadOnesAreRefused) {
   expect_invalid_argument(call_adam, {"adam_update", "beta2", "-0.5"});
   expect_invalid_argument([&] { rmsprop_update<float>(1, 1, 1, 1, &one, &one, &one); },
                           {"rmsprop_update", "alpha", "1.0"});
+  expect_invalid_argument([&] { sgd_outer_update<float>(2, 2, 1, &one, nullptr, &one); },
+                          {"sgd_outer_update", "y is null"});
   sgd_update<float>(0, 1, nullptr, nullptr);
 }
 

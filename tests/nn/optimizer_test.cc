@@ -8,6 +8,7 @@
 #include <initializer_list>
 #include <limits>
 #include <stdexcept>
+#include <utility>
 
 #include "nn/update_rules.h"
 #include "tests/nn/fixtures.h"
@@ -224,9 +225,14 @@ TEST(Optimizer, StateAndStepsAreAllThereIs) {
 // Updating while the backward pass runs is the same as afterwards, bit by bit.
 TEST(Optimizer, MayUpdateDuringTheBackwardPass) {
   const char* const text = "conv 5 3x3, relu, maxpool 2, flatten, affine 600, relu, affine 10";
-  const auto x = random_tensor<float>({40, 10, 10, 2}, 1);
-  const auto dy = random_tensor<float>({40, 10}, 2);
+  std::vector<std::pair<std::string, std::int64_t>> cases;
+  // The gradient of a single sample is an outer product, which a rule may take as such.
   for (const std::string& name : optimizer_names()) {
+    for (const std::int64_t n : {40, 1}) cases.emplace_back(name, n);
+  }
+  for (const auto& [name, n] : cases) {
+    const auto x = random_tensor<float>({n, 10, 10, 2}, 1);
+    const auto dy = random_tensor<float>({n, 10}, 2);
     const ForceThreads force(2);
     auto a = random_net<float>({10, 10, 2}, text);
     auto b = random_net<float>({10, 10, 2}, text);
@@ -248,6 +254,30 @@ TEST(Optimizer, MayUpdateDuringTheBackwardPass) {
           same_bits<float>(a.parameters()[i]->value.view(), b.parameters()[i]->value.view()))
           << name << " " << a.parameter_names()[i];
     }
+  }
+}
+
+// SGD's shortcut for a single sample must not forget decay and clipping.
+TEST(Optimizer, DecaysAndClipsInTheBackwardPassOfASingleSample) {
+  const auto x = random_tensor<double>({1, 70}, 1);
+  const auto dy = random_tensor<double>({1, 5}, 2);
+  for (const GradientOptions& options :
+       {GradientOptions{.weight_decay = 0.5}, GradientOptions{.clip_value = 0.25}}) {
+    auto a = random_net<double>({70}, "affine 5");
+    auto b = random_net<double>({70}, "affine 5");
+    SGD<double> after(0.5), during(0.5);
+    after.set_gradient_options(options);
+    during.set_gradient_options(options);
+    after.bind(a);
+    during.bind(b);
+    a.forward(x.view());
+    a.backward(x.view(), dy.view());
+    after.step();
+    b.forward(x.view());
+    during.begin_step();
+    b.backward(x.view(), dy.view(), {}, &during);
+    EXPECT_TRUE(
+        same_bits<double>(a.parameters()[0]->value.view(), b.parameters()[0]->value.view()));
   }
 }
 
