@@ -9,6 +9,8 @@
 #include "bench/races.h"
 #include "bench/runner.h"
 #include "kernels/activation.h"
+#include "kernels/batch_norm.h"
+#include "kernels/dropout.h"
 #include "kernels/moments.h"
 #include "kernels/update.h"
 #include "kernels/vector.h"
@@ -90,6 +92,26 @@ const Function<T> kFunctions[] = {
     {"column_moments", 1, 1,
      [](const Operands<T>& o) {
        column_moments<T>(o.size / kCols, kCols, o.x.data(), o.bias.data(), o.variance.data());
+     }},
+    {"scale_shift", 2, 2,
+     [](const Operands<T>& o) {
+       scale_shift<T>(o.size / kCols, kCols, o.bias.data(), o.variance.data(), true, o.x.data(),
+                      o.y.data());
+     }},
+    {"batch_norm_sums", 2, 2,
+     [](const Operands<T>& o) {
+       batch_norm_sums<T>(o.size / kCols, kCols, o.x.data(), o.w.data(), o.y.data(), o.bias.data(),
+                          o.variance.data());
+     }},
+    {"batch_norm_dx", 3, 3,
+     [](const Operands<T>& o) {
+       batch_norm_dx<T>(o.size / kCols, kCols, o.x.data(), o.w.data(), o.bias.data(),
+                        o.variance.data(), o.bias.data(), o.w.data(), o.y.data());
+     }},
+    {"dropout", 2, 2,
+     [](const Operands<T>& o) {
+       const DropoutMask mask{.key = {1, 2}, .high = {3, 4}, .threshold = 1 << 15};
+       dropout<T>(o.size, 0, mask, T{2}, o.x.data(), o.y.data());
      }},
     {"sum_pieces", 1 + 1.0 / kPieces, 1 + 1.0 / kPieces,
      [](const Operands<T>& o) {
