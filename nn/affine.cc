@@ -97,10 +97,11 @@ void Affine<T>::backward(TensorView<const T> x, TensorView<const T> /*y*/, Tenso
       gemm(T(1), dy_matrix, w.row_block(row, rows).transposed(), T(0), dx_block);
       activation_backward(activation_before_, x_block, dx_block);
     }
-    // y = x w + b  =>  dw = x^T dy; of a single sample it need not be written before it is used.
+    // Of a single sample, dw is an outer product and need not be written to be used.
     const auto in_block = std::span(x_block.data, static_cast<std::size_t>(rows));
     const auto out = std::span(dy.data, static_cast<std::size_t>(out_));
     if (x_matrix.rows == 1 && grads.finished_outer(0, row * out_, in_block, out)) return;
+    // y = x w + b  =>  dw = x^T dy
     gemm(T(1), x_block.transposed(), dy_matrix, T(0), dw.row_block(row, rows));
     grads.finished(0, row * out_, rows * out_);
   };
