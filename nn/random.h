@@ -16,7 +16,13 @@ std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
 
 /// What random numbers are used for: two purposes never share a number. The values are part of
 /// what a seed means, so they do not change.
-enum class Purpose : std::uint8_t { weights = 1, shuffle = 2, gradient_check = 3, test = 255 };
+enum class Purpose : std::uint8_t {
+  weights = 1,
+  shuffle = 2,
+  gradient_check = 3,
+  split = 16,
+  test = 255
+};
 
 /// Random numbers as a pure function of (seed, purpose, step, element): the order of the calls does
 /// not matter, and any thread may draw any element. For step < 2^56 and element < 2^48 no two of
