@@ -27,6 +27,16 @@ int gradcheck(const GradcheckOptions& options);
 /// Version, instruction sets, threads, CPU, data folder.
 int info(const InfoOptions& options);
 
+/// What is in a data set: format, counts, shape, the balance of the classes, statistics of the
+/// numbers, and a contact sheet: an image of each class, drawn with characters.
+int data_info(const DataInfoOptions& options);
+
+/// Writes a data set as PNG files, one folder a class.
+int data_export(const DataExportOptions& options);
+
+/// Writes a data set as NPZ, CSV or IDX.
+int data_convert(const DataConvertOptions& options);
+
 }  // namespace nnkernels::cli
 
 #endif  // NNKERNELS_CLI_COMMANDS_H_

@@ -19,22 +19,19 @@
 namespace nnkernels::cli {
 namespace {
 
-/// --data, or the folder that the model was trained on, or the bundled data.
-std::filesystem::path data_folder(const EvalOptions& options, const nn::ModelInfo& model) {
-  if (!options.data.empty()) return options.data;
-  const auto recorded = model.metadata.find("data");
-  if (recorded == model.metadata.end()) return {};
-  return recorded->second;
+/// --data, or what the model was trained on, or MNIST.
+DataOptions data_of(const EvalOptions& options, const nn::ModelInfo& model) {
+  return options.data.data.empty() ? recorded_data(model.metadata) : options.data;
 }
 
 void check_fit(const nn::Model& model, const NamedData& data) {
   const nn::Shape image = nn::sample_shape(data.sets.test);
   if (image == model.net.input_shape() && data.sets.test.classes == model.info.classes) return;
   throw nn::FileError(
-      data.folder.string(),
+      data.path.string(),
       "has images of " + image.str() + " in " + std::to_string(data.sets.test.classes) +
           " classes, but the network takes " + model.net.input_shape().str() + " and knows " +
-          std::to_string(model.info.classes) + "; choose other data with --data DIR");
+          std::to_string(model.info.classes) + "; choose other data with --data");
 }
 
 /// One row a true class; the last column is the share of the row on the diagonal.
@@ -69,7 +66,7 @@ std::string result_json(const EvalOptions& options, const NamedData& data, const
       .member("architecture", nn::architecture_of(model.net))
       .member("parameters", model.net.parameter_count())
       .member("dataset", data.name)
-      .member("data", data.folder.string())
+      .member("data", data.path.string())
       .member("images", result.confusion.total())
       .member("correct", result.confusion.correct())
       .member("test_accuracy", result.accuracy)
@@ -92,7 +89,7 @@ std::string result_text(const NamedData& data, const nn::Model& model,
                         const nn::Evaluation& result) {
   return "test accuracy  " + percent(result.accuracy) + " (" + grouped(result.confusion.correct()) +
          " of " + grouped(result.confusion.total()) + ")\ntest loss      " +
-         loss_text(result.loss) + "\ndata           " + data.folder.string() + "\nnetwork        " +
+         loss_text(result.loss) + "\ndata           " + data.path.string() + "\nnetwork        " +
          nn::architecture_of(model.net) + " (" + grouped(model.net.parameter_count()) +
          " parameters)\n\n" + confusion_table(result.confusion);
 }
@@ -102,7 +99,7 @@ std::string result_text(const NamedData& data, const nn::Model& model,
 int eval(const EvalOptions& options) {
   use_machine(options.machine);
   nn::Model model = nn::load_model(model_file_of(options.run).string());
-  const NamedData data = load_test_data(data_folder(options, model.info));
+  const NamedData data = load_test_data(data_of(options, model.info), model.info.classes);
   check_fit(model, data);
   const nn::Evaluation result = nn::evaluate(model.net, data.sets.test, model.info.preprocessing);
 

@@ -158,7 +158,69 @@ void add_json(CLI::App& app, bool& json) {
   app.add_flag("--json", json, "Print the result as one JSON object");
 }
 
-constexpr std::string_view kDataFolder = "Folder with a data set's four IDX files, plain or .gz";
+constexpr std::string_view kDataTakes =
+    "Data set: mnist, digits, fashion-mnist, or a path: a folder of\nIDX files, of CSV "
+    "(*train.csv) "
+    "or of images (CLASS/*.png), or a\nfile .csv, .csv.gz or .npz";
+
+/// "28x28x1" or "28x28"
+std::optional<nn::ImageShape> parse_shape(std::string_view text) {
+  std::vector<std::int64_t> sides;
+  for (std::string_view rest = text; sides.size() < 4;) {
+    const std::size_t end = std::min(rest.find('x'), rest.size());
+    const std::optional<std::int64_t> side = parse_number<std::int64_t>(rest.substr(0, end));
+    if (!side || *side < 1 || *side > 1'000'000) return std::nullopt;
+    sides.push_back(*side);
+    if (end == rest.size()) break;
+    rest.remove_prefix(end + 1);
+  }
+  if (sides.size() != 2 && sides.size() != 3) return std::nullopt;
+  return nn::ImageShape{.h = sides[0], .w = sides[1], .c = sides.size() == 3 ? sides[2] : 1};
+}
+
+/// What tells how to read a data set, wherever its name stands.
+void add_reading(CLI::App& app, DataOptions& data) {
+  const auto label = [&data](const std::string& text) {
+    if (text != "first" && text != "last") reject("--label", "first or last", text);
+    data.label = text == "first" ? nn::LabelColumn::first : nn::LabelColumn::last;
+  };
+  app.add_option_function<std::string>("--label", label,
+                                       "Column of the labels in CSV: first or last  [first]")
+      ->type_name("WHERE");
+  const auto image = [&data](const std::string& text) {
+    data.image = parse_shape(text);
+    if (!data.image) reject("--image", "height x width x channels, such as 28x28x1", text);
+  };
+  app.add_option_function<std::string>("--image", image,
+                                       "Shape of an image whose numbers stand in a row  [square, "
+                                       "grey]")
+      ->type_name("HxWxC");
+  const auto share = [&data](const std::string& text) {
+    const std::optional<double> number = parse_number<double>(text);
+    if (!number || !(*number > 0 && *number < 1)) {
+      reject("--test-share", "a number between 0 and 1", text);
+    }
+    data.test_share = *number;
+  };
+  app.add_option_function<std::string>("--test-share", share,
+                                       "Share that becomes the test set where there is none  [" +
+                                           format_number(DataOptions().test_share) + "]")
+      ->type_name("X");
+}
+
+void read_data(const std::string& name, const std::string& text, DataOptions& data) {
+  if (text.empty()) throw UsageError(name + ": the path is empty");
+  data.data = text;
+}
+
+/// --data and what goes with it.
+void add_data(CLI::App& app, DataOptions& data, const std::string& otherwise) {
+  app.add_option_function<std::string>(
+         "--data", [&data](const std::string& text) { read_data("--data", text, data); },
+         std::string(kDataTakes) + "  [" + otherwise + "]")
+      ->type_name("SPEC");
+  add_reading(app, data);
+}
 
 /// The parser and what it fills. Option callbacks hold references into it, so it stays in place.
 class CommandLine {
@@ -185,6 +247,7 @@ class CommandLine {
     add_predict();
     add_gradcheck();
     add_info();
+    add_data_commands();
   }
 
   Options parse(int argc, const char* const* argv);
@@ -203,6 +266,7 @@ class CommandLine {
   void add_predict();
   void add_gradcheck();
   void add_info();
+  void add_data_commands();
   Options chosen(int argc, const char* const* argv);
   std::string explain(const CLI::ParseError& error) const;
   bool is_option_of_a_command(const std::string& word) const;
@@ -217,14 +281,16 @@ class CommandLine {
   PredictOptions predict_;
   GradcheckOptions gradcheck_;
   InfoOptions info_;
+  DataInfoOptions data_info_;
+  DataExportOptions data_export_;
+  DataConvertOptions data_convert_;
 };
 
 void CommandLine::add_train() {
   CLI::App& app = add_command("train", "Train a network and save it with all that made it",
                               "nncli train --model cnn --epochs 5 --out runs/first");
   add_choice(app, "--model", "NAME", model_names(), train_.model, describe_models())->required();
-  add_path(app, "--data", "DIR", train_.data,
-           std::string(kDataFolder) + "\n[the MNIST that comes with nncli]");
+  add_data(app, train_.data, "mnist");
   add_integer<std::int64_t>(
       app, "--epochs", 1, 1'000'000, epochs_,
       "Passes over the training images" +
@@ -262,8 +328,7 @@ void CommandLine::add_eval() {
                               "nncli eval runs/first");
   add_path(app, "RUN", "", eval_.run, "Folder that `nncli train` made, or a model file")
       ->required();
-  add_path(app, "--data", "DIR", eval_.data,
-           std::string(kDataFolder) + "\n[what it was trained on]");
+  add_data(app, eval_.data, "what it was trained on");
   add_machine(app, eval_.machine);
   add_json(app, eval_.json);
 }
@@ -277,9 +342,10 @@ void CommandLine::add_predict() {
     if (text.empty()) throw UsageError("IMAGE: the path is empty");
   };
   app.add_option("IMAGE", predict_.images,
-                 "PNG or PGM images of any size, dark on light or light on dark.\nEach is treated "
-                 "as MNIST's digits were: one digit on an even\nbackground is cut out, scaled to "
-                 "20x20 and centred in 28x28")
+                 "PNG, PGM or PPM images of any size. For networks that take\n28x28x1, each is "
+                 "treated as MNIST's digits were: one digit on an\neven background, dark or light, "
+                 "is cut out, scaled to 20x20 and\ncentred in 28x28. For others, it is scaled to "
+                 "the network's size")
       ->each(not_empty)
       ->type_name("")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
@@ -304,6 +370,41 @@ void CommandLine::add_info() {
       add_command("info", "Version, instruction sets, threads and CPU", "nncli info --json");
   add_machine(app, info_.machine);
   add_json(app, info_.json);
+}
+
+void CommandLine::add_data_commands() {
+  CLI::App& data = add_command("data", "Look at data sets, write them in other formats",
+                               "nncli data info fashion-mnist");
+  data.require_subcommand(1);
+  data.get_formatter()->label("SUBCOMMAND", "COMMAND");
+  data.get_formatter()->label("Subcommands", "Commands");
+  const auto add = [&data](const std::string& name, const std::string& description,
+                           const std::string& example, DataOptions& target) -> CLI::App& {
+    CLI::App& app = *data.add_subcommand(name, description);
+    app.group("Commands");
+    app.footer("Example:\n  " + example);
+    app.add_option_function<std::string>(
+           "SPEC", [&target](const std::string& text) { read_data("SPEC", text, target); },
+           std::string(kDataTakes))
+        ->type_name("")
+        ->required();
+    add_reading(app, target);
+    return app;
+  };
+  add_json(add("info", "Format, counts, shape, class balance, statistics and a contact sheet",
+               "nncli data info digits", data_info_.data),
+           data_info_.json);
+  CLI::App& png = add("export", "Write the images as PNG files, one folder a class",
+                      "nncli data export mnist --png mnist-png", data_export_.data);
+  add_path(png, "--png", "DIR", data_export_.png,
+           "Folder to make: DIR/train/CLASS/NNNNN.png and DIR/test/...")
+      ->required();
+  CLI::App& convert = add("convert", "Write a data set in another format",
+                          "nncli data convert mnist mnist.npz", data_convert_.data);
+  add_path(convert, "OUT", "", data_convert_.out,
+           "A file .npz, .csv or .csv.gz (CSV: two files, _train and _test),\nor a folder to make, "
+           "for IDX")
+      ->required();
 }
 
 /// CLI11 does not know "--" once an option has all the values that it needs. The words behind it
@@ -340,6 +441,12 @@ Options CommandLine::chosen(int argc, const char* const* argv) {
   if (command == "eval") return eval_;
   if (command == "predict") return predict_;
   if (command == "info") return info_;
+  if (command == "data") {
+    const std::string what = app_.get_subcommands().front()->get_subcommands().front()->get_name();
+    if (what == "info") return data_info_;
+    if (what == "export") return data_export_;
+    return data_convert_;
+  }
   if (command == "gradcheck") {
     gradcheck_.seed = seed_.value_or(kDefaultSeed);
     return gradcheck_;
@@ -367,16 +474,22 @@ bool CommandLine::is_option_of_a_command(const std::string& word) const {
 
 /// CLI11's errors in words that say how to go on.
 std::string CommandLine::explain(const CLI::ParseError& error) const {
-  const std::vector<CLI::App*> commands = app_.get_subcommands();
-  const CLI::App& where = commands.empty() ? app_ : *commands.front();
-  const std::string see_help =
-      "; see `nncli " + (commands.empty() ? "" : where.get_name() + " ") + "--help`";
+  // The command that was reached, which may lack one below it, as in `nncli data`.
+  const CLI::App* reached = &app_;
+  std::string path;
+  for (std::vector<CLI::App*> below = reached->get_subcommands(); !below.empty();
+       below = reached->get_subcommands()) {
+    reached = below.front();
+    path += reached->get_name() + " ";
+  }
+  const CLI::App& where = *reached;
+  const std::string see_help = "; see `nncli " + path + "--help`";
   std::vector<std::string> known;
   for (const CLI::Option* option : where.get_options()) {
     for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
   }
   std::vector<std::string> command_names;
-  for (const CLI::App* command : app_.get_subcommands({})) {
+  for (const CLI::App* command : where.get_subcommands({})) {
     command_names.push_back(command->get_name());
   }
   if (const std::vector<std::string> early = app_.remaining(false); !early.empty()) {
@@ -385,20 +498,20 @@ std::string CommandLine::explain(const CLI::ParseError& error) const {
       return word + ": options go after the command; see `nncli --help`";
     }
   }
-  if (commands.empty()) known.insert(known.end(), command_names.begin(), command_names.end());
+  known.insert(known.end(), command_names.begin(), command_names.end());
 
   if (const std::vector<std::string> rest = app_.remaining(true); !rest.empty()) {
     const std::string word = rest.front().substr(0, rest.front().find('='));
     std::string kind = "unexpected argument ";
     if (word.starts_with("-")) {
       kind = "unknown option ";
-    } else if (commands.empty()) {
+    } else if (!command_names.empty()) {
       kind = "unknown command ";
     }
     const std::string hint = did_you_mean(word, known);
     return kind + word + (hint.empty() ? see_help : hint);
   }
-  if (commands.empty()) {
+  if (!command_names.empty()) {
     return "no command given: one of " + join(command_names, ", ") + see_help;
   }
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {

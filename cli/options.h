@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cli/defaults.h"
+#include "nn/data/csv.h"
 
 namespace nnkernels::cli {
 
@@ -20,9 +21,18 @@ struct MachineOptions {
   std::optional<bool> pin;  // bind threads to CPUs; empty: what NNKERNELS_PIN says, else if free
 };
 
+/// Which data set, and what its files leave open.
+struct DataOptions {
+  std::string data;  // a path or a name (cli/dataset.h); empty: what the command does without
+  nn::LabelColumn label = nn::LabelColumn::first;  // in CSV
+  std::optional<nn::ImageShape> image;             // where files hold rows of numbers
+  double test_share = 0.25;                        // becomes the test set where there is none
+  std::uint64_t split_seed = kDefaultSeed;         // of the choice of that share
+};
+
 struct TrainOptions {
   std::string model;
-  std::filesystem::path data;  // empty: the data that comes with nncli
+  DataOptions data;  // empty: the MNIST that comes with nncli
   std::int64_t epochs = 0;
   std::int64_t batch_size = 0;
   double lr = 0;
@@ -40,7 +50,7 @@ struct TrainOptions {
 
 struct EvalOptions {
   std::filesystem::path run;
-  std::filesystem::path data;  // empty: what the model was trained on
+  DataOptions data;  // empty: what the model was trained on
   MachineOptions machine;
   bool json = false;
 };
@@ -64,13 +74,29 @@ struct InfoOptions {
   bool json = false;
 };
 
+struct DataInfoOptions {
+  DataOptions data;
+  bool json = false;
+};
+
+struct DataExportOptions {
+  DataOptions data;
+  std::filesystem::path png;  // the folder to write
+};
+
+struct DataConvertOptions {
+  DataOptions data;
+  std::filesystem::path out;
+};
+
 /// Nothing to do but print a text: --help, --version.
 struct PrintText {
   std::string text;
 };
 
-using Options = std::variant<TrainOptions, EvalOptions, PredictOptions, GradcheckOptions,
-                             InfoOptions, PrintText>;
+using Options =
+    std::variant<TrainOptions, EvalOptions, PredictOptions, GradcheckOptions, InfoOptions,
+                 DataInfoOptions, DataExportOptions, DataConvertOptions, PrintText>;
 
 /// Parses and checks the command line; what was left out is filled in from cli/defaults.h. Throws
 /// UsageError, one line that says what is wrong and, for a word that was mistyped, what may have

@@ -36,11 +36,10 @@ nn::Sequential<float> make_net(const TrainOptions& options, const NamedData& dat
   } catch (const std::invalid_argument& error) {
     const std::string size = std::to_string(image[0]) + "x" + std::to_string(image[1]);
     const bool small = options.model != "mlp" && std::min(image[0], image[1]) < 28;
-    throw nn::FileError(
-        data.folder.string(),
-        small
-            ? "images of " + size + " are too small for " + options.model + "; try --model mlp"
-            : "images of " + size + " do not fit the model " + options.model + ": " + error.what());
+    throw nn::FileError(data.path.string(), small ? "images of " + size + " are too small for " +
+                                                        options.model + "; try --model mlp"
+                                                  : "images of " + size + " do not fit the model " +
+                                                        options.model + ": " + error.what());
   }
   nn::initialize(*net, nn::initialization_from_name(options.init), options.seed);
   return *std::move(net);
@@ -68,7 +67,7 @@ std::string config_json(const TrainOptions& options, const NamedData& data,
       .member("input", net.input_shape().str())
       .member("parameters", net.parameter_count())
       .member("dataset", data.name)
-      .member("data", data.folder.string())
+      .member("data", data.path.string())
       .member("train_images", data.sets.train.n)
       .member("test_images", data.sets.test.n)
       .member("epochs", options.epochs)
@@ -193,7 +192,7 @@ std::string result_json(const TrainOptions& options, const NamedData& data,
       .member("lr", options.lr)
       .member("schedule", options.schedule)
       .member("init", options.init)
-      .member("data", data.folder.string())
+      .member("data", data.path.string())
       .member("run", run.path().string())
       .member("interrupted", !outcome.complete)
       .end_object();
@@ -215,13 +214,13 @@ int train(const TrainOptions& options) {
   RunFolder run(used.out, used.model, used.force);
   const NamedData data = load_data(used.data);
   // Model files hold text, and the folder's name goes into one.
-  if (!is_utf8(data.folder.string())) throw UsageError("--data: the folder's path is no UTF-8");
+  if (!is_utf8(data.path.string())) throw UsageError("--data: the folder's path is no UTF-8");
   used.batch_size = std::min(used.batch_size, data.sets.train.n);
-  nn::ModelInfo info{.preprocessing = {},
+  nn::ModelInfo info{.preprocessing = nn::default_preprocessing(data.sets.train),
                      .classes = data.sets.train.classes,
                      .metadata = {{"model", used.model}, {"dataset", data.name}}};
   // So that eval finds the data again; the bundled data it finds by itself, wherever it is then.
-  if (!used.data.empty()) info.metadata["data"] = data.folder.string();
+  record_data(used.data, data, info.metadata);
   nn::Sequential<float> net = make_net(used, data);
   run.set_config(config_json(used, data, net));
   progress.note("training " + used.model + " with " + used.optimizer + ", " +

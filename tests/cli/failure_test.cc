@@ -124,7 +124,7 @@ TEST_F(Failure, DivergingLearningRate) {
 TEST_F(Failure, FileSizeLimit) {
   expect_failure(1,
                  {"cannot write " + (run_ / "model.safetensors").string(),
-                  "File too large; free some space or choose another --out"},
+                  "File too large; free some space or choose another place"},
                  {}, {.file_size_limit = 16384});
 }
 
@@ -136,7 +136,7 @@ TEST_F(Failure, FullDisk) {
   if (result.code == test::kCannotPrepare) GTEST_SKIP() << "no file systems may be mounted here";
   EXPECT_EQ(result.code, 1) << result.err;
   expect_one_line(result, {"cannot write " + (disk / "run/model.safetensors").string(),
-                           "No space left on device; free some space or choose another --out"});
+                           "No space left on device; free some space or choose another place"});
 }
 
 TEST_F(Failure, OneStepThatSpoilsTheNetwork) {

@@ -216,7 +216,7 @@ TEST_F(RunFolderTest, APlaceThatCannotBeWrittenFailsBeforeTraining) {
   const Result result = nncli(test::train_shapes(dir_ / "data", dir_ / "file/run"));
   EXPECT_EQ(result.code, 1);
   EXPECT_NE(result.err.find("nncli: cannot write " + (dir_ / "file/run").string() +
-                            ": Not a directory; choose another --out\n"),
+                            ": Not a directory; choose another place\n"),
             std::string::npos)
       << result.err;
   EXPECT_EQ(result.err.find("epoch"), std::string::npos) << result.err;
