@@ -174,6 +174,7 @@ void record_data(const DataOptions& options, const NamedData& data,
     std::string& text = metadata["class_names"];
     for (const std::string& name : names) text += (&name == names.data() ? "" : "\n") + name;
   }
+  if (data.sets.train.full != 255) metadata["data.full"] = number_text(data.sets.train.full);
   if (options.data.empty()) return;
   const std::vector<std::string>& known = data_names();
   const bool by_name = std::find(known.begin(), known.end(), options.data) != known.end();
@@ -206,6 +207,12 @@ std::vector<std::string> recorded_class_names(const std::map<std::string, std::s
   std::istringstream text(value_of(metadata, "class_names"));
   for (std::string name; std::getline(text, name);) names.push_back(name);
   return names;
+}
+
+double recorded_full(const std::map<std::string, std::string>& metadata) {
+  double full = nn::Dataset().full;
+  parse_number(value_of(metadata, "data.full"), full);
+  return full;
 }
 
 }  // namespace nnkernels::cli

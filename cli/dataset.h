@@ -45,8 +45,8 @@ NamedData load_data(const DataOptions& options);
 /// lack samples.
 NamedData load_test_data(const DataOptions& options, std::int32_t classes = 0);
 
-/// Puts into a model's metadata what it takes to find and read the data again, and the names of
-/// the classes. Where options.data is empty, nothing but the latter.
+/// Puts into a model's metadata what it takes to find and read the data again (nothing where
+/// options.data is empty), the names of the classes, and what stands for full light.
 void record_data(const DataOptions& options, const NamedData& data,
                  std::map<std::string, std::string>& metadata);
 
@@ -55,6 +55,9 @@ DataOptions recorded_data(const std::map<std::string, std::string>& metadata);
 
 /// The names of the classes that record_data() recorded; empty if they have none.
 std::vector<std::string> recorded_class_names(const std::map<std::string, std::string>& metadata);
+
+/// The Dataset::full that record_data() recorded; 255 if there is none.
+double recorded_full(const std::map<std::string, std::string>& metadata);
 
 }  // namespace nnkernels::cli
 
