@@ -17,7 +17,7 @@ inline constexpr std::int32_t kMaxClasses = 1000;
 /// in `pixels`, or, where bytes cannot hold the numbers, a float in `values`; the other one of the
 /// two is empty. A vector of features is an image of 1 x features x 1.
 struct Dataset {
-  std::string name;
+  std::string name = {};
   std::int64_t n = 0;
   std::int64_t h = 0;
   std::int64_t w = 0;

@@ -47,7 +47,7 @@ TEST(Options, DefaultsComeFromTheTable) {
     EXPECT_EQ(options.seed, kDefaultSeed);
     EXPECT_EQ(options.machine.threads, 0);
     EXPECT_EQ(options.machine.pin, std::nullopt);
-    EXPECT_TRUE(options.out.empty() && options.data.empty());
+    EXPECT_TRUE(options.out.empty() && options.data.data.empty());
     EXPECT_FALSE(options.force || options.json || options.quiet);
   }
 }
@@ -85,7 +85,7 @@ TEST(Options, EveryFlagArrives) {
                            "--threads",  "5",        "--simd",      "avx2",
                            "--schedule", "constant", "--no-pin",    "--out",
                            "r",          "--force",  "--json",      "-q"});
-  EXPECT_EQ(options.data, "d");
+  EXPECT_EQ(options.data.data, "d");
   EXPECT_EQ(options.epochs, 10);  // not octal
   EXPECT_EQ(options.batch_size, 7);
   EXPECT_EQ(options.lr, 1e-3);
@@ -117,7 +117,7 @@ TEST(Options, TheLastOfPinAndNoPinCounts) {
 TEST(Options, PositionalsAndNames) {
   const auto eval = parse<EvalOptions>({"eval", "r", "--data", "d"});
   EXPECT_EQ(eval.run, "r");
-  EXPECT_EQ(eval.data, "d");
+  EXPECT_EQ(eval.data.data, "d");
   const auto predict = parse<PredictOptions>({"predict", "r", "a.png", "--json", "--", "-b.png"});
   EXPECT_EQ(predict.run, "r");
   EXPECT_EQ(predict.images, (std::vector<std::filesystem::path>{"a.png", "./-b.png"}));
@@ -163,8 +163,9 @@ TEST(Options, ErrorsSuggestWhatMayBeMeant) {
 }
 
 TEST(Options, ErrorsSayWhatIsMissing) {
-  EXPECT_EQ(error_of({}),
-            "no command given: one of train, eval, predict, gradcheck, info; see `nncli --help`");
+  EXPECT_EQ(
+      error_of({}),
+      "no command given: one of train, eval, predict, gradcheck, info, data; see `nncli --help`");
   EXPECT_EQ(error_of({"train"}), "--model is required; see `nncli train --help`");
   EXPECT_EQ(error_of({"train", "--model"}), "--model needs a value; see `nncli train --help`");
   EXPECT_EQ(error_of({"eval"}), "RUN is required; see `nncli eval --help`");
