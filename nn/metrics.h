@@ -1,7 +1,8 @@
-// How good a classifier is: accuracy, loss, confusion matrix.
+// How good a classifier is: accuracy, loss, confusion matrix, the worst mistakes.
 #ifndef NNKERNELS_NN_METRICS_H_
 #define NNKERNELS_NN_METRICS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -54,6 +55,24 @@ struct Evaluation {
 template <class T>
 Evaluation evaluate(Sequential<T>& net, const Dataset& data, const Preprocessing& preprocessing,
                     std::int64_t batch_size = 500);
+
+/// A sample that was taken for another class.
+struct Mistake {
+  std::int64_t index = 0;  // of the sample in the data set
+  std::int32_t truth = 0;
+  std::int32_t predicted = 0;
+  double loss = 0;                    // -log of the probability of `truth`
+  std::vector<double> probabilities;  // softmax of the network's output, [classes]
+};
+
+/// The wrong samples with the largest losses, where the network was most sure of something else: at
+/// most `k`, the worst first, of equal losses the one that comes first in `data`. Probabilities and
+/// losses are computed in double; a loss that is NaN counts as infinite. Runs `net` on all of
+/// `data` and throws as evaluate() does.
+template <class T>
+std::vector<Mistake> worst_mistakes(Sequential<T>& net, const Dataset& data,
+                                    const Preprocessing& preprocessing, std::size_t k,
+                                    std::int64_t batch_size = 500);
 
 }  // namespace nnkernels::nn
 
