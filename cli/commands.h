@@ -13,8 +13,16 @@ namespace nnkernels::cli {
 /// stops after the batch at hand; the model is saved at once, then tested.
 int train(const TrainOptions& options);
 
-/// Accuracy, loss and confusion matrix of a trained network on the test set.
+/// Accuracy, loss, confusion matrix and classification report of a trained network on the test set;
+/// kMissedAccuracy if the accuracy is below options.min_accuracy.
 int eval(const EvalOptions& options);
+
+/// Writes the page of cli/report.h about a trained network on the test set.
+int make_report(const ReportOptions& options);
+
+/// Layers, shapes, parameters, multiply-adds and memory of a network that is trained, or that a
+/// text describes.
+int inspect(const InspectOptions& options);
 
 /// The class of each image and the probabilities of all classes. An image that cannot be read is
 /// reported on standard error, the others are still predicted, and the code is kBadFile.

@@ -20,6 +20,8 @@ namespace {
 struct Run {
   int operator()(const TrainOptions& options) const { return train(options); }
   int operator()(const EvalOptions& options) const { return eval(options); }
+  int operator()(const ReportOptions& options) const { return make_report(options); }
+  int operator()(const InspectOptions& options) const { return inspect(options); }
   int operator()(const PredictOptions& options) const { return predict(options); }
   int operator()(const GradcheckOptions& options) const { return gradcheck(options); }
   int operator()(const InfoOptions& options) const { return info(options); }

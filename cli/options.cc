@@ -9,6 +9,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "cli/classification_text.h"
 #include "cli/exit_code.h"
 #include "cli/suggest.h"
 
@@ -49,6 +50,15 @@ CLI::Option* add_positive(CLI::App& app, const std::string& name, std::optional<
     if (!target || !std::isfinite(*target) || *target <= 0) {
       reject(name, "a number above 0", text);
     }
+  };
+  return app.add_option_function<std::string>(name, read, description)->type_name("X");
+}
+
+CLI::Option* add_fraction(CLI::App& app, const std::string& name, std::optional<double>& target,
+                          const std::string& description) {
+  const auto read = [=, &target](const std::string& text) {
+    target = parse_number<double>(text);
+    if (!target || !(*target >= 0 && *target <= 1)) reject(name, "a number from 0 to 1", text);
   };
   return app.add_option_function<std::string>(name, read, description)->type_name("X");
 }
@@ -182,6 +192,8 @@ class CommandLine {
         "`nncli COMMAND --help` explains a command.");
     add_train();
     add_eval();
+    add_report();
+    add_inspect();
     add_predict();
     add_gradcheck();
     add_info();
@@ -200,6 +212,8 @@ class CommandLine {
 
   void add_train();
   void add_eval();
+  void add_report();
+  void add_inspect();
   void add_predict();
   void add_gradcheck();
   void add_info();
@@ -214,6 +228,8 @@ class CommandLine {
   std::optional<double> lr_;
   std::optional<std::uint64_t> seed_;
   EvalOptions eval_;
+  ReportOptions report_;
+  InspectOptions inspect_;
   PredictOptions predict_;
   GradcheckOptions gradcheck_;
   InfoOptions info_;
@@ -259,13 +275,54 @@ void CommandLine::add_train() {
 
 void CommandLine::add_eval() {
   CLI::App& app = add_command("eval", "Measure accuracy and loss of a trained network",
-                              "nncli eval runs/first");
+                              "nncli eval runs/first --report page.html");
   add_path(app, "RUN", "", eval_.run, "Folder that `nncli train` made, or a model file")
       ->required();
   add_path(app, "--data", "DIR", eval_.data,
            std::string(kDataFolder) + "\n[what it was trained on]");
+  add_path(app, "--report", "FILE", eval_.report, "Write a page (HTML) about it");
+  add_fraction(app, "--min-accuracy", eval_.min_accuracy,
+               "Exit with status 4 if the accuracy is lower (0.98: 98 %)");
+  app.add_flag("--confusion", eval_.confusion,
+               "Print the confusion matrix also of more than " + std::to_string(kMaxShownClasses) +
+                   " classes");
   add_machine(app, eval_.machine);
   add_json(app, eval_.json);
+}
+
+void CommandLine::add_report() {
+  CLI::App& app = add_command("report", "Write a page (HTML) about a trained network",
+                              "nncli report runs/first");
+  add_path(app, "RUN", "", report_.run, "Folder that `nncli train` made, or a model file")
+      ->required();
+  add_path(app, "--out", "FILE", report_.out, "The page  [RUN/report.html]");
+  add_path(app, "--data", "DIR", report_.data,
+           std::string(kDataFolder) + "\n[what it was trained on]");
+  add_machine(app, report_.machine);
+}
+
+void CommandLine::add_inspect() {
+  CLI::App& app = add_command("inspect", "List the layers of a network with shapes and costs",
+                              "nncli inspect --arch \"conv 8 3x3, relu, flatten, affine 10\"");
+  add_path(app, "RUN", "", inspect_.run, "Folder that `nncli train` made, or a model file");
+  app.add_option("--arch", inspect_.arch, "Layers, separated by commas")->type_name("TEXT");
+  add_choice(app, "--model", "NAME", model_names(), inspect_.model, describe_models());
+  app.add_option("--input", inspect_.input, "Size of a sample for --arch or --model  [28x28x1]")
+      ->type_name("HxWxC");
+  add_json(app, inspect_.json);
+}
+
+void check_inspect(const InspectOptions& options) {
+  const int given = static_cast<int>(!options.run.empty()) +
+                    static_cast<int>(!options.arch.empty()) +
+                    static_cast<int>(!options.model.empty());
+  if (given != 1) {
+    throw UsageError(
+        "inspect: expected one of RUN, --arch and --model; see `nncli inspect --help`");
+  }
+  if (!options.run.empty() && !options.input.empty()) {
+    throw UsageError("--input: goes with --arch or --model; a trained network has its own");
+  }
 }
 
 void CommandLine::add_predict() {
@@ -338,6 +395,11 @@ Options CommandLine::parse(int argc, const char* const* argv) {
 Options CommandLine::chosen(int argc, const char* const* argv) {
   const std::string command = app_.get_subcommands().front()->get_name();
   if (command == "eval") return eval_;
+  if (command == "report") return report_;
+  if (command == "inspect") {
+    check_inspect(inspect_);
+    return inspect_;
+  }
   if (command == "predict") return predict_;
   if (command == "info") return info_;
   if (command == "gradcheck") {

@@ -40,8 +40,27 @@ struct TrainOptions {
 
 struct EvalOptions {
   std::filesystem::path run;
+  std::filesystem::path data;          // empty: what the model was trained on
+  std::filesystem::path report;        // a page to write; empty: none
+  std::optional<double> min_accuracy;  // 0 to 1
+  bool confusion = false;              // the matrix, however large
+  MachineOptions machine;
+  bool json = false;
+};
+
+struct ReportOptions {
+  std::filesystem::path run;
+  std::filesystem::path out;   // empty: RUN/report.html
   std::filesystem::path data;  // empty: what the model was trained on
   MachineOptions machine;
+};
+
+/// Of run, arch and model one is given.
+struct InspectOptions {
+  std::filesystem::path run;
+  std::string arch;
+  std::string model;
+  std::string input;  // of arch or model; empty: 28x28x1
   bool json = false;
 };
 
@@ -69,8 +88,8 @@ struct PrintText {
   std::string text;
 };
 
-using Options = std::variant<TrainOptions, EvalOptions, PredictOptions, GradcheckOptions,
-                             InfoOptions, PrintText>;
+using Options = std::variant<TrainOptions, EvalOptions, ReportOptions, InspectOptions,
+                             PredictOptions, GradcheckOptions, InfoOptions, PrintText>;
 
 /// Parses and checks the command line; what was left out is filled in from cli/defaults.h. Throws
 /// UsageError, one line that says what is wrong and, for a word that was mistyped, what may have
