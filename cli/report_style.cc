@@ -48,7 +48,7 @@ svg text { font: 13px system-ui, sans-serif; fill: var(--soft); }
 .wide { overflow-x: auto; max-width: 100%; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--soft); padding-bottom: 6px; }
-th, td { padding: 3px 10px; text-align: right; border-bottom: 1px solid var(--rule); }
+th, td { padding: 3px 10px; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--rule); }
 th { font-weight: 600; }
 th[scope=row] { text-align: left; }
 th:first-child, td:first-child { padding-left: 2px; }
@@ -56,6 +56,7 @@ td.text, th.text { text-align: left; }
 tfoot th, tfoot td { border-bottom: none; }
 .settings { width: 100%; table-layout: fixed; }
 .settings th { width: 33%; font-weight: 400; color: var(--soft); overflow-wrap: anywhere; }
+.settings th, .settings td { white-space: normal; }
 .settings td { text-align: left; overflow-wrap: anywhere; }
 .matrix { font-size: 13px; }
 .matrix th, .matrix td { border: 1px solid var(--rule); padding: 5px 3px; min-width: 27px;
@@ -84,8 +85,9 @@ footer { margin-top: 40px; font-size: 13px; }
 @media (max-width: 500px) {
   .mistakes { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .cards { grid-template-columns: repeat(2, minmax(0, 1fr)); }
-  .matrix { font-size: 12px; }
-  .matrix th, .matrix td { padding: 4px 2px; min-width: 25px; }
+  th, td { padding: 3px 5px; font-size: 13px; }
+  .matrix th, .matrix td { padding: 4px 1px; min-width: 22px; font-size: 11px; }
+  .matrix th[scope=row] { padding: 4px 3px; }
 }
 @media print {
   body { max-width: none; font-size: 12px; print-color-adjust: exact;
