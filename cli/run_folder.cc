@@ -19,6 +19,7 @@ namespace {
 constexpr std::string_view kConfig = "config.json";
 constexpr std::string_view kMetrics = "metrics.jsonl";
 constexpr std::string_view kModel = "model.safetensors";
+constexpr std::string_view kReport = "report.html";  // of `nncli report`
 
 /// Makes whatever is missing above `path` and notes in `made` what it made.
 std::error_code make_parents(const fs::path& path, std::vector<fs::path>& made) {
@@ -74,7 +75,7 @@ bool is_run_alone(const fs::path& folder) {
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
        entry.increment(error)) {
     const fs::path name = entry->path().filename();
-    if (name != kConfig && name != kMetrics && name != kModel) return false;
+    if (name != kConfig && name != kMetrics && name != kModel && name != kReport) return false;
   }
   return !error;
 }

@@ -164,7 +164,8 @@ TEST(Options, ErrorsSuggestWhatMayBeMeant) {
 
 TEST(Options, ErrorsSayWhatIsMissing) {
   EXPECT_EQ(error_of({}),
-            "no command given: one of train, eval, predict, gradcheck, info; see `nncli --help`");
+            "no command given: one of train, eval, report, inspect, predict, gradcheck, info; see "
+            "`nncli --help`");
   EXPECT_EQ(error_of({"train"}), "--model is required; see `nncli train --help`");
   EXPECT_EQ(error_of({"train", "--model"}), "--model needs a value; see `nncli train --help`");
   EXPECT_EQ(error_of({"eval"}), "RUN is required; see `nncli eval --help`");
