@@ -85,7 +85,8 @@ footer { margin-top: 40px; font-size: 13px; }
 @media (max-width: 500px) {
   .mistakes { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .cards { grid-template-columns: repeat(2, minmax(0, 1fr)); }
-  th, td { padding: 3px 5px; font-size: 13px; }
+  th, td { padding: 3px 4px; font-size: 13px; }
+  th[scope=row] { white-space: normal; }
   .matrix th, .matrix td { padding: 4px 1px; min-width: 22px; font-size: 11px; }
   .matrix th[scope=row] { padding: 4px 3px; }
 }
