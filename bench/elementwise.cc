@@ -9,6 +9,8 @@
 #include "bench/races.h"
 #include "bench/runner.h"
 #include "kernels/activation.h"
+#include "kernels/batch_norm.h"
+#include "kernels/dropout.h"
 #include "kernels/moments.h"
 #include "kernels/update.h"
 #include "kernels/vector.h"
@@ -91,6 +93,26 @@ const Function<T> kFunctions[] = {
      [](const Operands<T>& o) {
        column_moments<T>(o.size / kCols, kCols, o.x.data(), o.bias.data(), o.variance.data());
      }},
+    {"scale_shift", 2, 2,
+     [](const Operands<T>& o) {
+       scale_shift<T>(o.size / kCols, kCols, o.bias.data(), o.variance.data(), true, o.x.data(),
+                      o.y.data());
+     }},
+    {"batch_norm_sums", 2, 2,
+     [](const Operands<T>& o) {
+       batch_norm_sums<T>(o.size / kCols, kCols, o.x.data(), o.w.data(), o.y.data(), o.bias.data(),
+                          o.variance.data());
+     }},
+    {"batch_norm_dx", 3, 3,
+     [](const Operands<T>& o) {
+       batch_norm_dx<T>(o.size / kCols, kCols, o.x.data(), o.w.data(), o.bias.data(),
+                        o.variance.data(), o.bias.data(), o.w.data(), o.y.data());
+     }},
+    {"dropout", 2, 2,
+     [](const Operands<T>& o) {
+       const DropoutMask mask{.key = {1, 2}, .high = {3, 4}, .threshold = 1 << 15};
+       dropout<T>(o.size, 0, mask, T{2}, o.x.data(), o.y.data());
+     }},
     {"sum_pieces", 1 + 1.0 / kPieces, 1 + 1.0 / kPieces,
      [](const Operands<T>& o) {
        sum_pieces<T>(kPieces, o.size / kPieces, o.x.data(), o.y.data());
@@ -104,6 +126,18 @@ const Function<T> kFunctions[] = {
     {"momentum_update", 5, 3,
      [](const Operands<T>& o) {
        momentum_update<T>(o.size, T(1e-9), T(0.9), o.x.data(), o.y.data(), o.w.data());
+     }},
+    {"nesterov_update", 5, 3,
+     [](const Operands<T>& o) {
+       nesterov_update<T>(o.size, T(1e-9), T(0.9), o.x.data(), o.y.data(), o.w.data());
+     }},
+    {"adagrad_update", 5, 3,
+     [](const Operands<T>& o) {
+       adagrad_update<T>(o.size, T(1e-9), T(1e-8), o.x.data(), o.v.data(), o.w.data());
+     }},
+    {"rmsprop_update", 5, 3,
+     [](const Operands<T>& o) {
+       rmsprop_update<T>(o.size, T(1e-9), T(0.99), T(1e-8), o.x.data(), o.v.data(), o.w.data());
      }},
     {"adam_update", 7, 4,
      [](const Operands<T>& o) {

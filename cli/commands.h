@@ -9,12 +9,24 @@
 namespace nnkernels::cli {
 
 /// Trains a network, telling progress on standard error, and leaves a run folder
-/// (cli/run_folder.h). The model is saved after each epoch. The first SIGINT, SIGTERM or SIGHUP
-/// stops after the batch at hand; the model is saved at once, then tested.
+/// (cli/run_folder.h), or one for each of several seeds. The model is saved after each epoch. The
+/// first SIGINT, SIGTERM or SIGHUP stops after the batch at hand; the model is saved at once, then
+/// tested.
 int train(const TrainOptions& options);
 
-/// Accuracy, loss and confusion matrix of a trained network on the test set.
+/// The recipes (cli/recipes.h): what each is, where it comes from, how it is trained.
+int list_recipes(const RecipesOptions& options);
+
+/// Accuracy, loss, confusion matrix and classification report of a trained network on the test set;
+/// kMissedAccuracy if the accuracy is below options.min_accuracy.
 int eval(const EvalOptions& options);
+
+/// Writes the page of cli/report.h about a trained network on the test set.
+int make_report(const ReportOptions& options);
+
+/// Layers, shapes, parameters, multiply-adds and memory of a network that is trained, or that a
+/// text describes.
+int inspect(const InspectOptions& options);
 
 /// The class of each image and the probabilities of all classes. An image that cannot be read is
 /// reported on standard error, the others are still predicted, and the code is kBadFile.
@@ -26,6 +38,16 @@ int gradcheck(const GradcheckOptions& options);
 
 /// Version, instruction sets, threads, CPU, data folder.
 int info(const InfoOptions& options);
+
+/// What is in a data set: format, counts, shape, the balance of the classes, statistics of the
+/// numbers, and a contact sheet: an image of each class, drawn with characters.
+int data_info(const DataInfoOptions& options);
+
+/// Writes a data set as PNG files, one folder a class.
+int data_export(const DataExportOptions& options);
+
+/// Writes a data set as NPZ, CSV or IDX.
+int data_convert(const DataConvertOptions& options);
 
 }  // namespace nnkernels::cli
 

@@ -23,7 +23,7 @@ int allowed_cpus() {
 
 /// The bundled data's folder, or an empty path: info is what people run when something is missing.
 std::string data_folder() {
-  for (const std::filesystem::path& place : bundled_data_places()) {
+  for (const std::filesystem::path& place : bundled_data_places("mnist")) {
     std::error_code error;
     if (std::filesystem::is_directory(place, error)) return place.string();
   }

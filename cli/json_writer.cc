@@ -8,34 +8,6 @@
 namespace nnkernels::cli {
 namespace {
 
-/// How many bytes the UTF-8 character at the beginning of `text` has; 0 if there is none.
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u;
-  };
-  const auto tail = [&](std::size_t first, std::size_t last) {
-    for (std::size_t i = first; i <= last; ++i) {
-      if ((byte(i) & 0xC0u) != 0x80u) return false;
-    }
-    return true;
-  };
-  const unsigned lead = byte(0);
-  const unsigned second = byte(1);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead <= 0xDF) return tail(1, 1) ? 2 : 0;
-  if (lead >= 0xE0 && lead <= 0xEF) {
-    const bool overlong = lead == 0xE0 && second < 0xA0;
-    const bool surrogate = lead == 0xED && second > 0x9F;
-    return !overlong && !surrogate && tail(1, 2) ? 3 : 0;
-  }
-  if (lead >= 0xF0 && lead <= 0xF4) {
-    const bool overlong = lead == 0xF0 && second < 0x90;
-    const bool too_large = lead == 0xF4 && second > 0x8F;
-    return !overlong && !too_large && tail(1, 3) ? 4 : 0;
-  }
-  return 0;
-}
-
 std::string quoted(std::string_view text) {
   constexpr std::string_view kHex = "0123456789abcdef";
   std::string result = "\"";
@@ -70,6 +42,33 @@ std::string shortest(T number) {
 }
 
 }  // namespace
+
+std::size_t utf8_length(std::string_view text) {
+  const auto byte = [&](std::size_t i) {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u;
+  };
+  const auto tail = [&](std::size_t first, std::size_t last) {
+    for (std::size_t i = first; i <= last; ++i) {
+      if ((byte(i) & 0xC0u) != 0x80u) return false;
+    }
+    return true;
+  };
+  const unsigned lead = byte(0);
+  const unsigned second = byte(1);
+  if (lead < 0x80) return 1;
+  if (lead >= 0xC2 && lead <= 0xDF) return tail(1, 1) ? 2 : 0;
+  if (lead >= 0xE0 && lead <= 0xEF) {
+    const bool overlong = lead == 0xE0 && second < 0xA0;
+    const bool surrogate = lead == 0xED && second > 0x9F;
+    return !overlong && !surrogate && tail(1, 2) ? 3 : 0;
+  }
+  if (lead >= 0xF0 && lead <= 0xF4) {
+    const bool overlong = lead == 0xF0 && second < 0x90;
+    const bool too_large = lead == 0xF4 && second > 0x8F;
+    return !overlong && !too_large && tail(1, 3) ? 4 : 0;
+  }
+  return 0;
+}
 
 bool is_utf8(std::string_view text) {
   while (!text.empty()) {

@@ -3,6 +3,7 @@
 #define NNKERNELS_CLI_JSON_WRITER_H_
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -10,7 +11,11 @@
 
 namespace nnkernels::cli {
 
-/// True if all of `text` is UTF-8 (RFC 3629: shortest forms, no surrogates, at most U+10FFFF).
+/// How many bytes the UTF-8 character at the beginning of `text` has (RFC 3629: shortest forms, no
+/// surrogates, at most U+10FFFF); 0 if there is none.
+std::size_t utf8_length(std::string_view text);
+
+/// True if all of `text` is UTF-8.
 bool is_utf8(std::string_view text);
 
 /// Builds one JSON text:

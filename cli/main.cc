@@ -19,10 +19,16 @@ namespace {
 
 struct Run {
   int operator()(const TrainOptions& options) const { return train(options); }
+  int operator()(const RecipesOptions& options) const { return list_recipes(options); }
   int operator()(const EvalOptions& options) const { return eval(options); }
+  int operator()(const ReportOptions& options) const { return make_report(options); }
+  int operator()(const InspectOptions& options) const { return inspect(options); }
   int operator()(const PredictOptions& options) const { return predict(options); }
   int operator()(const GradcheckOptions& options) const { return gradcheck(options); }
   int operator()(const InfoOptions& options) const { return info(options); }
+  int operator()(const DataInfoOptions& options) const { return data_info(options); }
+  int operator()(const DataExportOptions& options) const { return data_export(options); }
+  int operator()(const DataConvertOptions& options) const { return data_convert(options); }
   int operator()(const PrintText& text) const {
     print(text.text);
     return kSuccess;
@@ -41,8 +47,8 @@ std::string advice(const nn::WriteError& error) {
     return what.ends_with(std::make_error_code(cause).message());
   };
   return because_of(std::errc::no_space_on_device) || because_of(std::errc::file_too_large)
-             ? "; free some space or choose another --out"
-             : "; choose another --out";
+             ? "; free some space or choose another place"
+             : "; choose another place";
 }
 
 int run(int argc, const char* const* argv) {

@@ -9,7 +9,8 @@
 #include <variant>
 #include <vector>
 
-#include "cli/defaults.h"
+#include "cli/data_options.h"
+#include "cli/train_config.h"
 
 namespace nnkernels::cli {
 
@@ -21,15 +22,9 @@ struct MachineOptions {
 };
 
 struct TrainOptions {
-  std::string model;
-  std::filesystem::path data;  // empty: the data that comes with nncli
-  std::int64_t epochs = 0;
-  std::int64_t batch_size = 0;
-  double lr = 0;
-  std::string optimizer;
-  std::string init;
-  std::string schedule;
-  std::uint64_t seed = kDefaultSeed;
+  TrainConfig config;
+  std::int64_t repeat = 1;    // runs, with seeds from config.seed on
+  bool print_config = false;  // instead of training
   MachineOptions machine;
   std::filesystem::path out;  // empty: a new folder below runs/
   bool force = false;
@@ -38,10 +33,33 @@ struct TrainOptions {
   std::vector<std::string> command_line;  // as it was given, for the record
 };
 
+struct RecipesOptions {
+  bool json = false;
+};
+
 struct EvalOptions {
   std::filesystem::path run;
-  std::filesystem::path data;  // empty: what the model was trained on
+  DataOptions data;                    // empty: what the model was trained on
+  std::filesystem::path report;        // a page to write; empty: none
+  std::optional<double> min_accuracy;  // 0 to 1
+  bool confusion = false;              // the matrix, however large
   MachineOptions machine;
+  bool json = false;
+};
+
+struct ReportOptions {
+  std::filesystem::path run;
+  std::filesystem::path out;  // empty: RUN/report.html
+  DataOptions data;           // empty: what the model was trained on
+  MachineOptions machine;
+};
+
+/// Of run, arch and model one is given.
+struct InspectOptions {
+  std::filesystem::path run;
+  std::string arch;
+  std::string model;
+  std::string input;  // of arch or model; empty: 28x28x1
   bool json = false;
 };
 
@@ -54,7 +72,7 @@ struct PredictOptions {
 
 struct GradcheckOptions {
   std::string model;
-  std::uint64_t seed = kDefaultSeed;
+  std::uint64_t seed = 1;
   MachineOptions machine;
   bool json = false;
 };
@@ -64,17 +82,33 @@ struct InfoOptions {
   bool json = false;
 };
 
+struct DataInfoOptions {
+  DataOptions data;
+  bool json = false;
+};
+
+struct DataExportOptions {
+  DataOptions data;
+  std::filesystem::path png;  // the folder to write
+};
+
+struct DataConvertOptions {
+  DataOptions data;
+  std::filesystem::path out;
+};
+
 /// Nothing to do but print a text: --help, --version.
 struct PrintText {
   std::string text;
 };
 
-using Options = std::variant<TrainOptions, EvalOptions, PredictOptions, GradcheckOptions,
-                             InfoOptions, PrintText>;
+using Options = std::variant<TrainOptions, RecipesOptions, EvalOptions, ReportOptions,
+                             InspectOptions, PredictOptions, GradcheckOptions, InfoOptions,
+                             DataInfoOptions, DataExportOptions, DataConvertOptions, PrintText>;
 
-/// Parses and checks the command line; what was left out is filled in from cli/defaults.h. Throws
-/// UsageError, one line that says what is wrong and, for a word that was mistyped, what may have
-/// been meant.
+/// Parses and checks the command line; what was left out is filled in from recipes
+/// (cli/recipes.h). Throws UsageError, one line that says what is wrong and, for a word that was
+/// mistyped, what may have been meant, and nn::FileError for a configuration file.
 Options parse_options(int argc, const char* const* argv);
 
 }  // namespace nnkernels::cli

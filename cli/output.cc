@@ -75,6 +75,16 @@ std::string loss_text(double loss) {
 
 std::string percent(double fraction) { return fixed(100 * fraction, 2) + " %"; }
 
+std::string bytes_text(std::int64_t bytes) {
+  if (bytes < 1000) return std::to_string(bytes) + " B";
+  auto value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  constexpr std::array kUnits = {" kB", " MB", " GB", " TB", " PB", " EB"};
+  // 999.95 would be rounded to 1000.0.
+  for (value /= 1000; value >= 999.95; value /= 1000) ++unit;
+  return fixed(value, 1) + kUnits[unit];
+}
+
 std::string duration(double seconds) {
   if (seconds < 9.95) return fixed(seconds, 1) + " s";
   const auto whole = static_cast<std::int64_t>(std::llround(std::min(seconds, 1e15)));

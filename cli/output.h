@@ -39,6 +39,9 @@ std::string loss_text(double loss);
 /// 0.98914 -> "98.91 %".
 std::string percent(double fraction);
 
+/// 69120 -> "69.1 kB"; powers of 1000.
+std::string bytes_text(std::int64_t bytes);
+
 /// 75 -> "1 min 15 s"; two units at most.
 std::string duration(double seconds);
 

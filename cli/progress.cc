@@ -63,10 +63,11 @@ std::string live_line(const nn::BatchProgress& progress, double images_per_secon
   return fitting(fields, columns);
 }
 
-std::string epoch_line(const nn::EpochResult& result, const nn::Evaluation& test) {
+std::string epoch_line(const nn::EpochResult& result, const nn::Evaluation& judged,
+                       std::string_view set) {
   const std::array<std::string, 5> fields = {
       position("epoch", result.epoch, result.epochs), "loss " + loss_text(result.loss),
-      "test accuracy " + percent(test.accuracy), duration(result.epoch_seconds),
+      std::string(set) + " accuracy " + percent(judged.accuracy), duration(result.epoch_seconds),
       rate(static_cast<double>(result.samples) / result.epoch_seconds)};
   return fitting(fields, kUsualColumns);
 }
@@ -94,10 +95,11 @@ void Progress::batch(const nn::BatchProgress& progress) {
   drawn_ = true;
 }
 
-void Progress::epoch(const nn::EpochResult& result, const nn::Evaluation& test) {
+void Progress::epoch(const nn::EpochResult& result, const nn::Evaluation& judged,
+                     std::string_view set) {
   seconds_before_ += result.epoch_seconds;
   images_before_ += static_cast<double>(result.samples);
-  note(epoch_line(result, test));
+  note(epoch_line(result, judged, set));
 }
 
 void Progress::note(const std::string& line) {

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 #include "nn/metrics.h"
 #include "nn/trainer.h"
@@ -17,8 +18,9 @@ std::string live_line(const nn::BatchProgress& progress, double images_per_secon
                       double seconds_left, std::size_t columns);
 
 /// "epoch 3/10  loss 0.0312  test accuracy 98.71 %  1.3 s  46,210 images/s", at most 79 characters:
-/// without the fields at the end that do not fit.
-std::string epoch_line(const nn::EpochResult& result, const nn::Evaluation& test);
+/// without the fields at the end that do not fit. `set` is the set that was judged by: "test".
+std::string epoch_line(const nn::EpochResult& result, const nn::Evaluation& judged,
+                       std::string_view set);
 
 /// Tells how training goes: on a terminal by one line that is drawn again at most ten times a
 /// second, and everywhere by one line an epoch. `quiet` tells nothing.
@@ -30,7 +32,7 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
 
   void batch(const nn::BatchProgress& progress);
-  void epoch(const nn::EpochResult& result, const nn::Evaluation& test);
+  void epoch(const nn::EpochResult& result, const nn::Evaluation& judged, std::string_view set);
 
   /// A line that stays.
   void note(const std::string& line);

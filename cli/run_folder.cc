@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <ctime>
 #include <stdexcept>
 #include <system_error>
@@ -18,7 +20,11 @@ namespace {
 
 constexpr std::string_view kConfig = "config.json";
 constexpr std::string_view kMetrics = "metrics.jsonl";
-constexpr std::string_view kModel = "model.safetensors";
+constexpr std::string_view kLast = "last.safetensors";
+constexpr std::string_view kBest = "best.safetensors";
+constexpr std::string_view kReport = "report.html";
+/// All that a run may hold.
+constexpr std::array kFiles = {kConfig, kMetrics, kLast, kBest, kReport};
 
 /// Makes whatever is missing above `path` and notes in `made` what it made.
 std::error_code make_parents(const fs::path& path, std::vector<fs::path>& made) {
@@ -74,7 +80,7 @@ bool is_run_alone(const fs::path& folder) {
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
        entry.increment(error)) {
     const fs::path name = entry->path().filename();
-    if (name != kConfig && name != kMetrics && name != kModel) return false;
+    if (std::find(kFiles.begin(), kFiles.end(), name.string()) == kFiles.end()) return false;
   }
   return !error;
 }
@@ -154,8 +160,7 @@ void RunFolder::lock_made() {
 RunFolder::~RunFolder() {
   if (saved_) return;
   std::error_code ignored;
-  for (const std::string_view name : {kConfig, kMetrics, kModel})
-    fs::remove(place_ / name, ignored);
+  for (const std::string_view name : kFiles) fs::remove(place_ / name, ignored);
   remove_made();
 }
 
@@ -171,8 +176,12 @@ void RunFolder::append_metrics(std::string_view json_line) {
 void RunFolder::save(const nn::Sequential<float>& net, const nn::ModelInfo& info) {
   if (!config_.empty()) nn::write_file_atomically((place_ / kConfig).string(), config_);
   config_.clear();
-  nn::save_model((place_ / kModel).string(), net, info);
+  nn::save_model((place_ / kLast).string(), net, info);
   saved_ = true;
+}
+
+void RunFolder::save_best(const nn::Sequential<float>& net, const nn::ModelInfo& info) {
+  nn::save_model((place_ / kBest).string(), net, info);
 }
 
 fs::path RunFolder::finish() {
@@ -202,10 +211,12 @@ fs::path model_file_of(const fs::path& run) {
   if (!fs::exists(run, error)) {
     throw nn::FileError(
         run.string(),
-        "no such run; give a folder that `nncli train` made, or its " + std::string(kModel));
+        "no such run; give a folder that `nncli train` made, or its " + std::string(kLast));
   }
   if (!fs::is_directory(run, error)) return run;
-  if (fs::exists(run / kModel, error)) return run / kModel;
+  for (const std::string_view name : {kBest, kLast}) {
+    if (fs::exists(run / name, error)) return run / name;
+  }
   throw nn::FileError(run.string(), is_run(run) || fs::is_empty(run, error)
                                         ? "holds no model: its training did not finish"
                                         : "is no run; give a folder that `nncli train` made");

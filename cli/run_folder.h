@@ -17,7 +17,8 @@ namespace nnkernels::cli {
 ///
 ///     config.json        all that made the run, as an object; tells a run from other folders
 ///     metrics.jsonl      one object an epoch
-///     model.safetensors  the network (nn/model_file.h)
+///     last.safetensors   the network of the last epoch (nn/model_file.h)
+///     best.safetensors   the one with the best validation accuracy, if there is such a thing
 ///
 /// The folder is made at once, so that a place that cannot be written is noticed before training;
 /// the files come with the first model. While the object lives, the folder is locked
@@ -46,6 +47,8 @@ class RunFolder {
   /// Saves the model as it is now, in the place of the one before, and keeps the folder. Throws
   /// nn::WriteError; the files are then what they were.
   void save(const nn::Sequential<float>& net, const nn::ModelInfo& info);
+  /// The same for the best model so far; to be called after save().
+  void save_best(const nn::Sequential<float>& net, const nn::ModelInfo& info);
   /// Whether there is a model in the folder.
   bool saved() const { return saved_; }
   /// Takes back that the files are worth keeping.
@@ -71,7 +74,7 @@ class RunFolder {
   bool saved_ = false;
 };
 
-/// The model file of a run: RUN/model.safetensors, or RUN itself if that is no folder. Throws
+/// The model file of a run: its best, or else its last, or RUN itself if that is no folder. Throws
 /// nn::FileError if there is none.
 std::filesystem::path model_file_of(const std::filesystem::path& run);
 

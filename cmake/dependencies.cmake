@@ -14,6 +14,7 @@ if(NNKERNELS_BUILD_NN)
 endif()
 if(NNKERNELS_BUILD_CLI)
   find_package(CLI11 2.1.2 CONFIG REQUIRED)
+  find_package(tomlplusplus 3.3 CONFIG REQUIRED)  # configuration files
 endif()
 if(NNKERNELS_BUILD_BENCH)
   find_package(benchmark 1.7.1 CONFIG REQUIRED)

@@ -10,6 +10,7 @@
 
 #include "kernels/blocks.h"
 #include "kernels/check.h"
+#include "kernels/scratch.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/update.cc"
@@ -23,23 +24,32 @@
 #define NNKERNELS_KERNELS_UPDATE_CC_
 namespace nnkernels::detail {
 
-/// Adam's factors, those that hold a power of beta computed once for all elements, in double.
+enum UpdateRule { kSgd, kMomentum, kNesterov, kAdagrad, kRmsprop, kAdam, kUpdateRules };
+
+/// The constants of one step, as the loops need them.
 template <class T>
-struct AdamFactors {
-  T rate;  // lr / (1 - beta1^step)
-  T beta1;
-  T one_minus_beta1;
-  T beta2;
-  T one_minus_beta2;
-  T v_correction;  // 1 / (1 - beta2^step)
-  T epsilon;
+struct UpdateFactors {
+  T rate = 0;    // what g, or the rule's quotient, is multiplied by
+  T decay1 = 0;  // of the first state: momentum, beta1, alpha
+  T gain1 = 0;   // 1 - decay1
+  T decay2 = 0;  // of the second
+  T gain2 = 0;
+  T correction = 1;  // of the second state, under the root
+  T epsilon = 0;
+  T keep = 1;  // what decoupled weight decay leaves of w
+  GradientTerms<T> terms = {};
 };
 
+/// m and v are null where the rule has no such state.
+template <class T>
+using UpdateKernel = void (*)(std::size_t size, const UpdateFactors<T>& factors, const T* g, T* m,
+                              T* v, T* w);
+
+/// For each rule, for gradients as they are and for gradients with terms.
 template <class T>
 struct UpdateKernels {
-  void (*sgd)(std::size_t size, T lr, const T* g, T* w);
-  void (*momentum)(std::size_t size, T lr, T momentum, const T* g, T* v, T* w);
-  void (*adam)(std::size_t size, const AdamFactors<T>& factors, const T* g, T* m, T* v, T* w);
+  UpdateKernel<T> of[kUpdateRules][2];
+  void (*sgd_outer)(std::size_t rows, std::size_t cols, T rate, const T* x, const T* y, T* w);
 };
 
 }  // namespace nnkernels::detail
@@ -50,39 +60,6 @@ namespace nnkernels {
 namespace HWY_NAMESPACE {
 namespace {
 
-template <class T, class Access>
-HWY_INLINE void SgdStep(Access access, T lr, const T* g, T* w) {
-  const hn::ScalableTag<T> d;
-  access.Store(d, hn::NegMulAdd(hn::Set(d, lr), access.Load(d, g), access.Load(d, w)), w);
-}
-
-template <class T>
-void Sgd(std::size_t size, T lr, const T* g, T* w) {
-  const std::size_t lanes = hn::Lanes(hn::ScalableTag<T>());
-  std::size_t i = 0;
-  for (; i + lanes <= size; i += lanes) SgdStep(WholeVector(), lr, g + i, w + i);
-  if (i < size) SgdStep(FirstLanes{size - i}, lr, g + i, w + i);
-}
-
-template <class T, class Access>
-HWY_INLINE void MomentumStep(Access access, T lr, T momentum, const T* g, T* v, T* w) {
-  const hn::ScalableTag<T> d;
-  const auto kept = hn::Mul(hn::Set(d, momentum), access.Load(d, v));
-  const auto velocity = hn::NegMulAdd(hn::Set(d, lr), access.Load(d, g), kept);
-  access.Store(d, velocity, v);
-  access.Store(d, hn::Add(access.Load(d, w), velocity), w);
-}
-
-template <class T>
-void Momentum(std::size_t size, T lr, T momentum, const T* g, T* v, T* w) {
-  const std::size_t lanes = hn::Lanes(hn::ScalableTag<T>());
-  std::size_t i = 0;
-  for (; i + lanes <= size; i += lanes) {
-    MomentumStep(WholeVector(), lr, momentum, g + i, v + i, w + i);
-  }
-  if (i < size) MomentumStep(FirstLanes{size - i}, lr, momentum, g + i, v + i, w + i);
-}
-
 /// x, or 0 where it is denormal. NaN stays.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V FlushDenormal(D d, V x) {
@@ -90,40 +67,95 @@ HWY_INLINE V FlushDenormal(D d, V x) {
   return hn::IfThenZeroElse(hn::Lt(hn::Abs(x), smallest), x);
 }
 
-template <class T, class Access>
-HWY_INLINE void AdamStepOne(Access access, const detail::AdamFactors<T>& f, const T* g, T* m, T* v,
-                            T* w) {
-  const hn::ScalableTag<T> d;
-  const auto gradient = access.Load(d, g);
-  const auto old_m = hn::Mul(hn::Set(d, f.beta1), access.Load(d, m));
-  const auto new_m = FlushDenormal(d, hn::MulAdd(hn::Set(d, f.one_minus_beta1), gradient, old_m));
-  const auto old_v = hn::Mul(hn::Set(d, f.beta2), access.Load(d, v));
-  const auto scaled = hn::Mul(hn::Set(d, f.one_minus_beta2), gradient);
-  const auto new_v = FlushDenormal(d, hn::MulAdd(scaled, gradient, old_v));
-  access.Store(d, new_m, m);
-  access.Store(d, new_v, v);
+/// The gradient that a rule sees. NaN stays.
+template <bool kTerms, class D, class T, class V = hn::Vec<D>>
+HWY_INLINE V Gradient(D d, const GradientTerms<T>& terms, V g, V w) {
+  if constexpr (!kTerms) return g;
+  const V limit = hn::Set(d, terms.limit);
+  const V scaled = hn::Mul(g, hn::Set(d, terms.scale));
+  const V large = hn::CopySign(limit, scaled);
+  const V clipped = hn::IfThenElse(hn::Gt(hn::Abs(scaled), limit), large, scaled);
+  return hn::MulAdd(hn::Set(d, terms.decay), w, clipped);
+}
 
-  const auto root = hn::Sqrt(hn::Mul(new_v, hn::Set(d, f.v_correction)));
-  const auto step =
-      hn::Div(hn::Mul(hn::Set(d, f.rate), new_m), hn::Add(root, hn::Set(d, f.epsilon)));
-  access.Store(d, hn::Sub(access.Load(d, w), step), w);
+/// One vector of elements from index `i` on.
+template <detail::UpdateRule kRule, bool kTerms, class T, class Access>
+HWY_INLINE void Step(Access access, const detail::UpdateFactors<T>& f, std::size_t i, const T* g,
+                     T* m, T* v, T* w) {
+  const hn::ScalableTag<T> d;
+  const auto old_w = access.Load(d, w + i);
+  const auto gradient = Gradient<kTerms>(d, f.terms, access.Load(d, g + i), old_w);
+  const auto rate = hn::Set(d, f.rate);
+  if constexpr (kRule == detail::kSgd) {
+    access.Store(d, hn::NegMulAdd(rate, gradient, old_w), w + i);
+  } else if constexpr (kRule == detail::kMomentum || kRule == detail::kNesterov) {
+    const auto momentum = hn::Set(d, f.decay1);
+    const auto sum = hn::MulAdd(momentum, access.Load(d, m + i), gradient);
+    const auto velocity = FlushDenormal(d, sum);
+    access.Store(d, velocity, m + i);
+    const auto ahead =
+        kRule == detail::kNesterov ? hn::MulAdd(momentum, velocity, gradient) : velocity;
+    access.Store(d, hn::NegMulAdd(rate, ahead, old_w), w + i);
+  } else {
+    auto direction = gradient;
+    auto square = hn::Mul(gradient, gradient);
+    if constexpr (kRule == detail::kAdam) {
+      const auto old_m = hn::Mul(hn::Set(d, f.decay1), access.Load(d, m + i));
+      direction = FlushDenormal(d, hn::MulAdd(hn::Set(d, f.gain1), gradient, old_m));
+      access.Store(d, direction, m + i);
+    }
+    if constexpr (kRule == detail::kAdagrad) {
+      square = hn::Add(access.Load(d, v + i), square);
+    } else {
+      const auto old_v = hn::Mul(hn::Set(d, f.decay2), access.Load(d, v + i));
+      square = hn::MulAdd(hn::Mul(hn::Set(d, f.gain2), gradient), gradient, old_v);
+    }
+    square = FlushDenormal(d, square);
+    access.Store(d, square, v + i);
+    const auto root = hn::Sqrt(hn::Mul(square, hn::Set(d, f.correction)));
+    const auto step = hn::Div(hn::Mul(rate, direction), hn::Add(root, hn::Set(d, f.epsilon)));
+    access.Store(d, hn::Sub(hn::Mul(old_w, hn::Set(d, f.keep)), step), w + i);
+  }
+}
+
+template <detail::UpdateRule kRule, bool kTerms, class T>
+void Update(std::size_t size, const detail::UpdateFactors<T>& factors, const T* g, T* m, T* v,
+            T* w) {
+  // A copy, since stores to m, v and w could otherwise change it in the compiler's eyes.
+  const detail::UpdateFactors<T> f = factors;
+  const std::size_t lanes = hn::Lanes(hn::ScalableTag<T>());
+  std::size_t i = 0;
+  for (; i + lanes <= size; i += lanes) Step<kRule, kTerms>(WholeVector(), f, i, g, m, v, w);
+  if (i < size) Step<kRule, kTerms>(FirstLanes{size - i}, f, i, g, m, v, w);
+}
+
+template <class T, class Access>
+HWY_INLINE void SgdOuterStep(Access access, T rate, T x, const T* y, T* w) {
+  const hn::ScalableTag<T> d;
+  const auto gradient = hn::Mul(hn::Set(d, x), access.Load(d, y));
+  access.Store(d, hn::NegMulAdd(hn::Set(d, rate), gradient, access.Load(d, w)), w);
 }
 
 template <class T>
-void Adam(std::size_t size, const detail::AdamFactors<T>& factors, const T* g, T* m, T* v, T* w) {
-  // A copy, since stores to m, v and w could otherwise change it in the compiler's eyes.
-  const detail::AdamFactors<T> f = factors;
+void SgdOuter(std::size_t rows, std::size_t cols, T rate, const T* x, const T* y, T* w) {
   const std::size_t lanes = hn::Lanes(hn::ScalableTag<T>());
-  std::size_t i = 0;
-  for (; i + lanes <= size; i += lanes) {
-    AdamStepOne(WholeVector(), f, g + i, m + i, v + i, w + i);
+  for (std::size_t i = 0; i < rows; ++i, w += cols) {
+    std::size_t j = 0;
+    for (; j + lanes <= cols; j += lanes) SgdOuterStep(WholeVector(), rate, x[i], y + j, w + j);
+    if (j < cols) SgdOuterStep(FirstLanes{cols - j}, rate, x[i], y + j, w + j);
   }
-  if (i < size) AdamStepOne(FirstLanes{size - i}, f, g + i, m + i, v + i, w + i);
 }
 
 template <class T>
 detail::UpdateKernels<T> Kernels() {
-  return {Sgd<T>, Momentum<T>, Adam<T>};
+  using namespace detail;
+  return {{{Update<kSgd, false, T>, Update<kSgd, true, T>},
+           {Update<kMomentum, false, T>, Update<kMomentum, true, T>},
+           {Update<kNesterov, false, T>, Update<kNesterov, true, T>},
+           {Update<kAdagrad, false, T>, Update<kAdagrad, true, T>},
+           {Update<kRmsprop, false, T>, Update<kRmsprop, true, T>},
+           {Update<kAdam, false, T>, Update<kAdam, true, T>}},
+          SgdOuter<T>};
 }
 detail::UpdateKernels<float> FloatKernels() { return Kernels<float>(); }
 detail::UpdateKernels<double> DoubleKernels() { return Kernels<double>(); }
@@ -149,84 +181,194 @@ detail::UpdateKernels<T> kernels() {
   }
 }
 
+/// The arrays of one update; m and v are null where the rule has no such state.
 template <class T>
-void check_beta(const char* name, T beta) {
-  if (beta >= 0 && beta < 1) return;
-  throw std::invalid_argument(std::string("adam_update: expected 0 <= ") + name + " < 1, got " +
-                              std::to_string(beta));
+struct Arrays {
+  const T* g;
+  T* m;
+  T* v;
+  T* w;
+};
+
+template <class T>
+void check_fraction(const char* function, const char* name, T value) {
+  if (value >= 0 && value < 1) return;
+  throw std::invalid_argument(std::string(function) + ": expected 0 <= " + name + " < 1, got " +
+                              std::to_string(value));
 }
+
+template <class T>
+void check_arrays(const char* function, std::int64_t size, const Arrays<T>& arrays, bool has_m,
+                  bool has_v) {
+  detail::check_size(function, "size", size);
+  detail::check_array(function, "g", arrays.g, size);
+  if (has_m) detail::check_array(function, "m", arrays.m, size);
+  if (has_v) detail::check_array(function, "v", arrays.v, size);
+  detail::check_array(function, "w", arrays.w, size);
+}
+
+/// `cost` is the time of one element, in elements moved.
+template <class T>
+void update(detail::UpdateRule rule, std::int64_t size, double cost,
+            const detail::UpdateFactors<T>& factors, const Arrays<T>& arrays) {
+  const GradientTerms<T>& terms = factors.terms;
+  const bool plain =
+      terms.scale == 1 && terms.decay == 0 && terms.limit == std::numeric_limits<T>::infinity();
+  const auto kernel = kernels<T>().of[rule][plain ? 0 : 1];
+  const auto from = [](T* array, std::int64_t i) { return array == nullptr ? nullptr : array + i; };
+  detail::parallel_blocks(size, detail::kBlockElements,
+                          detail::transfer_microseconds<T>(cost * static_cast<double>(size)),
+                          [&](std::int64_t i, std::int64_t count) {
+                            kernel(static_cast<std::size_t>(count), factors, arrays.g + i,
+                                   from(arrays.m, i), from(arrays.v, i), arrays.w + i);
+                          });
+}
+
+/// A root and a division take about as long as moving so many elements.
+constexpr double kQuotientCost = 5;
 
 }  // namespace
 
 template <class T>
-void sgd_update(std::int64_t size, T lr, const T* g, T* w) {
-  detail::check_size("sgd_update", "size", size);
-  detail::check_array("sgd_update", "g", g, size);
-  detail::check_array("sgd_update", "w", w, size);
-  const auto kernel = kernels<T>().sgd;
-  const double moved = 3 * static_cast<double>(size);
-  detail::parallel_blocks(size, detail::kBlockElements, detail::transfer_microseconds<T>(moved),
+void sgd_update(std::int64_t size, T lr, const T* g, T* w, const GradientTerms<T>& terms) {
+  const Arrays<T> arrays{g, nullptr, nullptr, w};
+  check_arrays("sgd_update", size, arrays, false, false);
+  update(detail::kSgd, size, 3, {.rate = lr, .terms = terms}, arrays);
+}
+
+template <class T>
+void sgd_outer_update(std::int64_t rows, std::int64_t cols, T lr, const T* x, const T* y, T* w) {
+  detail::check_size("sgd_outer_update", "rows", rows);
+  detail::check_size("sgd_outer_update", "cols", cols);
+  detail::check_array("sgd_outer_update", "x", x, rows);
+  detail::check_array("sgd_outer_update", "y", y, cols);
+  detail::check_array("sgd_outer_update", "w", w, rows * cols);
+  const auto kernel = kernels<T>().sgd_outer;
+  const double moved = 2 * static_cast<double>(rows) * static_cast<double>(cols);
+  detail::parallel_blocks(rows, detail::block_rows(cols), detail::transfer_microseconds<T>(moved),
                           [&](std::int64_t i, std::int64_t count) {
-                            kernel(static_cast<std::size_t>(count), lr, g + i, w + i);
+                            kernel(static_cast<std::size_t>(count), static_cast<std::size_t>(cols),
+                                   lr, x + i, y, w + i * cols);
                           });
 }
 
 template <class T>
-void momentum_update(std::int64_t size, T lr, T momentum, const T* g, T* v, T* w) {
-  detail::check_size("momentum_update", "size", size);
-  detail::check_array("momentum_update", "g", g, size);
-  detail::check_array("momentum_update", "v", v, size);
-  detail::check_array("momentum_update", "w", w, size);
-  const auto kernel = kernels<T>().momentum;
-  const double moved = 5 * static_cast<double>(size);
-  detail::parallel_blocks(size, detail::kBlockElements, detail::transfer_microseconds<T>(moved),
-                          [&](std::int64_t i, std::int64_t count) {
-                            kernel(static_cast<std::size_t>(count), lr, momentum, g + i, v + i,
-                                   w + i);
-                          });
+void momentum_update(std::int64_t size, T lr, T momentum, const T* g, T* m, T* w,
+                     const GradientTerms<T>& terms) {
+  const Arrays<T> arrays{g, m, nullptr, w};
+  check_arrays("momentum_update", size, arrays, true, false);
+  update(detail::kMomentum, size, 5, {.rate = lr, .decay1 = momentum, .terms = terms}, arrays);
 }
 
 template <class T>
-void adam_update(std::int64_t size, const AdamStep<T>& parameters, const T* g, T* m, T* v, T* w) {
-  detail::check_size("adam_update", "size", size);
+void nesterov_update(std::int64_t size, T lr, T momentum, const T* g, T* m, T* w,
+                     const GradientTerms<T>& terms) {
+  const Arrays<T> arrays{g, m, nullptr, w};
+  check_arrays("nesterov_update", size, arrays, true, false);
+  update(detail::kNesterov, size, 5, {.rate = lr, .decay1 = momentum, .terms = terms}, arrays);
+}
+
+template <class T>
+void adagrad_update(std::int64_t size, T lr, T epsilon, const T* g, T* v, T* w,
+                    const GradientTerms<T>& terms) {
+  const Arrays<T> arrays{g, nullptr, v, w};
+  check_arrays("adagrad_update", size, arrays, false, true);
+  update(detail::kAdagrad, size, 5 + kQuotientCost,
+         {.rate = lr, .epsilon = epsilon, .terms = terms}, arrays);
+}
+
+template <class T>
+void rmsprop_update(std::int64_t size, T lr, T alpha, T epsilon, const T* g, T* v, T* w,
+                    const GradientTerms<T>& terms) {
+  const Arrays<T> arrays{g, nullptr, v, w};
+  check_arrays("rmsprop_update", size, arrays, false, true);
+  check_fraction("rmsprop_update", "alpha", alpha);
+  update(detail::kRmsprop, size, 5 + kQuotientCost,
+         {.rate = lr,
+          .decay2 = alpha,
+          .gain2 = static_cast<T>(1 - static_cast<double>(alpha)),
+          .epsilon = epsilon,
+          .terms = terms},
+         arrays);
+}
+
+template <class T>
+void adam_update(std::int64_t size, const AdamStep<T>& parameters, const T* g, T* m, T* v, T* w,
+                 const GradientTerms<T>& terms) {
+  const Arrays<T> arrays{g, m, v, w};
+  check_arrays("adam_update", size, arrays, true, true);
   detail::check_value(parameters.step >= 1, "adam_update", "step >= 1", "step", parameters.step);
-  check_beta("beta1", parameters.beta1);
-  check_beta("beta2", parameters.beta2);
-  detail::check_array("adam_update", "g", g, size);
-  detail::check_array("adam_update", "m", m, size);
-  detail::check_array("adam_update", "v", v, size);
-  detail::check_array("adam_update", "w", w, size);
-
+  check_fraction("adam_update", "beta1", parameters.beta1);
+  check_fraction("adam_update", "beta2", parameters.beta2);
   const double beta1 = parameters.beta1;
   const double beta2 = parameters.beta2;
   const auto step = static_cast<double>(parameters.step);
-  const detail::AdamFactors<T> factors = {
-      .rate = static_cast<T>(parameters.lr / (1 - std::pow(beta1, step))),
-      .beta1 = parameters.beta1,
-      .one_minus_beta1 = static_cast<T>(1 - beta1),
-      .beta2 = parameters.beta2,
-      .one_minus_beta2 = static_cast<T>(1 - beta2),
-      .v_correction = static_cast<T>(1 / (1 - std::pow(beta2, step))),
-      .epsilon = parameters.epsilon};
-  const auto kernel = kernels<T>().adam;
-  // The root and the division take about as long as moving five elements.
-  const double cost = (7 + 5) * static_cast<double>(size);
-  detail::parallel_blocks(size, detail::kBlockElements, detail::transfer_microseconds<T>(cost),
-                          [&](std::int64_t i, std::int64_t count) {
-                            kernel(static_cast<std::size_t>(count), factors, g + i, m + i, v + i,
-                                   w + i);
-                          });
+  const auto decayed = static_cast<double>(parameters.lr) * static_cast<double>(parameters.decay);
+  update(detail::kAdam, size, 7 + kQuotientCost,
+         {.rate = static_cast<T>(parameters.lr / (1 - std::pow(beta1, step))),
+          .decay1 = parameters.beta1,
+          .gain1 = static_cast<T>(1 - beta1),
+          .decay2 = parameters.beta2,
+          .gain2 = static_cast<T>(1 - beta2),
+          .correction = static_cast<T>(1 / (1 - std::pow(beta2, step))),
+          .epsilon = parameters.epsilon,
+          .keep = static_cast<T>(1 - decayed),
+          .terms = terms},
+         arrays);
 }
 
-template void sgd_update<float>(std::int64_t, float, const float*, float*);
-template void sgd_update<double>(std::int64_t, double, const double*, double*);
-template void momentum_update<float>(std::int64_t, float, float, const float*, float*, float*);
-template void momentum_update<double>(std::int64_t, double, double, const double*, double*,
-                                      double*);
-template void adam_update<float>(std::int64_t, const AdamStep<float>&, const float*, float*, float*,
-                                 float*);
-template void adam_update<double>(std::int64_t, const AdamStep<double>&, const double*, double*,
-                                  double*, double*);
+template <class T>
+double squared_norm(std::int64_t size, const T* x) {
+  detail::check_size("squared_norm", "size", size);
+  detail::check_array("squared_norm", "x", x, size);
+  const std::int64_t blocks = (size + detail::kBlockElements - 1) / detail::kBlockElements;
+  double* const sums = detail::scratch<double>(detail::Purpose::column_sums, blocks);
+  detail::parallel_blocks(size, detail::kBlockElements,
+                          detail::transfer_microseconds<T>(2 * static_cast<double>(size)),
+                          [&](std::int64_t i, std::int64_t count) {
+                            double chains[8] = {};
+                            for (std::int64_t k = 0; k < count; ++k) {
+                              const auto value = static_cast<double>(x[i + k]);
+                              chains[k % 8] += value * value;
+                            }
+                            double sum = 0;
+                            for (const double chain : chains) sum += chain;
+                            sums[i / detail::kBlockElements] = sum;
+                          });
+  double sum = 0;
+  for (std::int64_t block = 0; block < blocks; ++block) sum += sums[block];
+  return sum;
+}
+
+template void sgd_update(std::int64_t, float, const float*, float*, const GradientTerms<float>&);
+template void sgd_outer_update(std::int64_t, std::int64_t, float, const float*, const float*,
+                               float*);
+template void momentum_update(std::int64_t, float, float, const float*, float*, float*,
+                              const GradientTerms<float>&);
+template void nesterov_update(std::int64_t, float, float, const float*, float*, float*,
+                              const GradientTerms<float>&);
+template void adagrad_update(std::int64_t, float, float, const float*, float*, float*,
+                             const GradientTerms<float>&);
+template void rmsprop_update(std::int64_t, float, float, float, const float*, float*, float*,
+                             const GradientTerms<float>&);
+template void adam_update(std::int64_t, const AdamStep<float>&, const float*, float*, float*,
+                          float*, const GradientTerms<float>&);
+template double squared_norm(std::int64_t, const float*);
+template void sgd_update(std::int64_t, double, const double*, double*,
+                         const GradientTerms<double>&);
+template void sgd_outer_update(std::int64_t, std::int64_t, double, const double*, const double*,
+                               double*);
+template void momentum_update(std::int64_t, double, double, const double*, double*, double*,
+                              const GradientTerms<double>&);
+template void nesterov_update(std::int64_t, double, double, const double*, double*, double*,
+                              const GradientTerms<double>&);
+template void adagrad_update(std::int64_t, double, double, const double*, double*, double*,
+                             const GradientTerms<double>&);
+template void rmsprop_update(std::int64_t, double, double, double, const double*, double*, double*,
+                             const GradientTerms<double>&);
+template void adam_update(std::int64_t, const AdamStep<double>&, const double*, double*, double*,
+                          double*, const GradientTerms<double>&);
+template double squared_norm(std::int64_t, const double*);
 
 }  // namespace nnkernels
 #endif  // HWY_ONCE

@@ -26,6 +26,7 @@ namespace nnkernels::detail {
 template <class T>
 struct VectorKernels {
   void (*axpy)(std::size_t size, T alpha, const T* x, T* y);
+  void (*move_towards)(std::size_t size, T alpha, const T* x, T* y);
   void (*scale)(std::size_t size, T alpha, T* x);
   void (*add_bias)(std::size_t rows, std::size_t cols, const T* bias, T* y);
   void (*sum_rows)(std::size_t rows, std::size_t stride, std::size_t cols, const T* x, T* sum);
@@ -52,6 +53,22 @@ void Axpy(std::size_t size, T alpha, const T* x, T* y) {
   std::size_t i = 0;
   for (; i + lanes <= size; i += lanes) AxpyStep(WholeVector(), alpha, x + i, y + i);
   if (i < size) AxpyStep(FirstLanes{size - i}, alpha, x + i, y + i);
+}
+
+template <class T, class Access>
+HWY_INLINE void MoveStep(Access access, T alpha, const T* x, T* y) {
+  const hn::ScalableTag<T> d;
+  const auto from = access.Load(d, y);
+  const auto way = hn::Sub(access.Load(d, x), from);
+  access.Store(d, hn::MulAdd(hn::Set(d, alpha), way, from), y);
+}
+
+template <class T>
+void MoveTowards(std::size_t size, T alpha, const T* x, T* y) {
+  const std::size_t lanes = hn::Lanes(hn::ScalableTag<T>());
+  std::size_t i = 0;
+  for (; i + lanes <= size; i += lanes) MoveStep(WholeVector(), alpha, x + i, y + i);
+  if (i < size) MoveStep(FirstLanes{size - i}, alpha, x + i, y + i);
 }
 
 template <class T>
@@ -165,7 +182,7 @@ void FromBytes(std::size_t size, T scale, T shift, const std::uint8_t* x, T* y) 
 
 template <class T>
 detail::VectorKernels<T> Kernels() {
-  return {Axpy<T>, Scale<T>, AddBias<T>, SumRows<T>, FromBytes<T>};
+  return {Axpy<T>, MoveTowards<T>, Scale<T>, AddBias<T>, SumRows<T>, FromBytes<T>};
 }
 detail::VectorKernels<float> FloatKernels() { return Kernels<float>(); }
 detail::VectorKernels<double> DoubleKernels() { return Kernels<double>(); }
@@ -218,6 +235,19 @@ void axpy(std::int64_t size, T alpha, const T* x, T* y) {
   detail::check_array("axpy", "x", x, size);
   detail::check_array("axpy", "y", y, size);
   const auto kernel = kernels<T>().axpy;
+  const double moved = 3 * static_cast<double>(size);
+  detail::parallel_blocks(size, detail::kBlockElements, detail::transfer_microseconds<T>(moved),
+                          [&](std::int64_t i, std::int64_t count) {
+                            kernel(static_cast<std::size_t>(count), alpha, x + i, y + i);
+                          });
+}
+
+template <class T>
+void move_towards(std::int64_t size, T alpha, const T* x, T* y) {
+  detail::check_size("move_towards", "size", size);
+  detail::check_array("move_towards", "x", x, size);
+  detail::check_array("move_towards", "y", y, size);
+  const auto kernel = kernels<T>().move_towards;
   const double moved = 3 * static_cast<double>(size);
   detail::parallel_blocks(size, detail::kBlockElements, detail::transfer_microseconds<T>(moved),
                           [&](std::int64_t i, std::int64_t count) {
@@ -298,6 +328,8 @@ void from_bytes(std::int64_t size, T scale, T shift, const std::uint8_t* x, T* y
 
 template void axpy<float>(std::int64_t, float, const float*, float*);
 template void axpy<double>(std::int64_t, double, const double*, double*);
+template void move_towards<float>(std::int64_t, float, const float*, float*);
+template void move_towards<double>(std::int64_t, double, const double*, double*);
 template void scale<float>(std::int64_t, float, float*);
 template void scale<double>(std::int64_t, double, double*);
 template void add_bias<float>(std::int64_t, std::int64_t, const float*, float*);

@@ -15,6 +15,10 @@ namespace nnkernels {
 template <class T>
 void axpy(std::int64_t size, T alpha, const T* x, T* y);
 
+/// y[i] += alpha (x[i] - y[i]), the product fused as from_bytes is: a step of a moving average.
+template <class T>
+void move_towards(std::int64_t size, T alpha, const T* x, T* y);
+
 /// x[i] *= alpha. As in the BLAS' successors, NaN and Inf stay NaN under alpha = 0.
 template <class T>
 void scale(std::int64_t size, T alpha, T* x);

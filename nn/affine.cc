@@ -1,6 +1,7 @@
 #include "nn/affine.h"
 
 #include <algorithm>
+#include <span>
 #include <stdexcept>
 
 #include "kernels/gemm.h"
@@ -21,7 +22,7 @@ std::int64_t rows_of_piece(std::int64_t in) {
 }  // namespace
 
 template <class T>
-Affine<T>::Affine(std::int64_t in, std::int64_t out) : in_(in), out_(out) {
+Affine<T>::Affine(std::int64_t in, std::int64_t out, bool bias) : in_(in), out_(out), bias_(bias) {
   if (in < 1 || out < 1) {
     throw std::invalid_argument("Affine: in and out must be at least 1, got " + std::to_string(in) +
                                 " and " + std::to_string(out));
@@ -32,7 +33,7 @@ Affine<T>::Affine(std::int64_t in, std::int64_t out) : in_(in), out_(out) {
 
 template <class T>
 std::string Affine<T>::description() const {
-  return "Affine " + std::to_string(in_) + "->" + std::to_string(out_);
+  return "Affine " + std::to_string(in_) + "->" + std::to_string(out_) + (bias_ ? "" : " nobias");
 }
 
 template <class T>
@@ -66,7 +67,7 @@ double Affine<T>::work(const Shape& /*x*/) const {
 template <class T>
 void Affine<T>::forward(TensorView<const T> x, TensorView<T> y, std::int64_t /*first*/) {
   const MatrixView<const T> w(parameters_[0].value.data(), in_, out_);
-  const T* b = parameters_[1].value.data();
+  const T* b = bias_ ? parameters_[1].value.data() : nullptr;
   gemm(T(1), x.matrix(), w, T(0), y.matrix(), {.bias = b, .activation = activation_});
 }
 
@@ -80,8 +81,10 @@ void Affine<T>::backward(TensorView<const T> x, TensorView<const T> /*y*/, Tenso
   const MatrixView<T> dw(grads[0].data, in_, out_);
   const MatrixView<const T> x_matrix = x.matrix(), dy_matrix = dy.matrix();
   // y = x w + b  =>  db = the sum of dy over the batch
-  column_sums(dy_matrix.rows, out_, dy.data, grads[1].data);
-  grads.finished(1, 0, out_);
+  if (bias_) {
+    column_sums(dy_matrix.rows, out_, dy.data, grads[1].data);
+    grads.finished(1, 0, out_);
+  }
 
   const std::int64_t step = rows_of_piece(in_), pieces = (in_ + step - 1) / step;
   const auto run = [&](std::int64_t piece, int /*slot*/) {
@@ -94,6 +97,10 @@ void Affine<T>::backward(TensorView<const T> x, TensorView<const T> /*y*/, Tenso
       gemm(T(1), dy_matrix, w.row_block(row, rows).transposed(), T(0), dx_block);
       activation_backward(activation_before_, x_block, dx_block);
     }
+    // Of a single sample, dw is an outer product and need not be written to be used.
+    const auto in_block = std::span(x_block.data, static_cast<std::size_t>(rows));
+    const auto out = std::span(dy.data, static_cast<std::size_t>(out_));
+    if (x_matrix.rows == 1 && grads.finished_outer(0, row * out_, in_block, out)) return;
     // y = x w + b  =>  dw = x^T dy
     gemm(T(1), x_block.transposed(), dy_matrix, T(0), dw.row_block(row, rows));
     grads.finished(0, row * out_, rows * out_);

@@ -24,10 +24,12 @@ template <class T>
 class Affine : public Layer<T> {
  public:
   /// Throws std::invalid_argument unless in and out are at least 1.
-  Affine(std::int64_t in, std::int64_t out);
+  /// Without `bias`, y = activation(x w) and there is no parameter b.
+  Affine(std::int64_t in, std::int64_t out, bool bias = true);
 
   std::int64_t in() const { return in_; }
   std::int64_t out() const { return out_; }
+  bool bias() const { return bias_; }
 
   std::string type() const override { return "Affine"; }
   std::string description() const override;
@@ -35,7 +37,9 @@ class Affine : public Layer<T> {
   void forward(TensorView<const T> x, TensorView<T> y, std::int64_t first) override;
   void backward(TensorView<const T> x, TensorView<const T> y, TensorView<const T> dy,
                 TensorView<T> dx, Gradients<T>& grads, std::int64_t first) override;
-  std::span<Parameter<T>> parameters() override { return parameters_; }
+  std::span<Parameter<T>> parameters() override {
+    return std::span(parameters_).first(bias_ ? 2 : 1);
+  }
   bool backward_reads_y() const override { return false; }
   bool fuse(Activation kind) override;
   bool fuse_gradient(Activation kind) override;
@@ -44,6 +48,7 @@ class Affine : public Layer<T> {
  private:
   std::int64_t in_;
   std::int64_t out_;
+  bool bias_;
   std::array<Parameter<T>, 2> parameters_;  // w, b
   Activation activation_ = Activation::identity;
   Activation activation_before_ = Activation::identity;  // x is its result

@@ -10,10 +10,16 @@
 #include "nn/activation_layers.h"
 #include "nn/affine.h"
 #include "nn/avg_pool2d.h"
+#include "nn/batch_norm.h"
 #include "nn/conv2d.h"
+#include "nn/dropout.h"
 #include "nn/flatten.h"
+#include "nn/global_avg_pool.h"
+#include "nn/leaky_relu.h"
 #include "nn/max_pool2d.h"
+#include "nn/number_text.h"
 #include "nn/size_text.h"
+#include "nn/softmax.h"
 
 namespace nnkernels::nn {
 namespace {
@@ -90,6 +96,18 @@ class Words {
     return parse(text, text, expected, least);
   }
 
+  /// A fraction such as "0.5", or `otherwise` if there are no more words. The layer checks it.
+  double fraction(const std::string& expected, double otherwise) {
+    if (done()) return otherwise;
+    const std::string text = word(expected);
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size()) {
+      fail("expected " + expected + ", got \"" + text + "\"");
+    }
+    return value;
+  }
+
   /// "2" or "2x3".
   Size size(const std::string& expected, std::int64_t least) {
     const std::string text = word(expected);
@@ -130,6 +148,7 @@ struct WindowOptions {
   Size pad{0, 0};
   Size dilation{1, 1};
   std::int64_t groups = 1;
+  bool bias = true;
   PoolDivisor divisor = PoolDivisor::inside;
 };
 
@@ -149,6 +168,7 @@ WindowOptions take_options(Words& words, std::span<const std::string_view> known
     if (name == "pad") options.pad = words.size("a padding", 0);
     if (name == "dilation") options.dilation = words.size("a dilation", 1);
     if (name == "groups") options.groups = words.number("a number of groups", 1);
+    if (name == "nobias") options.bias = false;
     if (name == "divisor") {
       const std::string divisor = words.word("inside or window");
       if (divisor != "inside" && divisor != "window") {
@@ -160,7 +180,7 @@ WindowOptions take_options(Words& words, std::span<const std::string_view> known
   return options;
 }
 
-/// Only a convolution and an Affine have parameters; double cannot overflow here.
+/// Only a convolution, an Affine and a BatchNorm have parameters; double cannot overflow here.
 template <class... Sizes>
 void claim(Words& words, double& parameters_left, Sizes... sizes) {
   parameters_left -= (1.0 * ... * static_cast<double>(sizes));
@@ -169,7 +189,7 @@ void claim(Words& words, double& parameters_left, Sizes... sizes) {
 
 template <class T>
 std::unique_ptr<Layer<T>> make_conv(Words& words, const Shape& x, double& parameters_left) {
-  static constexpr std::string_view kOptions[] = {"stride", "pad", "dilation", "groups"};
+  static constexpr std::string_view kOptions[] = {"stride", "pad", "dilation", "groups", "nobias"};
   const std::int64_t oc = words.number("a number of channels", 1);
   const Size kernel = words.size("a kernel size", 1);
   const WindowOptions o = take_options(words, kOptions, {1, 1});
@@ -189,7 +209,8 @@ std::unique_ptr<Layer<T>> make_conv(Words& words, const Shape& x, double& parame
                                                    .pad_w = o.pad.w,
                                                    .dilation_h = o.dilation.h,
                                                    .dilation_w = o.dilation.w,
-                                                   .groups = o.groups});
+                                                   .groups = o.groups,
+                                                   .bias = o.bias});
 }
 
 template <class T>
@@ -209,15 +230,25 @@ std::unique_ptr<Layer<T>> make_pool(Words& words, bool average) {
 
 template <class T>
 std::unique_ptr<Layer<T>> make_affine(Words& words, const Shape& x, double& parameters_left) {
+  static constexpr std::string_view kOptions[] = {"nobias"};
   const std::int64_t out = words.number("a number of outputs", 1);
+  const WindowOptions o = take_options(words, kOptions, {1, 1});
   claim(words, parameters_left, x.size(), out);
-  return std::make_unique<Affine<T>>(x.size(), out);
+  return std::make_unique<Affine<T>>(x.size(), out, o.bias);
+}
+
+template <class T>
+std::unique_ptr<Layer<T>> make_batch_norm(Words& words, const Shape& x, double& parameters_left) {
+  const std::int64_t channels = x.rank() == 0 ? 1 : x[-1];
+  claim(words, parameters_left, 4, channels);  // and as many buffers
+  return std::make_unique<BatchNorm<T>>(channels);
 }
 
 template <class T>
 std::unique_ptr<Layer<T>> make_layer(Words& words, const Shape& x, double& parameters_left) {
-  static constexpr std::string_view kLayers[] = {"conv", "maxpool", "avgpool", "relu",  "sigmoid",
-                                                 "tanh", "flatten", "affine",  "dense", "linear"};
+  static constexpr std::string_view kLayers[] = {
+      "conv",    "maxpool", "avgpool", "globalavgpool", "relu",   "leakyrelu", "sigmoid", "tanh",
+      "softmax", "flatten", "affine",  "dense",         "linear", "batchnorm", "dropout"};
   const std::string name = words.word("a layer");
   if (name == "conv") return make_conv<T>(words, x, parameters_left);
   if (name == "maxpool") return make_pool<T>(words, false);
@@ -225,6 +256,15 @@ std::unique_ptr<Layer<T>> make_layer(Words& words, const Shape& x, double& param
   if (name == "relu") return std::make_unique<ReLU<T>>();
   if (name == "sigmoid") return std::make_unique<Sigmoid<T>>();
   if (name == "tanh") return std::make_unique<Tanh<T>>();
+  if (name == "leakyrelu") {
+    return std::make_unique<LeakyReLU<T>>(words.fraction("a slope between 0 and 1", 0.01));
+  }
+  if (name == "softmax") return std::make_unique<Softmax<T>>();
+  if (name == "globalavgpool") return std::make_unique<GlobalAvgPool2d<T>>();
+  if (name == "batchnorm") return make_batch_norm<T>(words, x, parameters_left);
+  if (name == "dropout") {
+    return std::make_unique<Dropout<T>>(words.fraction("a probability below 1", 0.5));
+  }
   if (name == "flatten") return std::make_unique<Flatten<T>>();
   if (name == "affine" || name == "dense" || name == "linear") {
     return make_affine<T>(words, x, parameters_left);
@@ -244,6 +284,7 @@ std::string text_of(const Conv2dOptions& o) {
     text += " dilation " + short_text(o.dilation_h, o.dilation_w);
   }
   if (o.groups != 1) text += " groups " + std::to_string(o.groups);
+  if (!o.bias) text += " nobias";
   return text;
 }
 
@@ -267,11 +308,20 @@ std::string text_of(const Layer<T>& layer) {
            (pool->divisor() == PoolDivisor::window ? " divisor window" : "");
   }
   if (const auto* affine = dynamic_cast<const Affine<T>*>(&layer)) {
-    return "affine " + std::to_string(affine->out());
+    return "affine " + std::to_string(affine->out()) + (affine->bias() ? "" : " nobias");
   }
   if (dynamic_cast<const ReLU<T>*>(&layer) != nullptr) return "relu";
   if (dynamic_cast<const Sigmoid<T>*>(&layer) != nullptr) return "sigmoid";
   if (dynamic_cast<const Tanh<T>*>(&layer) != nullptr) return "tanh";
+  if (const auto* leaky = dynamic_cast<const LeakyReLU<T>*>(&layer)) {
+    return "leakyrelu " + number_text(leaky->slope());
+  }
+  if (const auto* dropout = dynamic_cast<const Dropout<T>*>(&layer)) {
+    return "dropout " + number_text(dropout->p());
+  }
+  if (dynamic_cast<const BatchNorm<T>*>(&layer) != nullptr) return "batchnorm";
+  if (dynamic_cast<const Softmax<T>*>(&layer) != nullptr) return "softmax";
+  if (dynamic_cast<const GlobalAvgPool2d<T>*>(&layer) != nullptr) return "globalavgpool";
   if (dynamic_cast<const Flatten<T>*>(&layer) != nullptr) return "flatten";
   throw std::invalid_argument("architecture_of: the layer " + layer.type() + " has no text form");
 }

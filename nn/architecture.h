@@ -19,11 +19,16 @@ inline constexpr std::int64_t kMaxParameters = std::int64_t{1} << 33;
 ///
 /// | text                                     | layer                                          |
 /// |------------------------------------------|------------------------------------------------|
-/// | conv OC KERNEL [stride S] [pad P] [dilation D] [groups G] | Conv2d, OC channels out       |
+/// | conv OC KERNEL [stride S] [pad P] [dilation D] [groups G] [nobias] | Conv2d, OC channels out |
 /// | maxpool KERNEL [stride S] [pad P]        | MaxPool2d; the stride is KERNEL if not given   |
 /// | avgpool KERNEL [stride S] [pad P] [divisor inside or window] | AvgPool2d                  |
 /// | relu, sigmoid, tanh, flatten             |                                                |
-/// | affine OUT (or dense, linear)            | Affine, OUT numbers out                        |
+/// | affine OUT [nobias] (or dense, linear)   | Affine, OUT numbers out                        |
+/// | globalavgpool                            | GlobalAvgPool2d                                |
+/// | batchnorm                                | BatchNorm                                      |
+/// | dropout [P]                              | Dropout with the probability P, 0.5 if not given |
+/// | leakyrelu [SLOPE]                        | LeakyReLU; the slope is 0.01 if not given      |
+/// | softmax                                  | Softmax                                        |
 ///
 /// KERNEL, S, P and D are one number for both directions ("2") or height x width ("5x3"). Sizes in
 /// are taken from the layer before.

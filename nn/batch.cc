@@ -12,13 +12,20 @@ namespace {
 
 void check_dataset(const Dataset& data, const char* function) {
   const Shape pixels = sample_shape(data).batch(data.n);
-  if (static_cast<std::int64_t>(data.pixels.size()) != pixels.size() ||
+  if (static_cast<std::int64_t>(data.size()) != pixels.size() ||
+      (!data.pixels.empty() && !data.values.empty()) ||
       static_cast<std::int64_t>(data.labels.size()) != data.n) {
     throw std::invalid_argument(std::string(function) + ": a data set of shape " + pixels.str() +
-                                " holds " + std::to_string(data.pixels.size()) + " bytes and " +
+                                " holds " + std::to_string(data.pixels.size()) + " bytes, " +
+                                std::to_string(data.values.size()) + " floats and " +
                                 std::to_string(data.labels.size()) + " labels");
   }
   if (data.n == 0) throw std::invalid_argument(std::string(function) + ": the data set is empty");
+}
+
+template <class T>
+void from_floats(std::int64_t size, T scale, T shift, const float* x, T* y) {
+  for (std::int64_t i = 0; i < size; ++i) y[i] = scale * static_cast<T>(x[i]) + shift;
 }
 
 /// What a batch costs against the same bytes in the cache: samples lie anywhere in memory.
@@ -63,15 +70,28 @@ void gather_batch(const Dataset& data, const Preprocessing& preprocessing,
     }
   }
   const std::int64_t size = sample_shape(data).size();
-  const double microseconds =
-      static_cast<double>(x.size()) * (1 + sizeof(T)) / (kBytesPerMicrosecond * kFromCache);
+  const bool bytes = data.values.empty();
+  const auto scale = static_cast<T>(preprocessing.scale);
+  const auto shift = static_cast<T>(preprocessing.shift);
+  const double microseconds = static_cast<double>(x.size()) *
+                              ((bytes ? 1 : sizeof(float)) + sizeof(T)) /
+                              (kBytesPerMicrosecond * kFromCache);
   parallel_for(count, microseconds, [&](std::int64_t i, int /*slot*/) {
     const auto at = static_cast<std::size_t>(i);
     const std::int64_t index = indices[at];
-    from_bytes(size, static_cast<T>(preprocessing.scale), static_cast<T>(preprocessing.shift),
-               data.pixels.data() + index * size, x.data + i * size);
+    T* const sample = x.data + i * size;
+    if (bytes) {
+      from_bytes(size, scale, shift, data.pixels.data() + index * size, sample);
+    } else {
+      from_floats(size, scale, shift, data.values.data() + index * size, sample);
+    }
     labels[at] = data.labels[static_cast<std::size_t>(index)];
-    if (at < next.size()) prefetch(data.pixels.data() + next[at] * size, size);
+    if (at >= next.size()) return;
+    if (bytes) {
+      prefetch(data.pixels.data() + next[at] * size, size);
+    } else {
+      prefetch(data.values.data() + next[at] * size, size);
+    }
   });
 }
 

@@ -1,4 +1,4 @@
-// From the bytes of a data set to the batch that goes into a network.
+// From the numbers of a data set to the batch that goes into a network.
 #ifndef NNKERNELS_NN_BATCH_H_
 #define NNKERNELS_NN_BATCH_H_
 
@@ -19,7 +19,7 @@ Shape sample_shape(const Dataset& data);
 template <class T>
 void check_classifier(const Sequential<T>& net, const Dataset& data, const char* function);
 
-/// Sample i of x and labels[i] become sample indices[i] of `data`, its pixels through
+/// Sample i of x and labels[i] become sample indices[i] of `data`, its numbers through
 /// `preprocessing`. x is [indices.size()][h][w][c]. Parallel over samples where it pays; allocates
 /// nothing. `next` are the indices of the following call, if they are known: the memory of those
 /// samples, anywhere in a data set larger than the cache, is asked for meanwhile. Throws

@@ -115,7 +115,8 @@ template <class T>
 void Conv2d<T>::forward(TensorView<const T> x, TensorView<T> y, std::int64_t first) {
   const ConvShape conv = shape(x.shape.sample(), x.shape[0]);
   const T* w = parameters_[0].value.data();
-  const Epilogue<T> epilogue{.bias = parameters_[1].value.data(), .activation = activation_};
+  const Epilogue<T> epilogue{.bias = options_.bias ? parameters_[1].value.data() : nullptr,
+                             .activation = activation_};
   if (pools_) {
     std::uint8_t* winner = winner_.data() + first * y.shape.sample().size();
     conv_max_pool_forward(conv, x.data, w, y.data, winner, epilogue);
@@ -132,7 +133,7 @@ void Conv2d<T>::backward(TensorView<const T> x, TensorView<const T> y, TensorVie
   const ConvShape conv = shape(x.shape.sample(), x.shape[0]);
   const T* w = parameters_[0].value.data();
   T* dw = grads[0].data;
-  T* db = grads[1].data;
+  T* db = options_.bias ? grads[1].data : nullptr;
   // y = x * w + b  =>  dw = x correlated with dy, db = the sum of dy over images and pixels,
   //                    dx = the transposed convolution of dy by w
   if (pools_) {

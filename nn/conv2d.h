@@ -20,6 +20,7 @@ struct Conv2dOptions {
   std::int64_t pad_h = 0, pad_w = 0;
   std::int64_t dilation_h = 1, dilation_w = 1;
   std::int64_t groups = 1;  // divides ic and oc; ic: depthwise
+  bool bias = true;         // else there is no parameter b
 
   bool operator==(const Conv2dOptions&) const = default;
 };
@@ -48,7 +49,9 @@ class Conv2d : public Layer<T> {
   void forward(TensorView<const T> x, TensorView<T> y, std::int64_t first) override;
   void backward(TensorView<const T> x, TensorView<const T> y, TensorView<const T> dy,
                 TensorView<T> dx, Gradients<T>& grads, std::int64_t first) override;
-  std::span<Parameter<T>> parameters() override { return parameters_; }
+  std::span<Parameter<T>> parameters() override {
+    return std::span(parameters_).first(options_.bias ? 2 : 1);
+  }
   bool sample_wise() const override { return true; }
   bool backward_reads_y() const override { return false; }
   bool fuse(Activation kind) override;

@@ -8,14 +8,15 @@
 #include <utility>
 
 #include "nn/conv2d.h"
+#include "nn/leaky_relu.h"
 #include "nn/max_pool2d.h"
 #include "nn/random.h"
 
 namespace nnkernels::nn {
 namespace {
 
-/// Which side of every kink the last forward() of `net` was on: for each ReLU whether y > 0, for
-/// each max pool the winner of each window. The batch had n samples.
+/// Which side of every kink the last forward() of `net` was on: for each ReLU and LeakyReLU whether
+/// y > 0, for each max pool the winner of each window. The batch had n samples.
 void read_pattern(const Sequential<double>& net, std::int64_t n,
                   std::vector<std::int32_t>& pattern) {
   pattern.clear();
@@ -23,7 +24,8 @@ void read_pattern(const Sequential<double>& net, std::int64_t n,
   for (std::int64_t i = 0; i < net.layer_count(); ++i) {
     const Layer<double>& layer = net.layer(i);
     const std::int64_t size = n * net.shape_before(i + 1).size();
-    if (layer.activation() == Activation::relu) {
+    const bool leaky = dynamic_cast<const LeakyReLU<double>*>(&layer) != nullptr;
+    if (layer.activation() == Activation::relu || leaky) {
       // With a max pool that was absorbed together with the ReLU, only the pooled y exists.
       TensorView<const double> y = net.output(i);
       if (y.empty() && winner != nullptr) y = net.output(i + 1);
@@ -43,6 +45,27 @@ void read_pattern(const Sequential<double>& net, std::int64_t n,
   }
 }
 
+/// What is checked is training, and always the same step of it: the same elements are dropped.
+constexpr Pass kPass{.training = true};
+
+/// Puts the buffers of a network, which every training pass changes, back to what they were.
+class KeepBuffers {
+ public:
+  explicit KeepBuffers(const Sequential<double>& net) : buffers_(net.buffers()) {
+    values_.reserve(buffers_.size());
+    for (const Buffer<double>* buffer : buffers_) values_.push_back(buffer->value.clone());
+  }
+  ~KeepBuffers() {
+    for (std::size_t i = 0; i < buffers_.size(); ++i) std::swap(buffers_[i]->value, values_[i]);
+  }
+  KeepBuffers(const KeepBuffers&) = delete;
+  KeepBuffers& operator=(const KeepBuffers&) = delete;
+
+ private:
+  std::vector<Buffer<double>*> buffers_;
+  std::vector<Tensor<double>> values_;
+};
+
 /// The function whose derivative is checked, and which kinks it was evaluated at.
 class Function {
  public:
@@ -50,7 +73,7 @@ class Function {
       : net_(net), x_(x), loss_(loss) {}
 
   double operator()(std::vector<std::int32_t>& pattern) const {
-    const double value = loss_(net_.forward(x_.view()), {});
+    const double value = loss_(net_.forward(x_.view(), kPass), {});
     read_pattern(net_, x_.shape()[0], pattern);
     return value;
   }
@@ -123,7 +146,8 @@ std::vector<GradientCheckResult> check_gradients(Sequential<double>& net,
         "got " +
         std::to_string(options.h) + " and " + std::to_string(options.max_elements));
   }
-  const TensorView<const double> y = net.forward(x);
+  const KeepBuffers keep(net);
+  const TensorView<const double> y = net.forward(x, kPass);
   Tensor<double> input(x.shape);
   std::copy_n(x.data, x.size(), input.data());
   Tensor<double> dx(x.shape);

@@ -40,14 +40,18 @@ struct GradientCheckResult {
 /// Compares the gradients of Sequential::backward() with the central differences
 /// (L(p + h) - L(p - h)) / 2h, for every parameter of `net` and for the input x, of [n, input...].
 ///
-/// ReLU and max pooling have kinks, where no derivative exists and the difference means nothing. An
-/// element is therefore skipped, and another drawn in its place where there is one, if in [p - h, p
-/// + h] a kink is crossed: if a ReLU's y changes between zero and not zero, or a max pool's winner
-/// changes. The two ends of the interval are compared for it, in every ReLU and MaxPool2d of the
-/// net; kinks of other layers are not known here.
+/// Forward passes are those of training, all of one step: Dropout drops the same elements in each.
 ///
-/// The net's gradients and activations are overwritten, its parameters restored. Slow: two forward
-/// passes an element. Throws std::invalid_argument if a shape does not fit or h is not positive.
+/// ReLU, LeakyReLU and max pooling have kinks, where no derivative exists and the difference means
+/// nothing. An element is therefore skipped, and another drawn in its place where there is one, if
+/// in [p - h, p
+/// + h] a kink is crossed: if a ReLU's y changes between zero and not zero, or a max pool's winner
+/// changes. The two ends of the interval are compared for it, in every ReLU, LeakyReLU and
+/// MaxPool2d of the net; kinks of other layers are not known here.
+///
+/// The net's gradients and activations are overwritten, its parameters and buffers restored. Slow:
+/// two forward passes an element. Throws std::invalid_argument if a shape does not fit or h is not
+/// positive.
 std::vector<GradientCheckResult> check_gradients(Sequential<double>& net,
                                                  TensorView<const double> x,
                                                  const CheckedLoss& loss,

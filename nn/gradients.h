@@ -21,7 +21,19 @@ class Updater {
   /// Sequential::parameters(), are final, and nothing reads the parameter's value there until the
   /// next forward pass. Called once for every element; from several threads, with disjoint ranges.
   virtual void update(std::int64_t index, std::int64_t first, std::int64_t count) = 0;
+
+  /// Instead of update() for the x.size() y.size() elements from `first` on, whose gradient is
+  /// x[i] y[j], row by row, and has not been written. Returns false, and does nothing, if it has to
+  /// be.
+  virtual bool update_outer(std::int64_t index, std::int64_t first, std::span<const T> x,
+                            std::span<const T> y);
 };
+
+template <class T>
+bool Updater<T>::update_outer(std::int64_t /*index*/, std::int64_t /*first*/,
+                              std::span<const T> /*x*/, std::span<const T> /*y*/) {
+  return false;
+}
 
 /// The gradients that one call of Layer::backward() computes, one tensor for each parameter.
 template <class T>
@@ -41,6 +53,16 @@ class Gradients {
   void finished(std::size_t k, std::int64_t first, std::int64_t count) {
     reported_.store(true, std::memory_order_relaxed);
     if (updater_ != nullptr) updater_->update(index_ + static_cast<std::int64_t>(k), first, count);
+  }
+
+  /// The same for elements of tensor k, from `first` on, that are x[i] y[j], row by row. Returns
+  /// false if the layer has to write them and to say finished().
+  bool finished_outer(std::size_t k, std::int64_t first, std::span<const T> x,
+                      std::span<const T> y) {
+    const std::int64_t index = index_ + static_cast<std::int64_t>(k);
+    if (updater_ == nullptr || !updater_->update_outer(index, first, x, y)) return false;
+    reported_.store(true, std::memory_order_relaxed);
+    return true;
   }
 
   /// For the caller of backward(): finishes every tensor, unless the layer has done so.

@@ -23,6 +23,27 @@ struct Parameter {
   Tensor<T> grad;
   std::int64_t fan_in = 0;
   std::int64_t fan_out = 0;
+  double initial = 0;  // what initialize() sets it to if fan_in is 0
+};
+
+/// A tensor that a layer keeps from step to step and that no gradient changes: a running mean. Part
+/// of the trained network as parameters are, and saved with it.
+template <class T>
+struct Buffer {
+  std::string name;  // "running_mean"; Sequential prefixes the layer's index
+  Tensor<T> value;
+  double initial = 0;  // what initialize() sets it to
+};
+
+/// What a forward pass is for.
+struct Pass {
+  /// Whether a backward pass and an update will follow: Dropout drops, BatchNorm takes its moments
+  /// from the batch.
+  bool training = false;
+  /// The random numbers of a training pass depend on these two alone, so a run that is resumed at a
+  /// step goes on with the numbers of that step.
+  std::uint64_t seed = 1;
+  std::uint64_t step = 0;
 };
 
 /// y = f(x; parameters), and its derivatives.
@@ -48,6 +69,14 @@ class Layer {
   /// Prepares workspace for batches of up to n samples of shape x: the only call that may allocate.
   virtual void plan(const Shape& x, std::int64_t n);
 
+  /// True if training and inference differ. A backward pass through such a layer needs a forward
+  /// pass in training before it.
+  virtual bool depends_on_pass() const { return false; }
+
+  /// Called on one thread before the forward() calls of each pass: `index` is the layer's place in
+  /// the network, so that two layers do not share random numbers.
+  virtual void begin_pass(const Pass& /*pass*/, std::int64_t /*index*/) {}
+
   /// Computes y from x. `first` is the place of x's first sample in the whole batch: a sample-wise
   /// layer (below) may be called on parts of it, and finds its workspace by `first`.
   virtual void forward(TensorView<const T> x, TensorView<T> y, std::int64_t first) = 0;
@@ -61,6 +90,9 @@ class Layer {
 
   /// The trainable tensors; the order is part of the model's file format.
   virtual std::span<Parameter<T>> parameters() { return {}; }
+
+  /// What else a trained layer consists of; the order is part of the model's file format.
+  virtual std::span<Buffer<T>> buffers() { return {}; }
 
   /// True if each sample's y depends on that sample's x alone and nothing is gained by taking the
   /// whole batch at once. Sequential then runs the layer depth first, on small blocks of samples,

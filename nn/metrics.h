@@ -1,11 +1,13 @@
-// How good a classifier is: accuracy, loss, confusion matrix.
+// How good a classifier is: accuracy, loss, confusion matrix, the worst mistakes.
 #ifndef NNKERNELS_NN_METRICS_H_
 #define NNKERNELS_NN_METRICS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
 
+#include "nn/classifier_loss.h"
 #include "nn/data/dataset.h"
 #include "nn/sequential.h"
 
@@ -41,7 +43,7 @@ class ConfusionMatrix {
 template <class T>
 void predict_classes(TensorView<const T> y, std::span<std::int32_t> predicted);
 
-/// What a classifier does on a data set. `loss` is SoftmaxWithLoss over all samples.
+/// What a classifier does on a data set. `loss` is the chosen one over all samples.
 struct Evaluation {
   double accuracy = 0;
   double loss = 0;
@@ -53,7 +55,26 @@ struct Evaluation {
 /// samples do not fit the net's input, the net's output is not [data.classes], or batch_size < 1.
 template <class T>
 Evaluation evaluate(Sequential<T>& net, const Dataset& data, const Preprocessing& preprocessing,
-                    std::int64_t batch_size = 500);
+                    std::int64_t batch_size = 500, const LossOptions& loss = {});
+
+/// A sample that was taken for another class.
+struct Mistake {
+  std::int64_t index = 0;  // of the sample in the data set
+  std::int32_t truth = 0;
+  std::int32_t predicted = 0;
+  double loss = 0;                    // -log of the probability of `truth`
+  std::vector<double> probabilities;  // class_probabilities(), [classes]
+};
+
+/// The wrong samples with the largest losses, where the network was most sure of something else: at
+/// most `k`, the worst first, of equal losses the one that comes first in `data`. Probabilities and
+/// losses are computed in double; a loss that is NaN counts as infinite. Runs `net` on all of
+/// `data` and throws as evaluate() does.
+template <class T>
+std::vector<Mistake> worst_mistakes(Sequential<T>& net, const Dataset& data,
+                                    const Preprocessing& preprocessing, std::size_t k,
+                                    std::int64_t batch_size = 500,
+                                    LossKind kind = LossKind::softmax);
 
 }  // namespace nnkernels::nn
 

@@ -16,6 +16,7 @@
 #include "nn/data/safetensors.h"
 #include "nn/data/sha256.h"
 #include "nn/file_error.h"
+#include "nn/number_text.h"
 
 namespace nnkernels::nn {
 namespace {
@@ -45,10 +46,26 @@ std::int64_t first_not_finite(const Tensor<float>& tensor) {
   return found == tensor.end() ? -1 : found - tensor.begin();
 }
 
-/// In the shortest form that reads back as the same number, whatever the locale.
-std::string number_text(double value) {
-  char text[32];
-  return {text, std::to_chars(text, text + sizeof text, value).ptr};
+/// What a model file holds of a network: its parameters, then its buffers.
+struct NamedTensor {
+  std::string name;
+  Tensor<float>* value;
+};
+
+std::vector<NamedTensor> tensors_of(const Sequential<float>& net) {
+  const std::vector<Parameter<float>*> parameters = net.parameters();
+  const std::vector<Buffer<float>*> buffers = net.buffers();
+  const std::vector<std::string> parameter_names = net.parameter_names();
+  const std::vector<std::string> buffer_names = net.buffer_names();
+  std::vector<NamedTensor> tensors;
+  tensors.reserve(parameters.size() + buffers.size());
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    tensors.push_back({parameter_names[i], &parameters[i]->value});
+  }
+  for (std::size_t i = 0; i < buffers.size(); ++i) {
+    tensors.push_back({buffer_names[i], &buffers[i]->value});
+  }
+  return tensors;
 }
 
 template <class Number>
@@ -112,13 +129,11 @@ void check_saveable(const Sequential<float>& net, const ModelInfo& info) {
                                   " begins with the reserved \"nnkernels.\"");
     }
   }
-  const std::vector<std::string> names = net.parameter_names();
-  const std::vector<Parameter<float>*> parameters = net.parameters();
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    const std::int64_t place = first_not_finite(parameters[i]->value);
+  for (const auto& [name, value] : tensors_of(net)) {
+    const std::int64_t place = first_not_finite(*value);
     if (place >= 0) {
-      throw std::invalid_argument("save_model: element " + std::to_string(place) +
-                                  " of parameter " + names[i] + " is not finite");
+      throw std::invalid_argument("save_model: element " + std::to_string(place) + " of " + name +
+                                  " is not finite");
     }
   }
 }
@@ -223,17 +238,17 @@ class ModelReader {
   }
 
   void read_weights(const Sequential<float>& net) const {
-    const std::vector<std::string> names = net.parameter_names();
-    const std::vector<Parameter<float>*> parameters = net.parameters();
-    if (names.size() != header_.tensors.size()) {
-      fail("expected " + std::to_string(names.size()) +
+    const std::vector<NamedTensor> tensors = tensors_of(net);
+    if (tensors.size() != header_.tensors.size()) {
+      fail("expected " + std::to_string(tensors.size()) +
            " tensors, as the architecture has, found " + std::to_string(header_.tensors.size()));
     }
-    for (std::size_t i = 0; i < names.size(); ++i) {
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
       const SafetensorsEntry& entry = header_.tensors[i];
-      Tensor<float>& value = parameters[i]->value;
-      if (entry.name != names[i] || entry.dtype != "F32" || entry.shape != dims_of(value.shape())) {
-        fail("expected tensor " + printable(names[i]) + " of F32 and shape " + value.shape().str() +
+      const std::string& name = tensors[i].name;
+      Tensor<float>& value = *tensors[i].value;
+      if (entry.name != name || entry.dtype != "F32" || entry.shape != dims_of(value.shape())) {
+        fail("expected tensor " + printable(name) + " of F32 and shape " + value.shape().str() +
              ", found " + printable(entry.name) + " of " + entry.dtype + " and shape " +
              dims_text(entry.shape));
       }
@@ -244,7 +259,7 @@ class ModelReader {
       if (place >= 0) {
         throw FileError(path_, begin + place * static_cast<std::int64_t>(sizeof(float)),
                         "expected a finite weight, found " + std::to_string(value[place]) +
-                            " in tensor " + names[i]);
+                            " in tensor " + name);
       }
     }
   }
@@ -270,21 +285,20 @@ void save_model(const std::string& path, const Sequential<float>& net, const Mod
   set(kClasses, std::to_string(info.classes));
   set(kChecksum, std::string(kChecksumDigits, '0'));
 
-  const std::vector<std::string> names = net.parameter_names();
-  const std::vector<Parameter<float>*> parameters = net.parameters();
+  const std::vector<NamedTensor> tensors = tensors_of(net);
   std::vector<SafetensorsEntry> entries;
+  entries.reserve(tensors.size());
   std::int64_t end = 0;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    const Tensor<float>& value = parameters[i]->value;
+  for (const auto& [name, value] : tensors) {
     const std::int64_t begin = end;
-    end += static_cast<std::int64_t>(bytes_of(value).size());
-    entries.push_back({names[i], "F32", dims_of(value.shape()), begin, end});
+    end += static_cast<std::int64_t>(bytes_of(*value).size());
+    entries.push_back({name, "F32", dims_of(value->shape()), begin, end});
   }
   const std::string header = safetensors_header(metadata, entries);
   std::vector<std::uint8_t> file(header.begin(), header.end());
   file.reserve(header.size() + static_cast<std::size_t>(end));
-  for (const Parameter<float>* parameter : parameters) {
-    const auto bytes = bytes_of(parameter->value);
+  for (const auto& [name, value] : tensors) {
+    const auto bytes = bytes_of(*value);
     file.insert(file.end(), bytes.begin(), bytes.end());
   }
   const std::size_t place = checksum_place(header);
@@ -297,9 +311,7 @@ Model load_model(const std::string& path) { return ModelReader(path).read(); }
 
 std::string weights_sha256(const Sequential<float>& net) {
   Sha256 hash;
-  for (const Parameter<float>* parameter : net.parameters()) {
-    hash.update(bytes_of(parameter->value));
-  }
+  for (const auto& [name, value] : tensors_of(net)) hash.update(bytes_of(*value));
   return hash.hex();
 }
 

@@ -28,8 +28,8 @@ struct Model {
 inline constexpr std::int64_t kMaxModelFile = std::int64_t{8} << 30;
 
 /// Writes a network to a file that load_model() and Python's safetensors can read. It holds the
-/// parameters under the names of Sequential::parameter_names() and in that order, as F32 (see
-/// nn/data/safetensors.h), and metadata.
+/// parameters under the names of Sequential::parameter_names() and in that order, then the buffers
+/// in the same way, as F32 (see nn/data/safetensors.h), and metadata.
 ///
 /// The metadata, beside info.metadata: "nnkernels.format" ("model 1"), "nnkernels.architecture"
 /// (see nn/architecture.h), "nnkernels.input" ("28x28x1"), "nnkernels.scale" and "nnkernels.shift"
@@ -47,8 +47,8 @@ void save_model(const std::string& path, const Sequential<float>& net, const Mod
 /// Nothing in a file is ever executed. Needs memory for the file's bytes beside the network.
 Model load_model(const std::string& path);
 
-/// The SHA-256 of all weights in the order of parameters(), as little-endian float32: equal for
-/// networks whose weights are equal bit by bit.
+/// The SHA-256 of all weights in the order of parameters(), then of all buffers, as little-endian
+/// float32: equal for networks whose weights are equal bit by bit.
 std::string weights_sha256(const Sequential<float>& net);
 
 }  // namespace nnkernels::nn

@@ -1,18 +1,19 @@
 #include "nn/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 
-#include "kernels/update.h"
+#include "nn/update_rules.h"
 
 namespace nnkernels::nn {
 namespace {
 
-void check_fraction(const char* optimizer, const char* name, double value) {
-  if (!(value >= 0 && value < 1)) {
-    throw std::invalid_argument(std::string(optimizer) + ": " + name +
-                                " must be at least 0 and less than 1, got " +
-                                std::to_string(value));
+void check_not_negative(const char* name, double value) {
+  if (!std::isfinite(value) || value < 0) {
+    throw std::invalid_argument("Optimizer: " + std::string(name) +
+                                " must be finite and at least 0, got " + std::to_string(value));
   }
 }
 
@@ -35,10 +36,29 @@ void Optimizer<T>::bind(const Sequential<T>& net) {
 
 template <class T>
 void Optimizer<T>::step() {
-  begin_step();
+  ++steps_;
+  if (gradients_.clip_norm > 0) {
+    double squares = 0;
+    for (const Parameter<T>* parameter : parameters_) {
+      squares += squared_norm(parameter->grad.size(), parameter->grad.data());
+    }
+    // Not std::min, which would hide a norm that is NaN.
+    const double scale = gradients_.clip_norm / (std::sqrt(squares) + 1e-6);
+    terms_.scale = scale > 1 ? T(1) : static_cast<T>(scale);
+  }
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     update(static_cast<std::int64_t>(i), 0, parameters_[i]->value.size());
   }
+}
+
+template <class T>
+void Optimizer<T>::begin_step() {
+  if (!updates_in_backward()) {
+    throw std::invalid_argument(
+        "Optimizer::begin_step: clipping by norm needs all gradients; call step() after "
+        "backward()");
+  }
+  ++steps_;
 }
 
 template <class T>
@@ -50,12 +70,26 @@ void Optimizer<T>::update(std::int64_t index, std::int64_t first, std::int64_t c
 }
 
 template <class T>
+bool Optimizer<T>::update_outer(std::int64_t index, std::int64_t first, std::span<const T> x,
+                                std::span<const T> y) {
+  const auto i = static_cast<std::size_t>(index);
+  return i < parameters_.size() && apply_outer(*parameters_[i], first, x, y);
+}
+
+template <class T>
 void Optimizer<T>::set_learning_rate(double rate) {
-  if (!std::isfinite(rate) || rate < 0) {
-    throw std::invalid_argument("Optimizer: the learning rate must be finite and at least 0, got " +
-                                std::to_string(rate));
-  }
+  check_not_negative("the learning rate", rate);
   learning_rate_ = rate;
+}
+
+template <class T>
+void Optimizer<T>::set_gradient_options(const GradientOptions& options) {
+  check_not_negative("weight_decay", options.weight_decay);
+  check_not_negative("clip_value", options.clip_value);
+  check_not_negative("clip_norm", options.clip_norm);
+  gradients_ = options;
+  terms_ = {.decay = static_cast<T>(options.weight_decay)};
+  if (options.clip_value > 0) terms_.limit = static_cast<T>(options.clip_value);
 }
 
 template <class T>
@@ -68,68 +102,46 @@ void Optimizer<T>::set_steps(std::int64_t steps) {
 }
 
 template <class T>
-void SGD<T>::apply(Parameter<T>& parameter, OptimizerState<T>* /*state*/, std::int64_t first,
-                   std::int64_t count) {
-  sgd_update(count, static_cast<T>(this->learning_rate()), parameter.grad.data() + first,
-             parameter.value.data() + first);
-}
-
-template <class T>
-Momentum<T>::Momentum(double learning_rate, double momentum)
-    : Optimizer<T>(learning_rate), momentum_(momentum) {
-  check_fraction("Momentum", "momentum", momentum);
-}
-
-template <class T>
-void Momentum<T>::apply(Parameter<T>& parameter, OptimizerState<T>* state, std::int64_t first,
-                        std::int64_t count) {
-  momentum_update(count, static_cast<T>(this->learning_rate()), static_cast<T>(momentum_),
-                  parameter.grad.data() + first, state[0].value.data() + first,
-                  parameter.value.data() + first);
-}
-
-template <class T>
-Adam<T>::Adam(double learning_rate, double beta1, double beta2, double epsilon)
-    : Optimizer<T>(learning_rate), beta1_(beta1), beta2_(beta2), epsilon_(epsilon) {
-  check_fraction("Adam", "beta1", beta1);
-  check_fraction("Adam", "beta2", beta2);
-  if (!std::isfinite(epsilon) || epsilon <= 0) {
-    throw std::invalid_argument("Adam: epsilon must be finite and greater than 0, got " +
-                                std::to_string(epsilon));
+std::unique_ptr<Optimizer<T>> make_optimizer(const OptimizerOptions& o) {
+  std::unique_ptr<Optimizer<T>> made;
+  GradientOptions gradients{.weight_decay = o.weight_decay.value_or(0),
+                            .clip_value = o.clip_value,
+                            .clip_norm = o.clip_norm};
+  const double epsilon = o.epsilon.value_or(o.name == "adagrad" ? 1e-10 : 1e-8);
+  if (o.name == "sgd") made = std::make_unique<SGD<T>>(o.lr);
+  if (o.name == "momentum") made = std::make_unique<Momentum<T>>(o.lr, o.momentum);
+  if (o.name == "nesterov") made = std::make_unique<Nesterov<T>>(o.lr, o.momentum);
+  if (o.name == "adagrad") made = std::make_unique<AdaGrad<T>>(o.lr, epsilon);
+  if (o.name == "rmsprop") made = std::make_unique<RMSprop<T>>(o.lr, o.alpha, epsilon);
+  if (o.name == "adam") made = std::make_unique<Adam<T>>(o.lr, o.beta1, o.beta2, epsilon);
+  if (o.name == "adamw") {
+    made =
+        std::make_unique<AdamW<T>>(o.lr, o.weight_decay.value_or(0.01), o.beta1, o.beta2, epsilon);
+    gradients.weight_decay = 0;
   }
-}
-
-template <class T>
-void Adam<T>::apply(Parameter<T>& parameter, OptimizerState<T>* state, std::int64_t first,
-                    std::int64_t count) {
-  const AdamStep<T> rule{.lr = static_cast<T>(this->learning_rate()),
-                         .beta1 = static_cast<T>(beta1_),
-                         .beta2 = static_cast<T>(beta2_),
-                         .epsilon = static_cast<T>(epsilon_),
-                         .step = this->steps()};
-  adam_update(count, rule, parameter.grad.data() + first, state[0].value.data() + first,
-              state[1].value.data() + first, parameter.value.data() + first);
+  if (made == nullptr) {
+    std::string known;
+    for (const std::string& name : optimizer_names()) known += (known.empty() ? "" : ", ") + name;
+    throw std::invalid_argument("make_optimizer: expected one of " + known + ", got \"" + o.name +
+                                "\"");
+  }
+  made->set_gradient_options(gradients);
+  return made;
 }
 
 template <class T>
 std::unique_ptr<Optimizer<T>> make_optimizer(std::string_view name, double learning_rate) {
-  if (name == "sgd") return std::make_unique<SGD<T>>(learning_rate);
-  if (name == "momentum") return std::make_unique<Momentum<T>>(learning_rate);
-  if (name == "adam") return std::make_unique<Adam<T>>(learning_rate);
-  throw std::invalid_argument("make_optimizer: expected sgd, momentum or adam, got \"" +
-                              std::string(name) + "\"");
+  return make_optimizer<T>({.name = std::string(name), .lr = learning_rate});
 }
 
-std::vector<std::string> optimizer_names() { return {"sgd", "momentum", "adam"}; }
+std::vector<std::string> optimizer_names() {
+  return {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"};
+}
 
 template class Optimizer<float>;
 template class Optimizer<double>;
-template class SGD<float>;
-template class SGD<double>;
-template class Momentum<float>;
-template class Momentum<double>;
-template class Adam<float>;
-template class Adam<double>;
+template std::unique_ptr<Optimizer<float>> make_optimizer(const OptimizerOptions&);
+template std::unique_ptr<Optimizer<double>> make_optimizer(const OptimizerOptions&);
 template std::unique_ptr<Optimizer<float>> make_optimizer(std::string_view, double);
 template std::unique_ptr<Optimizer<double>> make_optimizer(std::string_view, double);
 

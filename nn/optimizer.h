@@ -4,22 +4,38 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "kernels/update.h"
 #include "nn/sequential.h"
 
 namespace nnkernels::nn {
 
-/// One tensor of an optimizer's memory, "momentum.0.w", of the shape of the parameter "0.w".
+/// One tensor of an optimizer's memory, "m.0.w", of the shape of the parameter "0.w".
 template <class T>
 struct OptimizerState {
   std::string name;
   Tensor<T> value;
 };
 
-/// An update rule and its memory. The rules are computed by kernels/update.h, element by element.
+/// What happens to gradients before the update rule sees them: first clipping, then L2 decay.
+struct GradientOptions {
+  /// Each gradient becomes g + weight_decay w; for AdamW, which decays w itself, see there.
+  double weight_decay = 0;
+  /// Each element of a gradient is held in [-clip_value, clip_value]; 0 does not clip.
+  double clip_value = 0;
+  /// If the norm N of all gradients together is larger, all are multiplied by
+  /// clip_norm / (N + 1e-6) (R. Pascanu et al., arXiv:1211.5063; PyTorch's clip_grad_norm_);
+  /// 0 does not clip.
+  double clip_norm = 0;
+};
+
+/// An update rule and its memory. The rules (nn/update_rules.h) are computed by kernels/update.h,
+/// element by element.
 ///
 ///     Adam<float> adam(0.001);
 ///     adam.bind(net);
@@ -41,16 +57,26 @@ class Optimizer : public Updater<T> {
   /// Updates every bound parameter's value from its grad. Does nothing before bind().
   void step();
 
-  /// Counts a step whose updates a backward pass will ask for.
-  void begin_step() { ++steps_; }
+  /// Whether gradients may be used as soon as each is final: not when they are clipped by the norm
+  /// of all.
+  bool updates_in_backward() const { return gradients_.clip_norm == 0; }
+  /// Counts a step whose updates a backward pass will ask for. Throws std::invalid_argument unless
+  /// updates_in_backward().
+  void begin_step();
   /// Updates elements [first, first + count) of bound parameter `index`: from several threads at
   /// once, if their ranges are disjoint.
   void update(std::int64_t index, std::int64_t first, std::int64_t count) final;
+  bool update_outer(std::int64_t index, std::int64_t first, std::span<const T> x,
+                    std::span<const T> y) final;
 
   double learning_rate() const { return learning_rate_; }
   /// Throws std::invalid_argument unless `rate` is finite and at least 0. May be called between
   /// any two steps: this is how a schedule drives an optimizer.
   void set_learning_rate(double rate);
+
+  const GradientOptions& gradient_options() const { return gradients_; }
+  /// Throws std::invalid_argument unless all are finite and at least 0.
+  void set_gradient_options(const GradientOptions& options);
 
   /// How many steps were taken since bind(), and what a checkpoint sets it back to. Throws
   /// std::invalid_argument on a negative count.
@@ -71,58 +97,43 @@ class Optimizer : public Updater<T> {
   /// state_names(). steps() already counts this step.
   virtual void apply(Parameter<T>& parameter, OptimizerState<T>* state, std::int64_t first,
                      std::int64_t count) = 0;
+  /// The same for elements whose gradient is x[i] y[j]; false if the rule cannot.
+  virtual bool apply_outer(Parameter<T>& /*parameter*/, std::int64_t /*first*/,
+                           std::span<const T> /*x*/, std::span<const T> /*y*/) {
+    return false;
+  }
+  /// What gradient_options() come to in this step.
+  const GradientTerms<T>& terms() const { return terms_; }
 
  private:
   double learning_rate_ = 0;
+  GradientOptions gradients_;
+  GradientTerms<T> terms_;
   std::int64_t steps_ = 0;
   std::vector<Parameter<T>*> parameters_;
   std::vector<OptimizerState<T>> state_;  // [parameter][state name]
 };
 
-/// Stochastic gradient descent: w -= lr g.
-template <class T>
-class SGD : public Optimizer<T> {
- public:
-  explicit SGD(double learning_rate) : Optimizer<T>(learning_rate) {}
-  std::string name() const override { return "sgd"; }
-
- private:
-  void apply(Parameter<T>& parameter, OptimizerState<T>* state, std::int64_t first,
-             std::int64_t count) override;
+/// Everything that makes an optimizer, by PyTorch's names and defaults. A rule ignores what it has
+/// no use for.
+struct OptimizerOptions {
+  std::string name = "sgd";
+  double lr = 0.01;
+  double momentum = 0.9;                    // momentum, nesterov
+  double beta1 = 0.9;                       // adam, adamw
+  double beta2 = 0.999;                     // the same
+  double alpha = 0.99;                      // rmsprop
+  std::optional<double> epsilon = {};       // unset: 1e-10 for adagrad, 1e-8 for others
+  std::optional<double> weight_decay = {};  // unset: 0.01 for adamw, 0 for others
+  double clip_value = 0;                    // 0: off
+  double clip_norm = 0;                     // 0: off
 };
 
-/// v = momentum v - lr g; w += v. Throws std::invalid_argument unless 0 <= momentum < 1.
+/// The optimizer that `options` describe. Throws std::invalid_argument, listing the names that are
+/// known, for any other name, and on settings out of range.
 template <class T>
-class Momentum : public Optimizer<T> {
- public:
-  explicit Momentum(double learning_rate, double momentum = 0.9);
-  std::string name() const override { return "momentum"; }
-
- private:
-  std::vector<std::string> state_names() const override { return {"momentum"}; }
-  void apply(Parameter<T>& parameter, OptimizerState<T>* state, std::int64_t first,
-             std::int64_t count) override;
-  double momentum_;
-};
-
-/// Adam (D. Kingma and J. Ba, arXiv:1412.6980; kernels/update.h has the formulas). Throws
-/// std::invalid_argument unless 0 <= beta1, beta2 < 1 and epsilon > 0.
-template <class T>
-class Adam : public Optimizer<T> {
- public:
-  explicit Adam(double learning_rate, double beta1 = 0.9, double beta2 = 0.999,
-                double epsilon = 1e-8);
-  std::string name() const override { return "adam"; }
-
- private:
-  std::vector<std::string> state_names() const override { return {"m", "v"}; }
-  void apply(Parameter<T>& parameter, OptimizerState<T>* state, std::int64_t first,
-             std::int64_t count) override;
-  double beta1_, beta2_, epsilon_;
-};
-
-/// The optimizer called "sgd", "momentum" or "adam", its other settings at their defaults. Throws
-/// std::invalid_argument, listing these, for any other name, and on a bad learning rate.
+std::unique_ptr<Optimizer<T>> make_optimizer(const OptimizerOptions& options);
+/// All other settings at their defaults.
 template <class T>
 std::unique_ptr<Optimizer<T>> make_optimizer(std::string_view name, double learning_rate);
 

@@ -67,6 +67,14 @@ std::uint64_t Random::below(std::uint64_t bound, std::uint64_t step, std::uint64
   }
 }
 
+void draws(std::uint64_t seed, std::uint64_t epoch, std::int64_t bound,
+           std::span<std::int64_t> order) {
+  const Random random(seed, Purpose::sampling);
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    order[i] = static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(bound), epoch, i));
+  }
+}
+
 void shuffle(const Random& random, std::uint64_t step, std::span<std::int64_t> items) {
   for (std::size_t i = items.size(); i > 1; --i) {
     std::swap(items[i - 1], items[random.below(i, step, i)]);

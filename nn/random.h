@@ -16,7 +16,15 @@ std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
 
 /// What random numbers are used for: two purposes never share a number. The values are part of
 /// what a seed means, so they do not change.
-enum class Purpose : std::uint8_t { weights = 1, shuffle = 2, gradient_check = 3, test = 255 };
+enum class Purpose : std::uint8_t {
+  weights = 1,
+  shuffle = 2,
+  gradient_check = 3,
+  dropout = 4,
+  sampling = 5,
+  split = 16,
+  test = 255
+};
 
 /// Random numbers as a pure function of (seed, purpose, step, element): the order of the calls does
 /// not matter, and any thread may draw any element. For step < 2^56 and element < 2^48 no two of
@@ -42,6 +50,11 @@ class Random {
   std::uint64_t seed_;
   Purpose purpose_;
 };
+
+/// order[i] = a number below `bound`, drawn from random numbers of (seed, epoch, i): samples drawn
+/// with replacement. Allocates nothing.
+void draws(std::uint64_t seed, std::uint64_t epoch, std::int64_t bound,
+           std::span<std::int64_t> order);
 
 /// Brings `items` into a random order, every order equally likely (Fisher-Yates), with the numbers
 /// of `step`. Allocates nothing.

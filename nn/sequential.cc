@@ -215,6 +215,26 @@ std::int64_t Sequential<T>::parameter_count() const {
 }
 
 template <class T>
+std::vector<Buffer<T>*> Sequential<T>::buffers() const {
+  std::vector<Buffer<T>*> all;
+  for (const auto& node : plan_->nodes) {
+    for (Buffer<T>& buffer : node.layer->buffers()) all.push_back(&buffer);
+  }
+  return all;
+}
+
+template <class T>
+std::vector<std::string> Sequential<T>::buffer_names() const {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < plan_->nodes.size(); ++i) {
+    for (const Buffer<T>& buffer : plan_->nodes[i].layer->buffers()) {
+      names.push_back(std::to_string(i) + "." + buffer.name);
+    }
+  }
+  return names;
+}
+
+template <class T>
 void Sequential<T>::plan(std::int64_t n) {
   Plan& p = *plan_;
   if (n < 0) {
@@ -229,7 +249,7 @@ void Sequential<T>::plan(std::int64_t n) {
 }
 
 template <class T>
-TensorView<const T> Sequential<T>::forward(TensorView<const T> x) {
+TensorView<const T> Sequential<T>::forward(TensorView<const T> x, const Pass& pass) {
   Plan& p = *plan_;
   if (x.shape.rank() == 0 || x.shape.sample() != input_shape()) {
     throw std::invalid_argument("Sequential::forward: x must be a batch of samples of shape " +
@@ -238,7 +258,11 @@ TensorView<const T> Sequential<T>::forward(TensorView<const T> x) {
   plan(x.shape[0]);
   p.n = x.shape[0];
   p.x = x.data;
+  p.trained = pass.training;
   try {
+    for (std::size_t i = 0; i < p.nodes.size(); ++i) {
+      p.nodes[i].layer->begin_pass(pass, static_cast<std::int64_t>(i));
+    }
     if (p.n > 0) {
       for (const Stage& stage : p.schedule.stages) p.forward_stage(stage);
     }
@@ -254,6 +278,7 @@ void Sequential<T>::backward(TensorView<const T> x, TensorView<const T> dy, Tens
                              Updater<T>* updater) {
   Plan& p = *plan_;
   if (p.n < 0) throw std::invalid_argument("Sequential::backward: no forward() before");
+  if (!p.trained) p.check_backward_of_inference();
   p.check_batch("x", x.shape, input_shape().batch(p.n));
   p.check_batch("dy", dy.shape, output_shape().batch(p.n));
   if (!dx.empty()) p.check_batch("dx", dx.shape, x.shape);

@@ -69,20 +69,30 @@ class Sequential {
   /// How many numbers the parameters hold.
   std::int64_t parameter_count() const;
 
+  /// All buffers in layer order (running means and the like), and their names, "1.running_mean".
+  std::vector<Buffer<T>*> buffers() const;
+  std::vector<std::string> buffer_names() const;
+
   /// Allocates for batches of up to n samples. forward() calls it when a batch is larger than
   /// planned.
   void plan(std::int64_t n);
 
   /// Returns f(x) for a batch x of shape [n, input...], in a buffer that stays valid and unchanged
   /// until the next forward(). Throws std::invalid_argument if the shape does not fit.
-  TensorView<const T> forward(TensorView<const T> x);
+  ///
+  /// `pass` says what for: inference, unless told otherwise. Training loops say
+  ///     net.forward(x, {.training = true, .seed = seed, .step = step});
+  /// Nothing of that lasts: the next forward(x) is inference again.
+  TensorView<const T> forward(TensorView<const T> x, const Pass& pass = {});
 
   /// From dy = dL/d(f(x)) for the x of the last forward() overwrites the grad of every parameter.
   /// x must still hold what it held then. If dx is not empty, it receives dL/dx. An updater gets
   /// every gradient as soon as it is final, and may change the parameter (which forward() and
-  /// backward() must then both be called for again).
+  /// backward() must then both be called for again); of a single sample, the updater may compute
+  /// gradients itself (Updater::update_outer), and grad is then left as it was.
   /// dx must not overlap x or dy. Throws std::invalid_argument if a shape is not that of the last
-  /// forward().
+  /// forward(), or if that was no training pass although a layer depends on it (Dropout,
+  /// BatchNorm).
   void backward(TensorView<const T> x, TensorView<const T> dy, TensorView<T> dx = {},
                 Updater<T>* updater = nullptr);
 

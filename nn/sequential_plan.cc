@@ -119,6 +119,16 @@ void Sequential<T>::Plan::check_batch(const char* argument, const Shape& got,
 }
 
 template <class T>
+void Sequential<T>::Plan::check_backward_of_inference() const {
+  for (const Node& node : nodes) {
+    if (!node.layer->depends_on_pass()) continue;
+    throw std::invalid_argument("Sequential::backward: the last forward() was inference, and " +
+                                node.layer->type() +
+                                " needs a training pass: forward(x, {.training = true, ...})");
+  }
+}
+
+template <class T>
 T* Sequential<T>::Plan::mutable_activation(int boundary, std::int64_t first,
                                            const Shape& one) const {
   const Place place = schedule.activations[static_cast<std::size_t>(boundary)];

@@ -63,7 +63,8 @@ struct Sequential<T>::Plan {
   std::vector<Slot> slots;
 
   // The batch in progress, and the caller's memory.
-  std::int64_t n = -1;  // of the last forward(); -1 if there was none
+  std::int64_t n = -1;   // of the last forward(); -1 if there was none
+  bool trained = false;  // whether that was a training pass
   const T* x = nullptr;
   const T* dy = nullptr;
   T* dx = nullptr;
@@ -76,6 +77,8 @@ struct Sequential<T>::Plan {
   void make_schedule();
   void allocate(std::int64_t samples);
   void allocate_slots();
+  /// Throws if a layer cannot go back through a pass that was not in training.
+  void check_backward_of_inference() const;
   void check_batch(const char* argument, const Shape& got, const Shape& expected) const;
 
   // Where sample `first`, of shape `one`, lies at a boundary between units.

@@ -38,45 +38,56 @@ Trainer<T>::Trainer(Sequential<T>& net, Optimizer<T>& optimizer, const Dataset& 
       optimizer_(optimizer),
       data_(data),
       options_(options),
-      base_learning_rate_(optimizer.learning_rate()) {
+      base_learning_rate_(optimizer.learning_rate()),
+      loss_(options.loss) {
   check_classifier(net, data, "Trainer");
-  if (options.batch_size < 1 || options.epochs < 0) {
+  if (options.batch_size < 1 || options.epochs < 0 || options.steps < 0) {
     throw std::invalid_argument(
-        "Trainer: batch_size must be at least 1 and epochs at least 0, got " +
-        std::to_string(options.batch_size) + " and " + std::to_string(options.epochs));
+        "Trainer: batch_size must be at least 1, epochs and steps at least 0, got " +
+        std::to_string(options.batch_size) + ", " + std::to_string(options.epochs) + " and " +
+        std::to_string(options.steps));
   }
+  check_schedule(options.schedule);
   options_.batch_size = std::min(options.batch_size, data.n);
-  order_.resize(static_cast<std::size_t>(data.n));
+  const std::int64_t batches = (data.n + options_.batch_size - 1) / options_.batch_size;
+  run_ = {.steps = options.steps > 0 ? options.steps : options.epochs * batches,
+          .steps_per_epoch = batches};
+  const bool permutes = options.sampling == Sampling::permutation;
+  order_.resize(static_cast<std::size_t>(permutes ? data.n : batches * options_.batch_size));
   labels_.resize(static_cast<std::size_t>(options_.batch_size));
   x_ = Tensor<T>(net.input_shape().batch(options_.batch_size));
   dy_ = Tensor<T>(net.output_shape().batch(options_.batch_size));
   loss_.plan(options_.batch_size);
   net.plan(options_.batch_size);
   optimizer.bind(net);
+  if (options.average_decay != 0) average_.emplace(net, options.average_decay);
 }
 
 template <class T>
 bool Trainer<T>::run() {
-  for (std::int64_t epoch = 1; epoch <= options_.epochs; ++epoch) {
-    EpochResult result{.epoch = epoch, .epochs = options_.epochs};
+  const std::int64_t epochs = (run_.steps + run_.steps_per_epoch - 1) / run_.steps_per_epoch;
+  for (std::int64_t epoch = 1; epoch <= epochs; ++epoch) {
+    EpochResult result{.epoch = epoch, .epochs = epochs};
     if (!run_epoch(result)) return false;
-    if (on_epoch && !on_epoch(result)) return epoch == options_.epochs;
+    if (on_epoch && !on_epoch(result)) return epoch == epochs;
   }
   return true;
 }
 
 template <class T>
 bool Trainer<T>::run_epoch(EpochResult& result) {
-  const std::int64_t batches = (data_.n + options_.batch_size - 1) / options_.batch_size;
+  const std::int64_t done = (result.epoch - 1) * run_.steps_per_epoch;
+  const std::int64_t batches = std::min(run_.steps_per_epoch, run_.steps - done);
   double start = now();
-  permutation(options_.seed, static_cast<std::uint64_t>(result.epoch), order_);
+  choose_samples(static_cast<std::uint64_t>(result.epoch));
   for (std::int64_t batch = 1; batch <= batches; ++batch) {
     const std::int64_t first = (batch - 1) * options_.batch_size;
-    const std::int64_t count = std::min(options_.batch_size, data_.n - first);
-    const std::int64_t step = (result.epoch - 1) * batches + batch - 1;
+    const auto samples = static_cast<std::int64_t>(order_.size());
+    const std::int64_t count = std::min(options_.batch_size, samples - first);
+    const std::int64_t step = done + batch - 1;
     optimizer_.set_learning_rate(
-        learning_rate_at(options_.schedule, base_learning_rate_, step, result.epochs * batches));
-    const double loss = train_step(first, count);
+        learning_rate_at(options_.schedule, base_learning_rate_, step, run_));
+    const double loss = train_step(step, first, count);
     if (!std::isfinite(loss)) {
       throw Diverged(result.epoch, batch, loss, base_learning_rate_);
     }
@@ -84,7 +95,10 @@ bool Trainer<T>::run_epoch(EpochResult& result) {
     result.samples += count;
     result.loss += (loss - result.loss) * static_cast<double>(count) /
                    static_cast<double>(result.samples);  // a running mean
-    result.epoch_seconds += now() - start;
+    const double end = now();
+    result.epoch_seconds += end - start;
+    start = end;
+    if (!on_batch) continue;
     const BatchProgress progress{.epoch = result.epoch,
                                  .epochs = result.epochs,
                                  .batch = batch,
@@ -92,14 +106,24 @@ bool Trainer<T>::run_epoch(EpochResult& result) {
                                  .samples = result.samples,
                                  .loss = loss,
                                  .epoch_seconds = result.epoch_seconds};
-    if (on_batch && !on_batch(progress)) return false;
+    if (!on_batch(progress)) return false;
     start = now();
   }
   return true;
 }
 
 template <class T>
-double Trainer<T>::train_step(std::int64_t first, std::int64_t count) {
+void Trainer<T>::choose_samples(std::uint64_t epoch) {
+  switch (options_.sampling) {
+    case Sampling::permutation:
+      return permutation(options_.seed, epoch, order_);
+    case Sampling::with_replacement:
+      return draws(options_.seed, epoch, data_.n, order_);
+  }
+}
+
+template <class T>
+double Trainer<T>::train_step(std::int64_t step, std::int64_t first, std::int64_t count) {
   const auto size = static_cast<std::size_t>(count);
   const auto left = std::span<const std::int64_t>(order_).subspan(static_cast<std::size_t>(first));
   const auto indices = left.first(size),
@@ -108,11 +132,18 @@ double Trainer<T>::train_step(std::int64_t first, std::int64_t count) {
   const TensorView<T> x = x_.view().samples(0, count);
   const TensorView<T> dy = dy_.view().samples(0, count);
   gather_batch(data_, options_.preprocessing, indices, x, labels, next);
-  const TensorView<const T> y = net_.forward(x);
+  const TensorView<const T> y = net_.forward(
+      x, {.training = true, .seed = options_.seed, .step = static_cast<std::uint64_t>(step)});
   const double loss = loss_.value_and_gradient(y, labels, dy);
   if (!std::isfinite(loss)) return loss;
-  optimizer_.begin_step();
-  net_.backward(x, dy, {}, &optimizer_);
+  if (optimizer_.updates_in_backward()) {
+    optimizer_.begin_step();
+    net_.backward(x, dy, {}, &optimizer_);
+  } else {
+    net_.backward(x, dy);
+    optimizer_.step();
+  }
+  if (average_) average_->update();
   return loss;
 }
 

@@ -4,25 +4,35 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "nn/classifier_loss.h"
 #include "nn/data/dataset.h"
 #include "nn/learning_rate.h"
-#include "nn/loss.h"
 #include "nn/optimizer.h"
 #include "nn/sequential.h"
+#include "nn/weight_average.h"
 
 namespace nnkernels::nn {
+
+/// Which samples an epoch visits: each once, in the order permutation(seed, epoch); or as many
+/// batches of samples drawn with replacement, draws(seed, epoch).
+enum class Sampling { permutation, with_replacement };
 
 struct TrainerOptions {
   std::int64_t epochs = 10;
   std::int64_t batch_size = 100;
-  std::uint64_t seed = 1;  // of the order of the samples
+  std::uint64_t seed = 1;  // of the order of the samples, and of what layers draw
   Preprocessing preprocessing = {};
-  LearningRateSchedule schedule = LearningRateSchedule::constant;
+  LearningRateSchedule schedule = {};
+  LossOptions loss = {};
+  Sampling sampling = Sampling::permutation;
+  std::int64_t steps = 0;    // where greater than 0, ends training, and not epochs
+  double average_decay = 0;  // of a WeightAverage; 0: none
 };
 
 /// Where training stands, after a batch. Counts start from 1.
@@ -56,18 +66,19 @@ class Diverged : public std::runtime_error {
   std::int64_t batch_;
 };
 
-/// Trains a classifier with SoftmaxWithLoss.
+/// Trains a classifier.
 ///
 ///     Trainer<float> trainer(net, adam, dataset, {.epochs = 3});
 ///     trainer.on_epoch = [](const EpochResult& e) { ...; return true; };
 ///     trainer.run();
 ///
-/// Each epoch visits every sample once, in the order permutation(seed, epoch). When batch_size does
-/// not divide the number of samples, the last batch is smaller; its gradient is the mean over its
-/// own size. The optimizer's learning rate when the trainer is made is that of the first step; the
-/// schedule sets the others. Nothing is printed. Once every batch size (an epoch's last one may
-/// differ) and every thread has had its turn, nothing is allocated (the
-/// callbacks aside). The result bits depend on seed, data, options and the instruction set alone.
+/// An epoch is as many batches as it takes to visit every sample once. When batch_size does not
+/// divide the number of samples, the last batch is smaller (not with replacement); its gradient is
+/// the mean over its own size. `steps` may end training within an epoch, which is then shorter. The
+/// optimizer's learning rate when the trainer is made is that of the first step; the schedule sets
+/// the others. Nothing is printed. Once every batch size (an epoch's last one may differ) and every
+/// thread has had its turn, nothing is allocated (the callbacks aside). The result bits depend on
+/// seed, data, options and the instruction set alone.
 template <class T>
 class Trainer {
  public:
@@ -77,28 +88,38 @@ class Trainer {
 
   /// Binds `optimizer` to `net` and allocates every buffer. All three are borrowed. Throws
   /// std::invalid_argument if the data set is empty or damaged, its samples do not fit the net's
-  /// input, the net's output is not [data.classes], or batch_size < 1 or epochs < 0.
+  /// input, the net's output is not [data.classes], or an option is out of range.
   Trainer(Sequential<T>& net, Optimizer<T>& optimizer, const Dataset& data,
           const TrainerOptions& options);
 
-  /// Trains for options.epochs epochs, or until a callback returns false. Returns true if all
-  /// epochs were finished. Throws Diverged.
+  /// Trains for options.epochs epochs, or options.steps steps, or until a callback returns false.
+  /// Returns true if all were finished. Throws Diverged.
   bool run();
+
+  /// The average of the weights, null if options.average_decay is 0. The network holds the weights
+  /// that are trained, also when run() is through:
+  ///     const UseAverage averaged(trainer.average());
+  ///     evaluate(net, ...);
+  WeightAverage<T>* average() { return average_ ? &*average_ : nullptr; }
 
  private:
   /// Trains on the epoch result.epoch and fills in the rest; false if on_batch ended it.
   bool run_epoch(EpochResult& result);
-  /// One step on samples order_[first, first + count). Returns the loss before it; where that is no
-  /// finite number, nothing is changed.
-  double train_step(std::int64_t first, std::int64_t count);
+  /// Fills order_ for an epoch.
+  void choose_samples(std::uint64_t epoch);
+  /// Step `step` (from 0 in the run) on samples order_[first, first + count). Returns the loss
+  /// before it; where that is no finite number, nothing is changed.
+  double train_step(std::int64_t step, std::int64_t first, std::int64_t count);
 
   Sequential<T>& net_;
   Optimizer<T>& optimizer_;
   const Dataset& data_;
   TrainerOptions options_;
   double base_learning_rate_;
-  SoftmaxWithLoss<T> loss_;
-  std::vector<std::int64_t> order_;   // [data.n]
+  RunLength run_;
+  ClassifierLoss<T> loss_;
+  std::optional<WeightAverage<T>> average_;
+  std::vector<std::int64_t> order_;   // [data.n], with replacement [batches][batch_size]
   Tensor<T> x_;                       // [batch_size][h][w][c]
   Tensor<T> dy_;                      // [batch_size][classes]
   std::vector<std::int32_t> labels_;  // [batch_size]

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "nn/data/resample.h"
 #include "nn/file_error.h"
 
 namespace nnkernels::nn {
@@ -179,37 +180,6 @@ Found find_digit(const GreyImage& picture) {
     found = {ink_box(picture, found.box, *ink), *ink};
   }
   return found;
-}
-
-/// The weights by which the pixels of a line of `from` make up the pixels of a line of `to`.
-struct Tap {
-  std::int64_t pixel;
-  double weight;
-};
-std::vector<std::vector<Tap>> resampling(std::int64_t from, std::int64_t to) {
-  const double scale = static_cast<double>(from) / static_cast<double>(to);
-  std::vector<std::vector<Tap>> taps(static_cast<std::size_t>(to));
-  for (std::int64_t i = 0; i < to; ++i) {
-    std::vector<Tap>& line = taps[static_cast<std::size_t>(i)];
-    if (scale >= 1) {
-      const double begin = static_cast<double>(i) * scale;
-      const double end = std::min(static_cast<double>(from), begin + scale);
-      for (auto pixel = static_cast<std::int64_t>(begin); static_cast<double>(pixel) < end;
-           ++pixel) {
-        const double overlap = std::min(end, static_cast<double>(pixel) + 1) -
-                               std::max(begin, static_cast<double>(pixel));
-        if (overlap > 0) line.push_back({pixel, overlap / scale});
-      }
-    } else {
-      const double centre = std::clamp((static_cast<double>(i) + 0.5) * scale - 0.5, 0.0,
-                                       static_cast<double>(from - 1));
-      const auto pixel = static_cast<std::int64_t>(centre);
-      const double part = centre - static_cast<double>(pixel);
-      line.push_back({pixel, 1 - part});
-      if (part > 0) line.push_back({pixel + 1, part});
-    }
-  }
-  return taps;
 }
 
 /// The ink in found.box, scaled to w x h: row-major, 0 to 255.

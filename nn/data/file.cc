@@ -196,6 +196,13 @@ void write_file_atomically(const std::string& path, std::string_view text) {
   write_file_atomically(path, bytes_of(text));
 }
 
+void write_new_file(const std::string& path, std::span<const std::uint8_t> bytes) {
+  Descriptor file(open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0666));
+  if (file.get() < 0 || !write_all(file.get(), bytes) || file.close() != 0) {
+    throw WriteError(path, reason(errno));
+  }
+}
+
 void append_line(const std::string& path, std::string_view line) {
   Descriptor file(open_file(path, O_WRONLY | O_CREAT | O_APPEND, 0666));
   if (file.get() < 0) throw WriteError(path, reason(errno));

@@ -47,6 +47,10 @@ std::vector<std::uint8_t> read_file(const std::string& path, std::int64_t max_by
 void write_file_atomically(const std::string& path, std::span<const std::uint8_t> bytes);
 void write_file_atomically(const std::string& path, std::string_view text);
 
+/// Writes a file that must not exist yet; not synced, and not removed where that fails: for the
+/// files of a folder that gets its name when it is whole. Throws WriteError.
+void write_new_file(const std::string& path, std::span<const std::uint8_t> bytes);
+
 /// Adds `line` and a newline to the end of a file, which is created if need be. Not synced: for
 /// logs such as JSON lines. Throws WriteError; the file then ends where it
 /// ended before, or the message says otherwise.

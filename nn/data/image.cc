@@ -101,35 +101,39 @@ class PngReader {
   png_infop info_ = nullptr;
 };
 
-std::uint8_t grey_on_white(const std::uint8_t* pixel, std::int64_t channels) {
-  const int grey = channels < 3 ? pixel[0] : luminance(pixel[0], pixel[1], pixel[2]);
-  if (channels % 2 == 1) return static_cast<std::uint8_t>(grey);
-  const int alpha = pixel[channels - 1];
-  return static_cast<std::uint8_t>((grey * alpha + 255 * (255 - alpha) + 127) / 255);
+/// A sample that lies on white as far as it is transparent.
+std::uint8_t on_white(int sample, int alpha) {
+  return static_cast<std::uint8_t>((sample * alpha + 255 * (255 - alpha) + 127) / 255);
 }
 
-GreyImage read_png(const std::string& path, Bytes file) {
+Picture read_png(const std::string& path, Bytes file) {
   PngReader png(file);
   if (!png.read_header()) throw FileError(path, std::string("damaged PNG: ") + png.error());
-  GreyImage image{png.w(), png.h(), {}};
-  check_size(path, image.w, image.h);
+  Picture picture{.w = png.w(), .h = png.h(), .c = 0, .pixels = {}};
+  check_size(path, picture.w, picture.h);
   const std::int64_t channels = png.channels();
-  std::vector<std::uint8_t> pixels(static_cast<std::size_t>(image.w * image.h * channels));
+  picture.c = channels < 3 ? 1 : 3;
+  picture.pixels.resize(static_cast<std::size_t>(picture.w * picture.h * channels));
   std::vector<png_bytep> rows;
-  for (std::int64_t y = 0; y < image.h; ++y) {
-    rows.push_back(pixels.data() + y * image.w * channels);
+  rows.reserve(static_cast<std::size_t>(picture.h));
+  for (std::int64_t y = 0; y < picture.h; ++y) {
+    rows.push_back(picture.pixels.data() + y * picture.w * channels);
   }
   if (!png.read_pixels(rows.data())) {
     throw FileError(path, std::string("damaged PNG: ") + png.error());
   }
-  image.pixels.resize(static_cast<std::size_t>(image.w * image.h));
-  for (std::size_t i = 0; i < image.pixels.size(); ++i) {
-    image.pixels[i] = grey_on_white(&pixels[i * static_cast<std::size_t>(channels)], channels);
+  if (channels == picture.c) return picture;
+  std::uint8_t* to = picture.pixels.data();  // never ahead of what is still to be read
+  for (std::int64_t i = 0; i < picture.w * picture.h; ++i) {
+    const std::uint8_t* const from = picture.pixels.data() + i * channels;
+    const int alpha = from[channels - 1];
+    for (std::int64_t c = 0; c < picture.c; ++c) *to++ = on_white(from[c], alpha);
   }
-  return image;
+  picture.pixels.resize(static_cast<std::size_t>(picture.w * picture.h * picture.c));
+  return picture;
 }
 #else
-GreyImage read_png(const std::string& path, Bytes /*file*/) {
+Picture read_png(const std::string& path, Bytes /*file*/) {
   throw FileError(path,
                   "a PNG image, but this program was built without libpng; convert it to PGM");
 }
@@ -140,30 +144,31 @@ class NetpbmReader {
  public:
   NetpbmReader(const std::string& path, Bytes file) : path_(path), file_(file) {}
 
-  GreyImage read() {
+  Picture read() {
     const std::uint8_t kind = file_[1];
     raw_ = kind == '5' || kind == '6';
     const bool colour = kind == '3' || kind == '6';
     at_ = 2;
-    GreyImage image;
-    image.w = number("a width");
-    image.h = number("a height");
-    check_size(path_, image.w, image.h);
+    Picture picture;
+    picture.w = number("a width");
+    picture.h = number("a height");
+    picture.c = colour ? 3 : 1;
+    check_size(path_, picture.w, picture.h);
     max_ = number("a largest value");
     if (max_ < 1 || max_ > 65535) fail("expected a largest value from 1 to 65535");
     if (raw_) skip_one_space();
 
     // Before memory for the pixels is taken: each needs a byte of the file at least.
-    const std::int64_t count = image.w * image.h * (colour ? 3 : 1);
+    const std::int64_t count = picture.w * picture.h * picture.c;
     const std::int64_t needed = count * (raw_ && max_ > 255 ? 2 : 1);
     const auto found = static_cast<std::int64_t>(file_.size() - at_);
     if (found < needed) {
       fail("expected at least " + std::to_string(needed) + " more bytes for the pixels, found " +
            std::to_string(found));
     }
-    image.pixels.resize(static_cast<std::size_t>(image.w * image.h));
-    for (std::uint8_t& pixel : image.pixels) pixel = colour ? grey_of_colours() : grey(sample());
-    return image;
+    picture.pixels.resize(static_cast<std::size_t>(count));
+    for (std::uint8_t& pixel : picture.pixels) pixel = scaled(sample());
+    return picture;
   }
 
  private:
@@ -221,15 +226,8 @@ class NetpbmReader {
     return value;
   }
 
-  std::uint8_t grey(int value) const {
+  std::uint8_t scaled(int value) const {
     return static_cast<std::uint8_t>((value * 255 + max_ / 2) / max_);
-  }
-
-  std::uint8_t grey_of_colours() {
-    const int red = sample();
-    const int green = sample();
-    const int blue = sample();
-    return grey(luminance(red, green, blue));
   }
 
   const std::string& path_;
@@ -252,7 +250,7 @@ bool is_netpbm(Bytes file) {
 
 }  // namespace
 
-GreyImage read_image(const std::string& path) {
+Picture read_picture(const std::string& path) {
   const std::vector<std::uint8_t> file = read_file(path, kMaxImageFile);
   if (is_png(file)) return read_png(path, file);
   if (is_netpbm(file)) return NetpbmReader(path, file).read();
@@ -263,5 +261,26 @@ GreyImage read_image(const std::string& path) {
       "expected a PNG, PGM or PPM image, found " +
           (file.empty() ? "an empty file" : "a file that begins with " + printable(start)));
 }
+
+GreyImage to_grey(const Picture& picture) {
+  GreyImage image{picture.w, picture.h, picture.pixels};
+  if (picture.c == 1) return image;
+  image.pixels.resize(picture.pixels.size() / 3);
+  for (std::size_t i = 0; i < image.pixels.size(); ++i) {
+    const std::uint8_t* const pixel = &picture.pixels[3 * i];
+    image.pixels[i] = static_cast<std::uint8_t>(luminance(pixel[0], pixel[1], pixel[2]));
+  }
+  return image;
+}
+
+Picture to_colour(const GreyImage& image) {
+  Picture picture{.w = image.w, .h = image.h, .c = 3, .pixels = {}};
+  picture.pixels.reserve(3 * image.pixels.size());
+  for (const std::uint8_t pixel : image.pixels)
+    picture.pixels.insert(picture.pixels.end(), 3, pixel);
+  return picture;
+}
+
+GreyImage read_image(const std::string& path) { return to_grey(read_picture(path)); }
 
 }  // namespace nnkernels::nn

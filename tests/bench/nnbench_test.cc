@@ -74,7 +74,7 @@ TEST(NnbenchTest, EveryFamilyMeasures) {
   EXPECT_EQ(measure("im2col --size 6 --ic 2")["results"].size(), 2u);
   EXPECT_EQ(measure("pool --size 6 --type f64")["results"].size(), 5u);
   EXPECT_EQ(measure("softmax --rows 5 --cols 7")["results"].size(), 6u);
-  EXPECT_EQ(measure("elementwise --size 256 --threads 2")["results"].size(), 16u);
+  EXPECT_EQ(measure("elementwise --size 256 --threads 2")["results"].size(), 23u);
   const nlohmann::json pool = measure("pool --size 6");
   EXPECT_EQ(pool["results"][0]["level"], "L1");
   EXPECT_GT(pool["results"][0]["gigabytes_per_second"], 0.0);

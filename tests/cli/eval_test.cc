@@ -60,12 +60,54 @@ TEST_F(Eval, PrintsATable) {
   }
 }
 
+TEST_F(Eval, ReportsEveryClass) {
+  const json eval = json::parse(nncli({"eval", (dir_ / "run").string(), "--json"}).out);
+  ASSERT_EQ(eval["classes"].size(), 10u);
+  double recall = 0;
+  for (std::size_t i = 0; i < 10; ++i) {
+    const json& each = eval["classes"][i];
+    EXPECT_EQ(each["class"], i);
+    EXPECT_EQ(each["name"], std::to_string(i));
+    EXPECT_EQ(each["support"], 5);
+    EXPECT_EQ(each["recall"], eval["confusion"][i][i].get<int>() / 5.0);
+    recall += each["recall"].get<double>();
+  }
+  EXPECT_NEAR(eval["macro"]["recall"].get<double>(), recall / 10, 1e-12);
+  EXPECT_EQ(eval["weighted"]["support"], 50);
+  ASSERT_FALSE(eval["most_confused"].empty());
+  EXPECT_LE(eval["most_confused"].size(), 5u);
+  for (const json& pair : eval["most_confused"]) {
+    EXPECT_EQ(
+        pair["count"],
+        eval["confusion"][pair["true"].get<std::size_t>()][pair["predicted"].get<std::size_t>()]);
+  }
+  const std::string text = nncli({"eval", (dir_ / "run").string()}).out;
+  for (const char* words : {"   precision    recall        F1   support\n", "\nweighted ",
+                            "\nmost confused:\n", " taken for "}) {
+    EXPECT_NE(text.find(words), std::string::npos) << words << " in:\n" << text;
+  }
+}
+
+TEST_F(Eval, AnAccuracyThatIsMissedHasItsOwnCode) {
+  const std::string run = (dir_ / "run").string();
+  const Result missed = nncli({"eval", run, "--min-accuracy", "1"});
+  EXPECT_EQ(missed.code, 4);
+  EXPECT_TRUE(missed.out.starts_with("test accuracy  ")) << missed.out;
+  EXPECT_NE(missed.err.find("is below the 100.00 % of --min-accuracy\n"), std::string::npos)
+      << missed.err;
+  const double accuracy = trained_["test_accuracy"];
+  EXPECT_EQ(nncli({"eval", run, "--min-accuracy", std::to_string(accuracy)}).code, 0);
+  for (const char* wrong : {"98", "-0.1", "nan", "high"}) {
+    EXPECT_EQ(nncli({"eval", run, "--min-accuracy", wrong}).code, 2) << wrong;
+  }
+}
+
 TEST_F(Eval, TakesOtherDataAndModelFiles) {
   std::filesystem::rename(dir_ / "data", dir_ / "moved");
-  const std::string model = (dir_ / "run/model.safetensors").string();
+  const std::string model = (dir_ / "run/last.safetensors").string();
   const Result lost = nncli({"eval", model});
   EXPECT_EQ(lost.code, 3);
-  EXPECT_NE(lost.err.find("--data DIR"), std::string::npos) << lost.err;
+  EXPECT_NE(lost.err.find("--data"), std::string::npos) << lost.err;
   const Result found = nncli({"eval", model, "--data", (dir_ / "moved").string(), "--json"});
   ASSERT_EQ(found.code, 0) << found.err;
   EXPECT_EQ(json::parse(found.out)["test_accuracy"], trained_["test_accuracy"]);

@@ -134,13 +134,13 @@ TEST(Interrupt, AReplacementTakesItsPlaceAndTheOldRunIsKept) {
   const test::TempDir dir;
   test::write_shapes(dir / "data");
   ASSERT_EQ(test::nncli(test::train_shapes(dir / "data", dir / "run")).code, 0);
-  const std::string old = test::read_file(dir / "run/model.safetensors");
+  const std::string old = test::read_file(dir / "run/last.safetensors");
   const test::Result result = interrupted_training(dir, SIGINT, {"--force"});
   EXPECT_EQ(result.code, 130) << result.err;
   EXPECT_NE(result.err.find("the old run is kept as " + (dir / "run~").string()),
             std::string::npos);
-  EXPECT_EQ(test::read_file(dir / "run~/model.safetensors"), old);
-  EXPECT_NE(test::read_file(dir / "run/model.safetensors"), old);
+  EXPECT_EQ(test::read_file(dir / "run~/last.safetensors"), old);
+  EXPECT_NE(test::read_file(dir / "run/last.safetensors"), old);
 }
 
 TEST(Interrupt, BeforeTheFirstEpochIsOverTheModelIsSavedToo) {

@@ -43,11 +43,11 @@ TEST(Progress, EpochLine) {
   test.loss = 0.0401;
   EXPECT_EQ(
       epoch_line({.epoch = 3, .epochs = 10, .samples = 60000, .loss = 0.0312, .epoch_seconds = 1.3},
-                 test),
+                 test, "test"),
       "epoch  3/10  loss 0.0312  test accuracy 98.71 %  1.3 s  46,154 images/s");
   const std::string longest = epoch_line(
       {.epoch = 999999, .epochs = 1000000, .samples = 10000000, .loss = 1e-9, .epoch_seconds = 100},
-      test);
+      test, "test");
   EXPECT_LE(longest.size(), 79u);
   EXPECT_TRUE(longest.ends_with("  1 min 40 s")) << longest;
 }

@@ -41,7 +41,7 @@ class RunFolderTest : public testing::Test {
   const fs::path run_ = dir_ / "run";
 };
 
-const std::vector<std::string> kRunFiles = {"config.json", "metrics.jsonl", "model.safetensors"};
+const std::vector<std::string> kRunFiles = {"config.json", "last.safetensors", "metrics.jsonl"};
 
 TEST_F(RunFolderTest, HoldsModelConfigurationAndMetrics) {
   ASSERT_EQ(train().code, 0);
@@ -71,8 +71,9 @@ TEST_F(RunFolderTest, MetricsHaveOneLineAnEpoch) {
   for (std::string line; std::getline(lines, line);) {
     const auto metrics = nlohmann::json::parse(line);
     EXPECT_EQ(metrics["epoch"], ++epoch);
-    EXPECT_EQ(metrics.size(), 6u);
-    for (const char* key : {"train_loss", "train_seconds", "images_per_second", "test_loss"}) {
+    EXPECT_EQ(metrics.size(), 7u);
+    for (const char* key :
+         {"train_loss", "learning_rate", "train_seconds", "images_per_second", "test_loss"}) {
       EXPECT_GT(metrics[key].get<double>(), 0) << key;
     }
     EXPECT_LE(metrics["test_accuracy"].get<double>(), 1);
@@ -90,7 +91,7 @@ TEST_F(RunFolderTest, GetsATellingNameBelowRuns) {
     ASSERT_EQ(result.code, 0) << result.err;
     runs.push_back(nlohmann::json::parse(result.out)["run"]);
     EXPECT_TRUE(runs.back().starts_with("runs/mlp-20")) << runs.back();
-    EXPECT_TRUE(fs::exists(dir_.path() / runs.back() / "model.safetensors"));
+    EXPECT_TRUE(fs::exists(dir_.path() / runs.back() / "last.safetensors"));
   }
   std::sort(runs.begin(), runs.end());
   EXPECT_EQ(std::unique(runs.begin(), runs.end()), runs.end());
@@ -98,7 +99,7 @@ TEST_F(RunFolderTest, GetsATellingNameBelowRuns) {
 
 TEST_F(RunFolderTest, AnExistingRunIsKept) {
   ASSERT_EQ(train().code, 0);
-  const std::string model = read_file(run_ / "model.safetensors");
+  const std::string model = read_file(run_ / "last.safetensors");
   const Result again = train({"--seed", "2"});
   EXPECT_EQ(again.code, 1);
   EXPECT_NE(again.err.find("nncli: " + run_.string() +
@@ -106,23 +107,23 @@ TEST_F(RunFolderTest, AnExistingRunIsKept) {
             std::string::npos)
       << again.err;
   EXPECT_EQ(again.out, "");
-  EXPECT_EQ(read_file(run_ / "model.safetensors"), model);
+  EXPECT_EQ(read_file(run_ / "last.safetensors"), model);
 }
 
 TEST_F(RunFolderTest, ForceKeepsTheOldRunBeside) {
   ASSERT_EQ(train().code, 0);
-  const std::string model = read_file(run_ / "model.safetensors");
+  const std::string model = read_file(run_ / "last.safetensors");
   const Result again = train({"--seed", "2", "--epochs", "3", "--force"});
   EXPECT_EQ(again.code, 0) << again.err;
   EXPECT_NE(again.err.find("nncli: the old run is kept as " + run_.string() + "~\n"),
             std::string::npos)
       << again.err;
-  EXPECT_NE(read_file(run_ / "model.safetensors"), model);
+  EXPECT_NE(read_file(run_ / "last.safetensors"), model);
   EXPECT_EQ(nlohmann::json::parse(read_file(run_ / "config.json"))["seed"], 2);
   const std::string metrics = read_file(run_ / "metrics.jsonl");
   EXPECT_EQ(std::count(metrics.begin(), metrics.end(), '\n'), 3);
   EXPECT_EQ(files(), kRunFiles);
-  EXPECT_EQ(read_file(dir_ / "run~/model.safetensors"), model);
+  EXPECT_EQ(read_file(dir_ / "run~/last.safetensors"), model);
   EXPECT_EQ(beside(), (std::vector<std::string>{"data", "run", "run~"}));
 
   ASSERT_EQ(train({"--seed", "3", "--force"}).code, 0);
@@ -216,7 +217,7 @@ TEST_F(RunFolderTest, APlaceThatCannotBeWrittenFailsBeforeTraining) {
   const Result result = nncli(test::train_shapes(dir_ / "data", dir_ / "file/run"));
   EXPECT_EQ(result.code, 1);
   EXPECT_NE(result.err.find("nncli: cannot write " + (dir_ / "file/run").string() +
-                            ": Not a directory; choose another --out\n"),
+                            ": Not a directory; choose another place\n"),
             std::string::npos)
       << result.err;
   EXPECT_EQ(result.err.find("epoch"), std::string::npos) << result.err;

@@ -19,6 +19,20 @@ class VectorTest : public EachSimd {};
 NNKERNELS_EACH_SIMD(VectorTest);
 
 template <class T>
+void check_move_towards(std::int64_t size, std::int64_t misalignment) {
+  Values values(static_cast<std::uint64_t>(size) + 7);
+  const std::vector<T> start = values.uniforms<T>(size, -1, 1);
+  const GuardedArray<T> x(values.uniforms<T>(size, -1, 1), misalignment), y(start, 1);
+  const T alpha = T{0.25};
+  move_towards(size, alpha, x.data(), y.data());
+  ASSERT_TRUE(x.intact() && y.intact());
+  for (std::int64_t i = 0; i < size; ++i) {
+    const long double from = start[static_cast<std::size_t>(i)];
+    ASSERT_NEAR(y[i], from + 0.25L * (x[i] - from), gamma<T>(3) * 2);
+  }
+}
+
+template <class T>
 void check_axpy_and_scale(std::int64_t size, std::int64_t misalignment) {
   SCOPED_TRACE(testing::Message() << "size " << size << " misalignment " << misalignment);
   Values values(static_cast<std::uint64_t>(size));
@@ -56,6 +70,8 @@ TEST_P(VectorTest, AxpyAndScale) {
     for (const std::int64_t misalignment : {0, 1, 3}) {
       check_axpy_and_scale<float>(size, misalignment);
       check_axpy_and_scale<double>(size, misalignment);
+      check_move_towards<float>(size, misalignment);
+      check_move_towards<double>(size, misalignment);
     }
   }
   check_axpy_and_scale<float>(40001, 1);
@@ -211,6 +227,8 @@ TEST(VectorArgumentsTest, BadOnesAreRefused) {
   expect_invalid_argument([&] { sum_pieces(-1, 3, &one, &one); }, {"sum_pieces", "count", "-1"});
   expect_invalid_argument([&] { from_bytes<float>(3, 1, 0, &byte, nullptr); },
                           {"from_bytes", "y is null"});
+  expect_invalid_argument([&] { move_towards<float>(4, 1.0f, nullptr, &one); },
+                          {"move_towards", "x is null", "4"});
   axpy<float>(0, 1, nullptr, nullptr);
   scale<float>(0, 1, nullptr);
   add_bias<float>(0, 3, nullptr, nullptr);

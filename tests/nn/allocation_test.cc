@@ -55,10 +55,13 @@ TEST_P(Allocation, StopsOnceEveryThreadHasWorked) {
 
 INSTANTIATE_TEST_SUITE_P(
     Models, Allocation,
-    testing::Values("flatten, affine 128, relu, affine 64, relu, affine 10",
-                    "conv 30 5x5, relu, maxpool 2, flatten, affine 100, relu, affine 10",
-                    "conv 8 3x3 stride 2 pad 1, sigmoid, conv 8 3x3 dilation 2, tanh, avgpool 2, "
-                    "flatten, affine 10"));
+    testing::Values(
+        "flatten, affine 128, relu, affine 64, relu, affine 10",
+        "conv 30 5x5, relu, maxpool 2, flatten, affine 100, relu, affine 10",
+        "conv 8 3x3 stride 2 pad 1, sigmoid, conv 8 3x3 dilation 2, tanh, avgpool 2, "
+        "flatten, affine 10",
+        "conv 8 3x3 nobias, batchnorm, relu, maxpool 2, dropout 0.3, conv 8 3x3, leakyrelu, "
+        "globalavgpool, batchnorm, affine 10 nobias, softmax"));
 
 TEST(Allocation, StopsInInferenceToo) {
   const ForceThreads force(1);

@@ -27,6 +27,8 @@ TEST(Architecture, ComesBackAsItWas) {
         std::string("conv 4 3x5 stride 2x1 pad 1 dilation 2x1, sigmoid, maxpool 3 stride 2 pad 1, "
                     "avgpool 2x3 stride 1 pad 0x1 divisor window, tanh, avgpool 2, flatten, "
                     "affine 7"),
+        std::string("conv 4 3x3 nobias, batchnorm, leakyrelu 0.25, dropout 0.125, globalavgpool, "
+                    "affine 7 nobias, softmax"),
         std::string("conv 6 3x3 pad 1 groups 3, conv 6 3x3 groups 6, flatten, affine 2")}) {
     EXPECT_EQ(architecture_of(build<float>({28, 28, 3}, text)), text);
   }
@@ -58,8 +60,18 @@ TEST(Architecture, SaysWhatIsWrongAndWhere) {
   EXPECT_EQ(message_of("conv 3 3 strde 2"),
             "build: layer 1: unknown option \"strde\"; did you mean \"stride\"?");
   EXPECT_EQ(message_of("batchnormalization"),
-            "build: layer 1: unknown layer \"batchnormalization\"; known are conv, maxpool, "
-            "avgpool, relu, sigmoid, tanh, flatten, affine, dense, linear");
+            "build: layer 1: unknown layer \"batchnormalization\"; did you mean \"batchnorm\"?");
+  EXPECT_EQ(message_of("qqqq"),
+            "build: layer 1: unknown layer \"qqqq\"; known are conv, maxpool, avgpool, "
+            "globalavgpool, relu, leakyrelu, sigmoid, tanh, softmax, flatten, affine, dense, "
+            "linear, batchnorm, dropout");
+  EXPECT_EQ(message_of("dropout 1"),
+            "build: layer 1: Dropout: p must be at least 0 and less than 1, got 1.000000");
+  EXPECT_EQ(message_of("leakyrelu half"),
+            "build: layer 1: expected a slope between 0 and 1, got \"half\"");
+  EXPECT_EQ(message_of("batchnorm 3"), "build: layer 1: unexpected \"3\"");
+  EXPECT_EQ(message_of("flatten, affine 3 nobais"),
+            "build: layer 2: unknown option \"nobais\"; did you mean \"nobias\"?");
   EXPECT_EQ(message_of("maxpool 2 dilation 2"),
             "build: layer 1: unknown option \"dilation\"; known are stride, pad");
   EXPECT_EQ(message_of("flatten,, relu"), "build: layer 2: expected a layer");
@@ -96,6 +108,8 @@ TEST(Architecture, RefusesTooManyParametersBeforeItAllocatesThem) {
             "build: layer 1: too many parameters");
   EXPECT_EQ(message_of("affine 99999999999", {4}),
             "build: layer 1: expected a number of outputs (at least 1), got \"99999999999\"");
+  EXPECT_EQ(message_of("batchnorm, batchnorm", {5}, 40), "");
+  EXPECT_EQ(message_of("batchnorm, batchnorm", {5}, 39), "build: layer 2: too many parameters");
   EXPECT_EQ(message_of("affine 5, affine 5", {5}, 50), "");
   EXPECT_EQ(message_of("affine 5, affine 5", {5}, 49), "build: layer 2: too many parameters");
 }

@@ -63,16 +63,30 @@ TEST(LoadMnist, NamesWhatIsMissing) {
   EXPECT_TRUE(contains(file_error(missing, [&] { load_mnist(missing); }), "no such folder"));
 }
 
-TEST(LoadMnist, RefusesLabelsOutOfRange) {
+TEST(LoadMnist, CountsClassesFromTheLabelsOfBothSets) {
   const TempFolder folder;
   put_all(folder);
-  std::string path = folder.put("train-labels-idx1-ubyte", idx_bytes({3}, {0, 10, 255}));
-  EXPECT_EQ(file_error(path, [&] { load_mnist(folder.path()); }),
-            path + ": at byte 9: expected a label from 0 to 9, found 10");
-  std::filesystem::remove(path);
-  path = folder.put("train-labels-idx1-ubyte.gz", gzip_bytes(idx_bytes({3}, {0, 1, 255})));
-  EXPECT_EQ(file_error(path, [&] { load_mnist(folder.path()); }),
-            path + ": at byte 10 of the inflated data: expected a label from 0 to 9, found 255");
+  folder.put("t10k-labels-idx1-ubyte", idx_bytes({2}, {1, 46}));
+  const TrainTest data = load_mnist(folder.path());
+  EXPECT_EQ(data.train.classes, 47);
+  EXPECT_EQ(data.test.classes, 47);
+  folder.put("train-labels-idx1-ubyte", idx_bytes({3}, {255, 0, 1}));
+  EXPECT_EQ(load_mnist(folder.path()).test.classes, 256);
+}
+
+TEST(LoadMnist, ReadsColour) {
+  const TempFolder folder;
+  put_all(folder);
+  std::filesystem::remove(folder.file("train-images-idx3-ubyte"));
+  std::filesystem::remove(folder.file("t10k-images-idx3-ubyte"));
+  folder.put("train-images-idx4-ubyte",
+             idx_bytes({3, 1, 1, 3}, {21, 22, 23, 24, 25, 26, 27, 28, 29}));
+  folder.put("t10k-images.idx4-ubyte.gz", gzip_bytes(idx_bytes({2, 1, 1, 3}, {1, 2, 3, 4, 5, 6})));
+  const TrainTest data = load_mnist(folder.path());
+  EXPECT_EQ(data.train.c, 3);
+  EXPECT_EQ(data.train.pixels.size(), 9u);
+  EXPECT_EQ(data.test.pixels, Bytes({1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(data.test.full, 255);
 }
 
 TEST(LoadMnist, RefusesCountsThatDiffer) {

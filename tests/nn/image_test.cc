@@ -36,7 +36,7 @@ TEST(ReadImage, ReadsNetpbm) {
       {netpbm("P6 3 2 255\n",
               {255, 255, 255, 0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255, 10, 10, 10}),
        {255, 0, 76, 150, 29, 10}},
-      {netpbm("P3 3 2 1\n1 1 1 0 0 0 1 0 0 0 1 0 0 0 1 1 1 1\n"), {255, 0, 0, 255, 0, 255}}};
+      {netpbm("P3 3 2 1\n1 1 1 0 0 0 1 0 0 0 1 0 0 0 1 1 1 1\n"), {255, 0, 76, 150, 29, 255}}};
   for (const Case& c : cases) {
     SCOPED_TRACE(std::string(c.file.begin(), c.file.begin() + 2));
     const GreyImage image = read_image(folder.put("any name", c.file));

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
@@ -29,6 +30,21 @@ TEST(Initialize, HasTheDeviationsOfItsSources) {
   initialize(net, Initialization::xavier, 1);
   EXPECT_NEAR(deviation(parameters[2]->value), std::sqrt(2.0 / 5960),
               0.004 * std::sqrt(2.0 / 5960));
+  initialize(net, Initialization::lecun, 1);
+  EXPECT_NEAR(deviation(parameters[2]->value), std::sqrt(1.0 / 5760),
+              0.004 * std::sqrt(1.0 / 5760));
+  initialize(net, Initialization::fan_out, 1);
+  EXPECT_NEAR(deviation(parameters[2]->value), std::sqrt(1.0 / 200), 0.004 * std::sqrt(1.0 / 200));
+  initialize(net, Initialization::fan_in, 1);
+  EXPECT_NEAR(deviation(parameters[2]->value), std::sqrt(1.0 / 3 / 5760),
+              0.004 * std::sqrt(1.0 / 3 / 5760));
+  initialize(net, Initialization::uniform, 1, 0.5);
+  EXPECT_NEAR(deviation(parameters[2]->value), 0.5 / std::sqrt(3.0), 0.002);
+  const auto [low, high] =
+      std::minmax_element(parameters[2]->value.begin(), parameters[2]->value.end());
+  EXPECT_NEAR(*low, -0.5, 1e-4);
+  EXPECT_NEAR(*high, 0.5, 1e-4);
+  EXPECT_LE(*high, 0.5);
   initialize(net, Initialization::gaussian, 1, 0.5);
   EXPECT_NEAR(deviation(parameters[2]->value), 0.5, 0.002);
   EXPECT_EQ(deviation(parameters[1]->value), 0);
@@ -58,6 +74,10 @@ TEST(Initialize, RefusesBadArguments) {
       initialize(net, Initialization::gaussian, 1, std::numeric_limits<double>::infinity()),
       std::invalid_argument);
   EXPECT_EQ(initialization_from_name("xavier"), Initialization::xavier);
+  EXPECT_EQ(initialization_from_name("fan-out"), Initialization::fan_out);
+  for (const std::string& name : initialization_names()) {
+    EXPECT_NO_THROW(initialization_from_name(name)) << name;
+  }
   EXPECT_THROW(initialization_from_name("glorot"), std::invalid_argument);
 }
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
@@ -67,6 +68,65 @@ TEST(Evaluate, AgreesWithOneSampleAtATime) {
       for (std::int32_t p = 0; p < 4; ++p) EXPECT_EQ(result.confusion.at(t, p), confusion.at(t, p));
     }
   }
+}
+
+TEST(WorstMistakes, AreTheWrongSamplesOfLargestLoss) {
+  const Dataset data = blobs(40, 8, 4);
+  auto net = random_net<double>({8, 8, 1}, "flatten, affine 4");
+  std::vector<Mistake> all;
+  for (std::int64_t i = 0; i < data.n; ++i) {
+    Tensor<double> x({1, 8, 8, 1});
+    for (std::int64_t p = 0; p < 64; ++p) {
+      x[p] = data.pixels[static_cast<std::size_t>(i * 64 + p)] / 255.0;
+    }
+    const auto y = net.forward(x.view());
+    const std::vector<std::int32_t> label{data.labels[static_cast<std::size_t>(i)]};
+    std::vector<std::int32_t> predicted(1);
+    predict_classes(y, predicted);
+    if (predicted[0] == label[0]) continue;
+    all.push_back({i, label[0], predicted[0], SoftmaxWithLoss<double>().value(y, label), {}});
+  }
+  ASSERT_GT(all.size(), 5u);
+  std::sort(all.begin(), all.end(),
+            [](const Mistake& a, const Mistake& b) { return a.loss > b.loss; });
+  for (const std::int64_t batch_size : {1, 7, 500}) {
+    const std::vector<Mistake> worst = worst_mistakes(net, data, {}, 5, batch_size);
+    ASSERT_EQ(worst.size(), 5u);
+    for (std::size_t i = 0; i < worst.size(); ++i) {
+      EXPECT_EQ(worst[i].index, all[i].index) << i;
+      EXPECT_EQ(worst[i].truth, all[i].truth) << i;
+      EXPECT_EQ(worst[i].predicted, all[i].predicted) << i;
+      EXPECT_NEAR(worst[i].loss, all[i].loss, 1e-9) << i;
+      const std::vector<double>& p = worst[i].probabilities;
+      ASSERT_EQ(p.size(), 4u);
+      EXPECT_NEAR(p[0] + p[1] + p[2] + p[3], 1, 1e-12);
+      EXPECT_NEAR(p[static_cast<std::size_t>(worst[i].truth)], std::exp(-worst[i].loss), 1e-12);
+    }
+  }
+  EXPECT_EQ(worst_mistakes(net, data, {}, 1000).size(), all.size());
+  EXPECT_TRUE(worst_mistakes(net, data, {}, 0).empty());
+}
+
+TEST(WorstMistakes, EqualLossesComeInTheOrderOfTheData) {
+  const Dataset data = blobs(30, 8, 3);
+  auto net = build<float>({8, 8, 1}, "flatten, affine 3");  // zero weights: class 0 for everything
+  const std::vector<Mistake> worst = worst_mistakes(net, data, {}, 8, 4);
+  std::int64_t next = 0;
+  for (const Mistake& each : worst) {
+    while (data.labels[static_cast<std::size_t>(next)] == 0) ++next;
+    EXPECT_EQ(each.index, next++);
+    EXPECT_NEAR(each.loss, std::log(3.0), 1e-12);
+  }
+  EXPECT_EQ(worst.size(), 8u);
+}
+
+TEST(WorstMistakes, ALossThatIsNotANumberIsTheWorst) {
+  const Dataset data = blobs(10, 8, 3);
+  auto net = build<float>({8, 8, 1}, "flatten, affine 3");
+  for (float& bias : net.parameters()[1]->value) bias = std::nanf("");
+  for (const Mistake& each : worst_mistakes(net, data, {}, 3)) EXPECT_TRUE(std::isinf(each.loss));
+  EXPECT_THROW(worst_mistakes(net, blobs(10, 8, 4), {}, 3), std::invalid_argument);
+  EXPECT_THROW(worst_mistakes(net, data, {}, 3, 0), std::invalid_argument);
 }
 
 TEST(Evaluate, RefusesWhatDoesNotFit) {

@@ -61,6 +61,28 @@ std::string crafted(const TempFolder& folder, const std::string& path, const std
   return folder.put("crafted", bytes_of_text(file));
 }
 
+// Running moments are part of the network: saved, loaded and hashed.
+TEST(ModelFile, HoldsBuffers) {
+  const TempFolder folder;
+  const std::string path = folder.file("model.safetensors");
+  auto net = build<float>({5, 5, 1}, "conv 2 2x2 nobias, batchnorm, flatten, affine 3");
+  initialize(net, Initialization::he, 7);
+  const std::string before = weights_sha256(net);
+  net.buffers()[0]->value[1] = 0.25F;
+  EXPECT_NE(weights_sha256(net), before);
+  save_model(path, net, small_info());
+  const Model model = load_model(path);
+  EXPECT_EQ(weights_sha256(model.net), weights_sha256(net));
+  EXPECT_EQ(model.net.buffers()[0]->value[1], 0.25F);
+  EXPECT_EQ(model.net.buffers()[1]->value[1], 1.0F);
+  EXPECT_EQ(net.buffer_names(), (std::vector<std::string>{"1.running_mean", "1.running_var"}));
+  const Bytes bytes = slurp(path);
+  const std::string file(bytes.begin(), bytes.end());
+  EXPECT_NE(file.find("\"1.running_mean\""), std::string::npos);
+  net.buffers()[1]->value[0] = std::numeric_limits<float>::infinity();
+  EXPECT_THROW(save_model(path, net, small_info()), std::invalid_argument);
+}
+
 TEST(ModelFile, LoadsWhatWasSaved) {
   const TempFolder folder;
   const std::string path = saved_small(folder);

@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
 #include "nn/metrics.h"
+#include "nn/update_rules.h"
 #include "tests/nn/fixtures.h"
 #include "tests/support/each_simd.h"
 
@@ -176,6 +178,148 @@ TEST(Trainer, ThrowsWhenTheLossIsNoNumber) {
   }
 }
 
+TEST(Trainer, MayEndAfterANumberOfSteps) {
+  const Dataset data = blobs(50, 6, 3);
+  auto net = random_net<float>({6, 6, 1}, "flatten, affine 3");
+  SGD<float> sgd(0.1);
+  Trainer<float> trainer(net, sgd, data, {.epochs = 1, .batch_size = 20, .steps = 7});
+  std::vector<EpochResult> epochs;
+  std::vector<std::int64_t> batches;
+  trainer.on_batch = [&](const BatchProgress& progress) {
+    batches.push_back(progress.batches);
+    return true;
+  };
+  trainer.on_epoch = [&](const EpochResult& result) {
+    epochs.push_back(result);
+    return true;
+  };
+  EXPECT_TRUE(trainer.run());
+  EXPECT_EQ(sgd.steps(), 7);
+  EXPECT_EQ(batches, (std::vector<std::int64_t>{3, 3, 3, 3, 3, 3, 1}));
+  ASSERT_EQ(epochs.size(), 3U);
+  EXPECT_EQ(epochs[0].epochs, 3);
+  EXPECT_EQ(epochs[1].samples, 50);
+  EXPECT_EQ(epochs[2].samples, 20);
+}
+
+// With replacement, full batches of draws(seed, epoch): the first step's gradient says which.
+TEST(Trainer, MayDrawSamplesWithReplacement) {
+  const Dataset data = blobs(30, 6, 3);
+  std::vector<std::int64_t> order(32);
+  draws(9, 1, 30, order);
+  Dataset drawn = data;
+  drawn.n = 16;
+  drawn.pixels.clear();
+  drawn.labels.clear();
+  for (std::size_t i = 0; i < 16; ++i) {
+    const auto at = static_cast<std::size_t>(order[i]);
+    drawn.labels.push_back(data.labels[at]);
+    drawn.pixels.insert(drawn.pixels.end(),
+                        data.pixels.begin() + static_cast<std::ptrdiff_t>(at * 36),
+                        data.pixels.begin() + static_cast<std::ptrdiff_t>((at + 1) * 36));
+  }
+  auto a = random_net<double>({6, 6, 1}, "flatten, affine 3");
+  auto b = random_net<double>({6, 6, 1}, "flatten, affine 3");
+  SGD<double> sgd_a(0.5), sgd_b(0.5);
+  Trainer<double> with(
+      a, sgd_a, data,
+      {.batch_size = 16, .seed = 9, .sampling = Sampling::with_replacement, .steps = 1});
+  with.run();
+  // A batch of all samples, in any order.
+  Trainer<double> by_hand(b, sgd_b, drawn, {.batch_size = 16, .steps = 1});
+  by_hand.run();
+  for (std::int64_t i = 0; i < 108; ++i) {
+    EXPECT_NEAR(a.parameters()[0]->value[i], b.parameters()[0]->value[i], 1e-13);
+  }
+  std::int64_t samples = 0;
+  Trainer<double> whole(a, sgd_a, data,
+                        {.epochs = 1, .batch_size = 16, .sampling = Sampling::with_replacement});
+  whole.on_epoch = [&](const EpochResult& result) {
+    samples = result.samples;
+    return true;
+  };
+  whole.run();
+  EXPECT_EQ(samples, 32);
+}
+
+TEST(Trainer, TrainsWithTheLossThatWasChosen) {
+  const Dataset data = blobs(100, 10, 4);
+  for (const std::string& name : loss_names()) {
+    const LossOptions loss{.kind = loss_from_name(name), .targets = {0.01, 0.99}};
+    auto net = build<float>({10, 10, 1},
+                            name == "squared" ? "flatten, affine 4, sigmoid" : "flatten, affine 4");
+    initialize(net, Initialization::xavier, 1);
+    const auto adam = make_optimizer<float>("adam", 0.02);
+    Trainer<float> trainer(net, *adam, data, {.epochs = 15, .batch_size = 10, .loss = loss});
+    double last = 0;
+    trainer.on_epoch = [&](const EpochResult& result) {
+      last = result.loss;
+      return true;
+    };
+    trainer.run();
+    const Evaluation result = evaluate(net, data, {}, 500, loss);
+    EXPECT_EQ(result.accuracy, 1.0) << name;
+    // The same loss, measured along the way and at the end.
+    EXPECT_NEAR(result.loss / last, 1, 0.25) << name;
+  }
+}
+
+TEST(Trainer, ClipsByTheNorm) {
+  const Dataset data = blobs(50, 6, 3);
+  auto net = random_net<double>({6, 6, 1}, "flatten, affine 3");
+  const Tensor<double> before = net.parameters()[0]->value.clone();
+  const auto sgd = make_optimizer<double>({.name = "sgd", .lr = 1, .clip_norm = 1e-3});
+  Trainer<double> trainer(net, *sgd, data, {.steps = 1});
+  trainer.run();
+  double squares = 0;
+  for (const Parameter<double>* p : net.parameters()) {
+    for (const double g : p->grad) squares += g * g;
+  }
+  const double factor = 1e-3 / (std::sqrt(squares) + 1e-6);
+  EXPECT_LT(factor, 1);
+  const Parameter<double>& w = *net.parameters()[0];
+  for (std::int64_t i = 0; i < w.value.size(); ++i) {
+    EXPECT_NEAR(w.value[i], before[i] - factor * w.grad[i], 1e-14);
+  }
+}
+
+TEST(Trainer, AveragesTheWeights) {
+  const Dataset data = blobs(50, 6, 3);
+  auto net = random_net<double>({6, 6, 1}, "flatten, affine 3");
+  SGD<double> sgd(0.1);
+  Trainer<double> trainer(net, sgd, data, {.epochs = 8, .batch_size = 10, .average_decay = 0.75});
+  std::vector<double> expected;
+  int steps = 0;
+  trainer.on_batch = [&](const BatchProgress&) {
+    const Tensor<double>& w = net.parameters()[0]->value;
+    if (expected.empty()) expected.assign(w.begin(), w.end());
+    const double decay = std::min(0.75, steps / (steps + 10.0));
+    ++steps;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      expected[i] = decay * expected[i] + (1 - decay) * w[static_cast<std::int64_t>(i)];
+    }
+    return true;
+  };
+  trainer.run();
+  EXPECT_EQ(steps, 40);
+  ASSERT_NE(trainer.average(), nullptr);
+  EXPECT_EQ(trainer.average()->steps(), 40);
+  const Tensor<double> trained = net.parameters()[0]->value.clone();
+  {
+    const UseAverage averaged(trainer.average());
+    const Tensor<double>& w = net.parameters()[0]->value;
+    for (std::int64_t i = 0; i < w.size(); ++i) {
+      EXPECT_NEAR(w[i], expected[static_cast<std::size_t>(i)], 1e-12);
+    }
+    EXPECT_FALSE(same_bits<double>(w.view(), trained.view()));
+  }
+  EXPECT_TRUE(same_bits<double>(net.parameters()[0]->value.view(), trained.view()));
+  Trainer<double> plain(net, sgd, data, {});
+  EXPECT_EQ(plain.average(), nullptr);
+  const UseAverage none(plain.average());
+  EXPECT_THROW(WeightAverage<double>(net, 1.0), std::invalid_argument);
+}
+
 TEST(Trainer, RefusesWhatDoesNotFit) {
   const Dataset data = blobs(50, 6, 3);
   auto net = random_net<float>({6, 6, 1}, "flatten, affine 3");
@@ -186,6 +330,11 @@ TEST(Trainer, RefusesWhatDoesNotFit) {
   EXPECT_THROW(Trainer<float>(net, sgd, blobs(0, 6, 3), {}), std::invalid_argument);
   EXPECT_THROW(Trainer<float>(net, sgd, data, {.batch_size = 0}), std::invalid_argument);
   EXPECT_THROW(Trainer<float>(net, sgd, data, {.epochs = -1}), std::invalid_argument);
+  EXPECT_THROW(Trainer<float>(net, sgd, data, {.steps = -1}), std::invalid_argument);
+  EXPECT_THROW(Trainer<float>(net, sgd, data, {.schedule = {.gamma = 2}}), std::invalid_argument);
+  EXPECT_THROW(Trainer<float>(net, sgd, data, {.loss = {.label_smoothing = 1}}),
+               std::invalid_argument);
+  EXPECT_THROW(Trainer<float>(net, sgd, data, {.average_decay = 1}), std::invalid_argument);
   Trainer<float> nothing(net, sgd, data, {.epochs = 0});
   EXPECT_TRUE(nothing.run());
 }

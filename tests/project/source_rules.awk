@@ -23,7 +23,10 @@ function check_include(included, quoted) {
     else if (FILENAME ~ /\.h$/ && FILENAME !~ /-inl\.h$/)
       violation("a header that is not -inl.h must not include Highway")
   } else if (included ~ /^CLI\//) {
-    if (FILENAME != "cli/options.cc") violation("only cli/options.cc includes CLI11")
+    if (FILENAME !~ /^cli\/option(s|_kinds)\.(h|cc)$/)
+      violation("only cli/options.cc and cli/option_kinds include CLI11")
+  } else if (included ~ /^toml\+\+\//) {
+    if (FILENAME != "cli/config_file.cc") violation("only cli/config_file.cc includes toml++")
   } else if (included ~ /^(zlib\.h|zconf\.h|png\.h|pngconf\.h|nettle\/|nlohmann\/)/) {
     if (folder != "tests" && FILENAME !~ /^nn\/data\/.*\.cc$/ && FILENAME != "nn/model_file.cc")
       violation("only the sources of nn/data and nn/model_file.cc include zlib, libpng, Nettle or JSON")

@@ -1,0 +1,93 @@
+#include "cli/config_file.h"
+
+#include <toml++/toml.h>
+
+#include <cstdint>
+#include <string_view>
+
+#include "cli/exit_code.h"
+#include "cli/numbers.h"
+#include "cli/output.h"
+#include "cli/suggest.h"
+#include "nn/data/file.h"
+#include "nn/file_error.h"
+
+namespace nnkernels::cli {
+namespace {
+
+constexpr std::int64_t kMaxBytes = 1 << 20;
+
+std::string place(const toml::source_region& source) {
+  return "line " + std::to_string(source.begin.line);
+}
+
+std::vector<std::string> known_keys() {
+  std::vector<std::string> keys = {"recipe"};
+  for (const Setting& setting : settings()) keys.push_back(setting.key);
+  return keys;
+}
+
+std::string value_text(const toml::node& node, const std::string& name) {
+  if (const auto text = node.as_string()) return text->get();
+  if (const auto whole = node.as_integer()) return std::to_string(whole->get());
+  if (const auto real = node.as_floating_point()) return number_text(real->get());
+  throw UsageError(name + ": expected a text or a number");
+}
+
+toml::table parse(const std::string& path) {
+  const std::vector<std::uint8_t> bytes = nn::read_file(path, kMaxBytes);
+  try {
+    return toml::parse(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()),
+                       path);
+  } catch (const toml::parse_error& error) {
+    throw nn::FileError(path, place(error.source()) + ", column " +
+                                  std::to_string(error.source().begin.column) + ": " +
+                                  one_line(error.description()));
+  }
+}
+
+/// A basic string of TOML.
+std::string quoted(std::string_view text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') result += '\\';
+    result += c;
+  }
+  return result + "\"";
+}
+
+}  // namespace
+
+std::vector<Asked> read_config_file(const std::string& path) {
+  const toml::table table = parse(path);
+  const std::vector<std::string> known = known_keys();
+  std::vector<Asked> asked;
+  asked.reserve(table.size());
+  for (const auto& [toml_key, node] : table) {
+    const std::string key(toml_key.str());
+    const std::string name = one_line(path + ", " + place(toml_key.source()) + ": " + key);
+    if (std::find(known.begin(), known.end(), key) == known.end()) {
+      const std::string hint = did_you_mean(key, known);
+      throw UsageError(
+          name + " is no setting" +
+          (hint.empty() ? "; `nncli train --model cnn --print-config` shows them all" : hint));
+    }
+    asked.push_back({.key = key, .value = value_text(node, name), .name = name});
+  }
+  return asked;
+}
+
+std::string to_toml(const TrainConfig& config) {
+  std::string toml = "recipe = " + quoted(config.recipe) + "\n";
+  for (const Setting& setting : settings()) {
+    if (!setting.matters(config)) continue;
+    const std::string value = setting.get(config);
+    // TOML's whole numbers end at 2^63 - 1, seeds do not.
+    const bool plain = setting.kind == Setting::Kind::real ||
+                       (setting.kind == Setting::Kind::whole && parse_number<std::int64_t>(value));
+    toml += setting.key + " = " + (plain ? value : quoted(value)) + "\n";
+  }
+  return toml;
+}
+
+}  // namespace nnkernels::cli

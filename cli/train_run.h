@@ -1,0 +1,60 @@
+// One training run, from a network without weights to the best and the last one in a run folder.
+#ifndef NNKERNELS_CLI_TRAIN_RUN_H_
+#define NNKERNELS_CLI_TRAIN_RUN_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/dataset.h"
+#include "cli/interrupt.h"
+#include "cli/progress.h"
+#include "cli/run_folder.h"
+#include "cli/train_config.h"
+#include "nn/metrics.h"
+#include "nn/model_file.h"
+#include "nn/sequential.h"
+#include "nn/trainer.h"
+
+namespace nnkernels::cli {
+
+/// The images of a run. Without a validation share there is no `validation`.
+struct RunData {
+  nn::Dataset train;
+  std::optional<nn::Dataset> validation;
+  nn::Dataset test;
+};
+
+/// What an update in the middle of an epoch came to (TrainConfig::log_every).
+struct LogEntry {
+  std::int64_t step = 0;  // updates before this one
+  double train_accuracy = 0;
+  double test_accuracy = 0;
+};
+
+/// What training came to.
+struct Outcome {
+  std::vector<double> epoch_seconds;  // of the epochs that were finished
+  std::vector<LogEntry> log;
+  bool complete = false;  // no signal cut it short
+  nn::BatchProgress last;
+  std::int64_t best_epoch = 0;               // by validation accuracy; 0 without one
+  std::optional<nn::Evaluation> validation;  // of the network that counts: the best, or the last
+  nn::Evaluation test;                       // the same
+};
+
+/// The network of config.arch for these images, with its first weights; "classes" in the text
+/// stands for their number. Throws UsageError, naming the layer, if they do not fit.
+nn::Sequential<float> make_net(const TrainConfig& config, const nn::Dataset& data);
+
+/// Trains `net`, telling `progress`, and leaves it in `run`: the last network after each epoch, the
+/// one with the best validation accuracy whenever there is a better one. The test set is read after
+/// each epoch if there is no validation set, otherwise once, at the end. In the end `net` is the
+/// network that counts. Throws nn::Diverged and nn::WriteError.
+Outcome fit(const TrainConfig& config, const RunData& data, const nn::ModelInfo& info,
+            nn::Sequential<float>& net, const InterruptGuard& interrupt, RunFolder& run,
+            Progress& progress);
+
+}  // namespace nnkernels::cli
+
+#endif  // NNKERNELS_CLI_TRAIN_RUN_H_
