@@ -34,8 +34,8 @@ enum class Initialization { he, xavier, lecun, fan_out, fan_in, gaussian, unifor
 template <class T>
 void initialize(Sequential<T>& net, Initialization kind, std::uint64_t seed, double scale = 0.01);
 
-/// The initialization called "he", "xavier", "lecun", "fan-out", "fan-in", "gaussian" or "uniform"; throws
-/// std::invalid_argument, listing these, for any other name.
+/// The initialization called "he", "xavier", "lecun", "fan-out", "fan-in", "gaussian" or "uniform";
+/// throws std::invalid_argument, listing these, for any other name.
 Initialization initialization_from_name(std::string_view name);
 
 /// The names that initialization_from_name() knows.
