@@ -91,7 +91,9 @@ class CommandLine {
 
 void CommandLine::add_train() {
   CLI::App& app = add_command("train", "Train a network and save it with all that made it",
-                              "nncli train --model cnn --epochs 5 --out runs/first");
+                              "nncli train --model cnn --epochs 5 --out runs/first\n\n"
+                              "What a setting is when nothing is said depends on the network:\n"
+                              "  nncli train --model cnn --print-config");
   std::string models = "Network with settings that suit it";
   for (const std::string& name : model_names()) {
     models += "\n" + name + ": " + recipe_of(name).summary;
