@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <stdexcept>
 
 #include "cli/data_options.h"
 #include "cli/exit_code.h"
 #include "cli/numbers.h"
 #include "cli/suggest.h"
+#include "nn/augment.h"
 #include "nn/initialize.h"
 #include "nn/learning_rate.h"
 #include "nn/optimizer.h"
@@ -163,6 +165,23 @@ bool decays(const TrainConfig& c) { return c.schedule == "step" || c.schedule ==
 bool one_cycle(const TrainConfig& c) { return c.schedule == "onecycle"; }
 bool by_scale(const TrainConfig& c) { return c.init == "gaussian" || c.init == "uniform"; }
 
+/// Read once here, so that a mistake is told before anything else.
+Setting augment() {
+  Setting setting =
+      text("augment", "TEXT", &TrainConfig::augment,
+           "Random changes of training images, as in \"shift 2,\nrotate 10, scale 0.1, elastic 2, "
+           "flip, noise 0.05,\ncutout 8\"; none");
+  setting.set = [](TrainConfig& config, const std::string& name, const std::string& value) {
+    try {
+      if (value != "none") nn::augmentation_from_text(value);
+    } catch (const std::invalid_argument& error) {
+      throw UsageError(name + ": " + error.what());
+    }
+    config.augment = value;
+  };
+  return setting;
+}
+
 std::vector<Setting> data_settings() {
   using C = TrainConfig;
   return {
@@ -177,6 +196,7 @@ std::vector<Setting> data_settings() {
       pixels(),
       real("validation", &C::validation, kShare,
            "Share of the training images held out to judge by"),
+      augment(),
   };
 }
 

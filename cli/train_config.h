@@ -17,6 +17,7 @@ struct TrainConfig {
   std::string label = "first";
   std::string image;
   double test_share = 0.25;
+  std::string augment = "none";
   double pixels_low = 0;
   double pixels_high = 1;
   double validation = 0;

@@ -71,6 +71,8 @@ nn::TrainerOptions trainer_options(const TrainConfig& c, const nn::Preprocessing
           .sampling = c.sampling == "replacement" ? nn::Sampling::with_replacement
                                                   : nn::Sampling::permutation,
           .steps = c.steps,
+          .augmentation =
+              c.augment == "none" ? nn::Augmentation{} : nn::augmentation_from_text(c.augment),
           .average_decay = c.ema};
 }
 

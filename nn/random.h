@@ -22,6 +22,7 @@ enum class Purpose : std::uint8_t {
   gradient_check = 3,
   dropout = 4,
   sampling = 5,
+  augmentation = 6,
   split = 16,
   test = 255
 };

@@ -60,6 +60,12 @@ Trainer<T>::Trainer(Sequential<T>& net, Optimizer<T>& optimizer, const Dataset& 
   loss_.plan(options_.batch_size);
   net.plan(options_.batch_size);
   optimizer.bind(net);
+  if (options.augmentation != Augmentation{}) {
+    // What black becomes is what an image is empty of.
+    augmenter_.emplace(options.augmentation, net.input_shape(), options.seed,
+                       static_cast<T>(options.preprocessing.shift));
+    plain_ = x_.clone();
+  }
   if (options.average_decay != 0) average_.emplace(net, options.average_decay);
 }
 
@@ -131,7 +137,9 @@ double Trainer<T>::train_step(std::int64_t step, std::int64_t first, std::int64_
   const std::span labels(labels_.data(), size);
   const TensorView<T> x = x_.view().samples(0, count);
   const TensorView<T> dy = dy_.view().samples(0, count);
-  gather_batch(data_, options_.preprocessing, indices, x, labels, next);
+  const TensorView<T> gathered = augmenter_ ? plain_.view().samples(0, count) : x;
+  gather_batch(data_, options_.preprocessing, indices, gathered, labels, next);
+  if (augmenter_) augmenter_->apply(gathered, x, static_cast<std::uint64_t>(step));
   const TensorView<const T> y = net_.forward(
       x, {.training = true, .seed = options_.seed, .step = static_cast<std::uint64_t>(step)});
   const double loss = loss_.value_and_gradient(y, labels, dy);

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "nn/augment.h"
 #include "nn/classifier_loss.h"
 #include "nn/data/dataset.h"
 #include "nn/learning_rate.h"
@@ -31,8 +32,9 @@ struct TrainerOptions {
   LearningRateSchedule schedule = {};
   LossOptions loss = {};
   Sampling sampling = Sampling::permutation;
-  std::int64_t steps = 0;    // where greater than 0, ends training, and not epochs
-  double average_decay = 0;  // of a WeightAverage; 0: none
+  std::int64_t steps = 0;          // where greater than 0, ends training, and not epochs
+  Augmentation augmentation = {};  // of the training images
+  double average_decay = 0;        // of a WeightAverage; 0: none
 };
 
 /// Where training stands, after a batch. Counts start from 1.
@@ -119,8 +121,10 @@ class Trainer {
   RunLength run_;
   ClassifierLoss<T> loss_;
   std::optional<WeightAverage<T>> average_;
-  std::vector<std::int64_t> order_;   // [data.n], with replacement [batches][batch_size]
-  Tensor<T> x_;                       // [batch_size][h][w][c]
+  std::vector<std::int64_t> order_;  // [data.n], with replacement [batches][batch_size]
+  Tensor<T> x_;                      // [batch_size][h][w][c]
+  Tensor<T> plain_;                  // the same before augmentation, if there is one
+  std::optional<Augmenter<T>> augmenter_;
   Tensor<T> dy_;                      // [batch_size][classes]
   std::vector<std::int32_t> labels_;  // [batch_size]
 };
