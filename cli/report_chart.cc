@@ -103,7 +103,7 @@ class Axes {
         y_ = {std::min(y_.low, point.y), std::max(y_.high, point.y)};
       }
     }
-    logarithmic_ = !as_percent && y_.low > 0 && y_.high > 50 * y_.low;
+    if (!as_percent && y_.low > 0 && y_.high > 50 * y_.low) logarithmic_ = true;
     if (x_.low == x_.high) x_ = {x_.low - 1, x_.high + 1};
     if (logarithmic_) {
       y_ = {y_.low / 1.1, y_.high * 1.1};

@@ -123,7 +123,7 @@ void DotRows(const T* x, std::ptrdiff_t x_stride, const T* const (&y)[4], std::i
   DotTile<kRows>(x, x_stride, y, k, sums);
   for (int i = 0; i < kRows; ++i) {
     for (std::int64_t j = 0; j < y_rows; ++j) {
-      out[i * out_x_stride + j * out_y_stride] = sums[4 * i + j];
+      out[i * out_x_stride + j * out_y_stride] = sums[std::int64_t{4} * i + j];
     }
   }
 }

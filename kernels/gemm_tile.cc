@@ -163,7 +163,7 @@ class EvenRows {
  public:
   EvenRows(T* first, std::ptrdiff_t stride) : stride_(stride) {
     NNKERNELS_UNROLL
-    for (int i = 0; i < kBases; ++i) base_[i] = first + 3 * i * stride;
+    for (int i = 0; i < kBases; ++i) base_[i] = first + i * (3 * stride);
   }
   HWY_INLINE T* row(int i) const { return base_[i / 3] + (i % 3) * stride_; }
   HWY_INLINE T operator[](int i) const { return *row(i); }

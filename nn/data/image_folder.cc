@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <map>
@@ -190,7 +191,7 @@ void write_files(const Dataset& data, const fs::path& half) {
   std::array<std::uint8_t, 256> level;
   for (std::size_t i = 0; i < level.size(); ++i) {
     const double scaled = std::min(255.0, 255 * static_cast<double>(i) / data.full);
-    level[i] = static_cast<std::uint8_t>(scaled + 0.5);
+    level[i] = static_cast<std::uint8_t>(std::lround(scaled));
   }
   const std::int64_t size = data.h * data.w * data.c;
   parallel_for(data.n, kMicroseconds * static_cast<double>(data.n), [&](std::int64_t i, int) {
