@@ -148,13 +148,12 @@ void SgdOuter(std::size_t rows, std::size_t cols, T rate, const T* x, const T* y
 
 template <class T>
 detail::UpdateKernels<T> Kernels() {
-  using namespace detail;
-  return {{{Update<kSgd, false, T>, Update<kSgd, true, T>},
-           {Update<kMomentum, false, T>, Update<kMomentum, true, T>},
-           {Update<kNesterov, false, T>, Update<kNesterov, true, T>},
-           {Update<kAdagrad, false, T>, Update<kAdagrad, true, T>},
-           {Update<kRmsprop, false, T>, Update<kRmsprop, true, T>},
-           {Update<kAdam, false, T>, Update<kAdam, true, T>}},
+  return {{{Update<detail::kSgd, false, T>, Update<detail::kSgd, true, T>},
+           {Update<detail::kMomentum, false, T>, Update<detail::kMomentum, true, T>},
+           {Update<detail::kNesterov, false, T>, Update<detail::kNesterov, true, T>},
+           {Update<detail::kAdagrad, false, T>, Update<detail::kAdagrad, true, T>},
+           {Update<detail::kRmsprop, false, T>, Update<detail::kRmsprop, true, T>},
+           {Update<detail::kAdam, false, T>, Update<detail::kAdam, true, T>}},
           SgdOuter<T>};
 }
 detail::UpdateKernels<float> FloatKernels() { return Kernels<float>(); }
@@ -322,7 +321,7 @@ double squared_norm(std::int64_t size, const T* x) {
   detail::check_size("squared_norm", "size", size);
   detail::check_array("squared_norm", "x", x, size);
   const std::int64_t blocks = (size + detail::kBlockElements - 1) / detail::kBlockElements;
-  double* const sums = detail::scratch<double>(detail::Purpose::column_sums, blocks);
+  auto* const sums = detail::scratch<double>(detail::Purpose::column_sums, blocks);
   detail::parallel_blocks(size, detail::kBlockElements,
                           detail::transfer_microseconds<T>(2 * static_cast<double>(size)),
                           [&](std::int64_t i, std::int64_t count) {

@@ -37,8 +37,10 @@ double factor(const LearningRateSchedule& schedule, std::int64_t step, std::int6
   switch (schedule.kind) {
     case Kind::constant:
       break;
-    case Kind::step:
-      return std::pow(schedule.gamma, static_cast<double>(epoch / schedule.step_epochs));
+    case Kind::step: {
+      const std::int64_t steps_down = epoch / schedule.step_epochs;
+      return std::pow(schedule.gamma, static_cast<double>(steps_down));
+    }
     case Kind::exponential:
       return std::pow(schedule.gamma, static_cast<double>(epoch));
     case Kind::cosine:
