@@ -28,9 +28,9 @@ std::vector<std::string> known_keys() {
 }
 
 std::string value_text(const toml::node& node, const std::string& name) {
-  if (const auto text = node.as_string()) return text->get();
-  if (const auto whole = node.as_integer()) return std::to_string(whole->get());
-  if (const auto real = node.as_floating_point()) return number_text(real->get());
+  if (const auto* const text = node.as_string()) return text->get();
+  if (const auto* const whole = node.as_integer()) return std::to_string(whole->get());
+  if (const auto* const real = node.as_floating_point()) return number_text(real->get());
   throw UsageError(name + ": expected a text or a number");
 }
 

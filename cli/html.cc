@@ -11,7 +11,11 @@ std::string escaped(std::string_view text) {
   while (!text.empty()) {
     const std::size_t length = utf8_length(text);
     const char c = text.front();
-    if (length == 0) {
+    const bool space = c == '\n' || c == '\r' || c == '\t';
+    const bool control = (static_cast<unsigned char>(c) < 0x20 && !space) || c == 0x7F;
+    // U+FFFE and U+FFFF are no XML either.
+    const bool none = text.starts_with("\xEF\xBF\xBE") || text.starts_with("\xEF\xBF\xBF");
+    if (length == 0 || control || none) {
       result += kReplacement;
     } else if (c == '&') {
       result += "&amp;";
@@ -23,12 +27,8 @@ std::string escaped(std::string_view text) {
       result += "&quot;";
     } else if (c == '\'') {
       result += "&#39;";
-    } else if (c == '\n' || c == '\r' || c == '\t') {
+    } else if (space) {
       result += ' ';
-    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
-      result += kReplacement;
-    } else if (text.starts_with("\xEF\xBF\xBE") || text.starts_with("\xEF\xBF\xBF")) {
-      result += kReplacement;  // U+FFFE and U+FFFF are no XML either
     } else {
       result += text.substr(0, length);
     }

@@ -77,11 +77,14 @@ std::string percent(double fraction) { return fixed(100 * fraction, 2) + " %"; }
 
 std::string bytes_text(std::int64_t bytes) {
   if (bytes < 1000) return std::to_string(bytes) + " B";
-  auto value = static_cast<double>(bytes);
+  double value = static_cast<double>(bytes) / 1000;
   std::size_t unit = 0;
   constexpr std::array kUnits = {" kB", " MB", " GB", " TB", " PB", " EB"};
   // 999.95 would be rounded to 1000.0.
-  for (value /= 1000; value >= 999.95; value /= 1000) ++unit;
+  while (value >= 999.95) {
+    value /= 1000;
+    ++unit;
+  }
   return fixed(value, 1) + kUnits[unit];
 }
 

@@ -11,9 +11,8 @@ namespace nnkernels::detail {
 namespace {
 
 // How a product is cut, measured on Zen 4 (1 MB of L2 cache a core).
-constexpr std::int64_t kColumnBytes = 12288;  // nc: 3072 floats; B's block lies in the L3 cache
-constexpr std::int64_t kInnerBytes =
-    512 * 1024;  // what the inner loop reads again, in the L2 cache
+constexpr std::int64_t kColumnBytes = 12288;   // nc: 3072 floats; B's block lies in the L3 cache
+constexpr std::int64_t kInnerBytes = 1 << 19;  // what the inner loop reads again, in the L2 cache
 // B is packed if so many tiles, one below the other, read each panel.
 constexpr std::int64_t kPackForTiles = 16;
 // At least so many pieces to share among threads, where the tiles allow it.
@@ -41,14 +40,14 @@ bool needs_packing(const MatrixView<const T>& a) {
 /// How a product is cut into blocks and pieces. Depends on the shape and strides alone.
 template <class T>
 struct Cut {
-  Cut(const TileKernels<T>& kernels, const Product<T>& p) {
+  Cut(const TileKernels<T>& kernels, const Product<T>& p)
+      : depth(block_depth(p.a.cols, kernels.max_depth)) {
     const std::int64_t m = p.c.rows, n = p.c.cols;
     const bool prepacked = p.packed_b != nullptr;
     widest = prepacked ? kTwoVectors : widest_tile(kernels, m);
     const std::size_t width = kernels.width_for(n, widest);
     mr = kernels.max_rows[width];
     const std::int64_t nr = kernels.columns[width];
-    depth = block_depth(p.a.cols, kernels.max_depth);
     columns = std::min(n, kColumnBytes / static_cast<std::int64_t>(sizeof(T)) / nr * nr);
 
     const bool readable = p.b.col_stride == 1 && (kernels.masked || n % kernels.lanes == 0);

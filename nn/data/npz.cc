@@ -112,7 +112,8 @@ void take_numbers(Named& x, const Fit& fit, Dataset& data) {
   if (fit.whole) {
     fill(data.pixels, size, [](double v) { return static_cast<std::uint8_t>(v); });
   } else if (fit.unit) {
-    fill(data.pixels, size, [](double v) { return static_cast<std::uint8_t>(v * 255 + 0.5); });
+    fill(data.pixels, size,
+         [](double v) { return static_cast<std::uint8_t>(std::lround(v * 255)); });
   } else {
     fill(data.values, size, [](double v) { return static_cast<float>(v); });
     data.full = 1;
