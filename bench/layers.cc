@@ -69,7 +69,7 @@ class Step {
     nn::gather_batch<float>(data_, {}, std::span(order_).subspan(next_, size), x_.view(), labels_);
     next_ += size;
   }
-  void forward() { y_ = net_.forward(x_.view()); }
+  void forward() { y_ = net_.forward(x_.view(), {.training = true}); }
   void take_loss() { loss_.value_and_gradient(y_, labels_, dy_.view()); }
   void backward() { net_.backward(x_.view(), dy_.view()); }
   void update() { optimizer_->step(); }

@@ -96,7 +96,7 @@ struct PartRunner::State {
     std::copy_n(values.data(), x.size(), x.begin());
     std::copy_n(values.data(), dy.size(), dy.begin());
     if (part.wants_dx) dx = nn::Tensor<float>(part.input.batch(batch_size));
-    net.forward(x.view());  // what the backward pass goes back from
+    net.forward(x.view(), {.training = true});  // what the backward pass goes back from
   }
 
   nn::Sequential<float> net;
@@ -109,7 +109,7 @@ PartRunner::PartRunner(const NetworkPart& part, std::int64_t batch_size)
       flops_(2 * part.multiply_adds * static_cast<double>(batch_size)) {}
 
 Work PartRunner::forward() const {
-  return timed([state = state_] { state->net.forward(state->x.view()); });
+  return timed([state = state_] { state->net.forward(state->x.view(), {.training = true}); });
 }
 
 Work PartRunner::backward() const {

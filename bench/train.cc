@@ -50,7 +50,7 @@ struct Training {
   }
 
   void run(const std::string& part) {
-    const nn::TensorView<const float> y = net.forward(x.view());
+    const nn::TensorView<const float> y = net.forward(x.view(), {.training = true});
     if (part == kForward) return;
     loss.value_and_gradient(y, labels, dy.view());
     net.backward(x.view(), dy.view());

@@ -1,6 +1,7 @@
 // What nnbench prints and writes: figures there, sensible and readable by scripts; errors one line.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -119,6 +120,14 @@ TEST(NnbenchTest, LayersNamesStagesAndLayers) {
   const nlohmann::json& last = document["results"][3];
   EXPECT_NEAR(last["backward_gflops"].get<double>() * last["backward_seconds"].get<double>(),
               4e-9 * 12 * 10 * 8, 1e-12);
+}
+
+TEST(NnbenchTest, LayersRunsAsInTraining) {
+  const nlohmann::json document = measure(
+      "layers \"flatten, affine 12, batchnorm, relu, dropout 0.5, affine 10\" --batch-size 8");
+  std::vector<std::string> names;
+  for (const nlohmann::json& result : document["results"]) names.push_back(result["name"]);
+  EXPECT_NE(std::find(names.begin(), names.end(), "batchnorm"), names.end()) << document;
 }
 
 TEST(NnbenchTest, SampleWiseLayersAreOneStage) {
