@@ -19,6 +19,7 @@ constexpr std::array kSignals = {SIGINT, SIGTERM, SIGHUP};
 // volatile sig_atomic_t, also when the kernel delivers the signal to a worker thread.
 std::atomic<int> noted_signal = 0;
 std::atomic<int> quit_signal = 0;  // came while undisturbed() ran
+std::atomic<bool> hung_up = false;
 std::atomic<bool> undisturbed_now = false;
 std::atomic<bool> on_terminal = false;
 static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
@@ -40,12 +41,15 @@ void announce(int number) {
 }
 
 extern "C" void note_signal(int number) {
+  if (number == SIGHUP) {
+    hung_up = true;
+    return;
+  }
   int none = 0;
   if (noted_signal.compare_exchange_strong(none, number)) {
     announce(number);
     return;
   }
-  if (number == SIGHUP) return;
   if (undisturbed_now && quit_signal.exchange(number) == 0) return;
   _exit(kSignalBase + number);
 }
@@ -55,6 +59,7 @@ extern "C" void note_signal(int number) {
 InterruptGuard::InterruptGuard() {
   noted_signal = 0;
   quit_signal = 0;
+  hung_up = false;
   on_terminal = isatty(STDERR_FILENO) == 1;
   struct sigaction action = {};
   action.sa_handler = note_signal;
@@ -77,6 +82,8 @@ InterruptGuard::~InterruptGuard() {
 }
 
 int InterruptGuard::signal() const { return noted_signal; }
+
+bool InterruptGuard::take_hangup() const { return hung_up.exchange(false); }
 
 void InterruptGuard::undisturbed(const std::function<void()>& work) const {
   struct Scope {

@@ -124,9 +124,43 @@ void CommandLine::add_train() {
   add_integer<std::int64_t>(app, "--repeat", 1, 1000, repeat_,
                             "Train that often, with the seeds SEED, SEED + 1, ...:\n"
                             "mean and deviation; runs in RUN/seed-1, RUN/seed-2...");
+  add_path(app, "--resume", "RUN", train_.resume,
+           "Go on with a run that was interrupted or killed, with its\nown settings; --epochs may "
+           "be raised if the learning rate\ndoes not depend on it");
+  const auto minutes = [this](const std::string& text) {
+    const std::optional<double> number = parse_number<double>(text);
+    if (!number || !(*number >= 0 && *number <= 1e6)) {
+      reject_value("--checkpoint-every", "a number of minutes from 0 on", text);
+    }
+    train_.checkpoint_minutes = *number;
+  };
+  app.add_option_function<std::string>("--checkpoint-every", minutes,
+                                       "Minutes between two checkpoints within an epoch; 0: after\n"
+                                       "each update  [10]")
+      ->type_name("MINUTES");
   app.add_flag("-q,--quiet", train_.quiet, "No progress");
   add_machine(app, train_.machine);
   add_json(app, train_.json);
+}
+
+/// A run that is resumed has its settings.
+void check_resume(const TrainOptions& options, const TrainBase& base, bool repeats) {
+  std::string refused;
+  if (!base.model.empty()) refused = "--model";
+  if (!base.recipe.empty()) refused = "--recipe";
+  if (!base.file.empty()) refused = "--config";
+  if (!options.out.empty()) refused = "--out";
+  if (options.force) refused = "--force";
+  if (repeats) refused = "--repeat";
+  if (options.print_config) refused = "--print-config";
+  for (const Asked& flag : base.flags) {
+    if (flag.key != "epochs") refused = flag.name;
+  }
+  if (!refused.empty()) {
+    throw UsageError(refused +
+                     ": does not go with --resume, which goes on with the run's own "
+                     "settings; only --epochs may be raised");
+  }
 }
 
 void CommandLine::add_recipes() {
@@ -310,9 +344,18 @@ Options CommandLine::chosen(int argc, const char* const* argv) {
     return gradcheck_;
   }
   if (command == "recipes") return recipes_;
+  train_.command_line.assign(argv, argv + argc);
+  if (!train_.resume.empty()) {
+    check_resume(train_, base_, repeat_.has_value());
+    if (!base_.flags.empty()) {
+      TrainConfig asked;
+      apply_settings(base_.flags, asked);
+      train_.resume_epochs = asked.epochs;
+    }
+    return train_;
+  }
   train_.config = resolve(base_);
   train_.repeat = repeat_.value_or(1);
-  train_.command_line.assign(argv, argv + argc);
   return train_;
 }
 

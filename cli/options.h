@@ -23,8 +23,11 @@ struct MachineOptions {
 
 struct TrainOptions {
   TrainConfig config;
-  std::int64_t repeat = 1;    // runs, with seeds from config.seed on
-  bool print_config = false;  // instead of training
+  std::filesystem::path resume;               // a run to go on with; then config says nothing
+  std::optional<std::int64_t> resume_epochs;  // instead of those that it was to have
+  double checkpoint_minutes = 10;             // between two checkpoints within an epoch
+  std::int64_t repeat = 1;                    // runs, with seeds from config.seed on
+  bool print_config = false;                  // instead of training
   MachineOptions machine;
   std::filesystem::path out;  // empty: a new folder below runs/
   bool force = false;

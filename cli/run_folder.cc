@@ -9,7 +9,9 @@
 #include <system_error>
 #include <utility>
 
+#include "cli/numbers.h"
 #include "nn/data/file.h"
+#include "nn/data/run_record.h"
 #include "nn/file_error.h"
 
 namespace nnkernels::cli {
@@ -23,8 +25,31 @@ constexpr std::string_view kMetrics = "metrics.jsonl";
 constexpr std::string_view kLast = "last.safetensors";
 constexpr std::string_view kBest = "best.safetensors";
 constexpr std::string_view kReport = "report.html";
-/// All that a run may hold.
-constexpr std::array kFiles = {kConfig, kMetrics, kLast, kBest, kReport};
+constexpr std::string_view kCheckpoint = "checkpoint.safetensors";
+constexpr std::string_view kPrevious = "checkpoint.previous.safetensors";
+/// All that a run may hold, apart from what a save that was killed has left (is_ours).
+constexpr std::array kFiles = {kConfig, kMetrics, kLast, kBest, kReport, kCheckpoint, kPrevious};
+
+/// Whether write_file_atomically() made the file for one of ours and was killed.
+bool is_leftover(std::string_view name) {
+  return std::any_of(kFiles.begin(), kFiles.end(), [name](std::string_view file) {
+    return name.starts_with(std::string(file) + ".tmp-");
+  });
+}
+
+bool is_ours(std::string_view name) {
+  return std::find(kFiles.begin(), kFiles.end(), name) != kFiles.end() || is_leftover(name);
+}
+
+void remove_if(const fs::path& folder, bool (*condition)(std::string_view)) {
+  std::error_code error;
+  std::vector<fs::path> found;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (condition(entry->path().filename().string())) found.push_back(entry->path());
+  }
+  for (const fs::path& path : found) fs::remove(path, error);
+}
 
 /// Makes whatever is missing above `path` and notes in `made` what it made.
 std::error_code make_parents(const fs::path& path, std::vector<fs::path>& made) {
@@ -79,8 +104,7 @@ bool is_run_alone(const fs::path& folder) {
   std::error_code error;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
        entry.increment(error)) {
-    const fs::path name = entry->path().filename();
-    if (std::find(kFiles.begin(), kFiles.end(), name.string()) == kFiles.end()) return false;
+    if (!is_ours(entry->path().filename().string())) return false;
   }
   return !error;
 }
@@ -129,6 +153,19 @@ RunFolder::RunFolder(const fs::path& out, std::string_view model, bool replace) 
   }
 }
 
+RunFolder::RunFolder(const fs::path& run)
+    : place_(without_trailing_slash(run)), saved_(true), reopened_(true) {
+  std::error_code ignored;
+  if (!fs::exists(place_, ignored)) {
+    throw nn::FileError(run.string(), "no such run; give a folder that `nncli train` made");
+  }
+  if (!is_run(place_)) {
+    throw nn::FileError(run.string(), "is no run; give a folder that `nncli train` made");
+  }
+  locks_.emplace_back(place_);
+  remove_if(place_, is_leftover);
+}
+
 void RunFolder::use_existing(bool replace) {
   std::error_code ignored;
   if (fs::is_directory(place_, ignored)) {
@@ -159,8 +196,7 @@ void RunFolder::lock_made() {
 
 RunFolder::~RunFolder() {
   if (saved_) return;
-  std::error_code ignored;
-  for (const std::string_view name : kFiles) fs::remove(place_ / name, ignored);
+  remove_if(place_, is_ours);
   remove_made();
 }
 
@@ -169,13 +205,93 @@ void RunFolder::remove_made() {
   for (auto folder = made_.rbegin(); folder != made_.rend(); ++folder) fs::remove(*folder, ignored);
 }
 
+void RunFolder::write_config() {
+  if (!config_.empty()) nn::write_file_atomically((place_ / kConfig).string(), config_);
+  config_.clear();
+}
+
+void RunFolder::write_metrics() {
+  if (metrics_.empty()) return;
+  nn::append_line((place_ / kMetrics).string(), metrics_);
+  metrics_.clear();
+}
+
 void RunFolder::append_metrics(std::string_view json_line) {
-  nn::append_line((place_ / kMetrics).string(), json_line);
+  metrics_ += (metrics_.empty() ? "" : "\n") + std::string(json_line);
+  write_metrics();
+}
+
+void RunFolder::keep_metrics_before(std::int64_t epoch) {
+  const std::string path = (place_ / kMetrics).string();
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) return;
+  const std::vector<std::uint8_t> bytes = nn::read_file(path, nn::kMaxRecordFile);
+  const std::string text(bytes.begin(), bytes.end());
+  std::string kept;
+  for (std::size_t at = 0, end; (end = text.find('\n', at)) != std::string::npos; at = end + 1) {
+    const std::string_view line = std::string_view(text).substr(at, end - at);
+    // As metrics_json() begins it.
+    constexpr std::string_view kStart = "{\"epoch\": ";
+    if (!line.starts_with(kStart)) continue;
+    const std::string_view rest = line.substr(kStart.size());
+    const auto number = parse_number<std::int64_t>(rest.substr(0, rest.find(',')));
+    if (number && *number < epoch) kept += std::string(line) + "\n";
+  }
+  if (kept != text) nn::write_file_atomically(path, kept);
+}
+
+std::vector<double> RunFolder::epoch_seconds() const {
+  const std::string path = (place_ / kMetrics).string();
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) return {};
+  std::vector<double> seconds;
+  for (const nn::EpochRecord& epoch : nn::read_metrics(path)) {
+    seconds.push_back(epoch.train_seconds.value_or(0));
+  }
+  return seconds;
+}
+
+void RunFolder::save_checkpoint(nn::Trainer<float>& trainer,
+                                const std::map<std::string, std::string>& metadata) {
+  write_config();
+  write_metrics();
+  std::error_code ignored;
+  const std::string metrics = (place_ / kMetrics).string();
+  if (fs::exists(metrics, ignored)) nn::sync_file(metrics);
+  nn::save_checkpoint((place_ / kCheckpoint).string(), (place_ / kPrevious).string(), trainer,
+                      metadata);
+  saved_ = true;
+}
+
+nn::Checkpoint RunFolder::load_checkpoint(std::string& problem) {
+  const fs::path newest = place_ / kCheckpoint;
+  const fs::path previous = place_ / kPrevious;
+  std::error_code ignored;
+  const bool has_previous = fs::exists(previous, ignored);
+  if (!has_previous && !fs::exists(newest, ignored)) {
+    throw nn::FileError(place_.string(),
+                        "holds no checkpoint to resume from: its training was not saved yet, or a "
+                        "version of nncli before checkpoints made it");
+  }
+  try {
+    return nn::Checkpoint(newest.string());
+  } catch (const nn::FileError& error) {
+    if (!has_previous) throw;
+    problem = error.what();
+  }
+  try {
+    nn::Checkpoint checkpoint(previous.string());
+    // The next save must not push the good one out by the damaged one.
+    fs::rename(previous, newest);
+    return checkpoint;
+  } catch (const nn::FileError& error) {
+    throw nn::FileError(place_.string(), "neither checkpoint can be used: " + problem + "; " +
+                                             std::string(error.what()));
+  }
 }
 
 void RunFolder::save(const nn::Sequential<float>& net, const nn::ModelInfo& info) {
-  if (!config_.empty()) nn::write_file_atomically((place_ / kConfig).string(), config_);
-  config_.clear();
+  write_config();
   nn::save_model((place_ / kLast).string(), net, info);
   saved_ = true;
 }

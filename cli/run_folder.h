@@ -2,13 +2,16 @@
 #ifndef NNKERNELS_CLI_RUN_FOLDER_H_
 #define NNKERNELS_CLI_RUN_FOLDER_H_
 
+#include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "cli/folder_lock.h"
+#include "nn/checkpoint.h"
 #include "nn/model_file.h"
 
 namespace nnkernels::cli {
@@ -19,6 +22,8 @@ namespace nnkernels::cli {
 ///     metrics.jsonl      one object an epoch
 ///     last.safetensors   the network of the last epoch (nn/model_file.h)
 ///     best.safetensors   the one with the best validation accuracy, if there is such a thing
+///     checkpoint.safetensors, checkpoint.previous.safetensors
+///                        what --resume goes on from (nn/checkpoint.h), and the one before
 ///
 /// The folder is made at once, so that a place that cannot be written is noticed before training;
 /// the files come with the first model. While the object lives, the folder is locked
@@ -33,6 +38,9 @@ class RunFolder {
   /// `replace` is set and it is a run folder, or if it is locked, and nn::WriteError if it cannot
   /// be made.
   RunFolder(const std::filesystem::path& out, std::string_view model, bool replace);
+  /// Goes on with a run that is there; never removes it. What a save that was killed has left is
+  /// cleared away. Throws nn::FileError if `run` is none, and std::runtime_error if it is locked.
+  explicit RunFolder(const std::filesystem::path& run);
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
@@ -42,17 +50,30 @@ class RunFolder {
 
   /// What config.json will hold.
   void set_config(std::string json) { config_ = std::move(json); }
-  /// Adds a line to metrics.jsonl. Throws nn::WriteError.
+  /// Adds a line to metrics.jsonl. Throws nn::WriteError; the line is then added with the next one,
+  /// or before the next checkpoint.
   void append_metrics(std::string_view json_line);
+  /// Drops the lines of `epoch` and of later epochs, and whatever is no whole line. Throws
+  /// nn::WriteError, and nn::FileError if the file is there but cannot be read.
+  void keep_metrics_before(std::int64_t epoch);
+  /// The training time of each epoch in metrics.jsonl. Throws nn::FileError if that is damaged.
+  std::vector<double> epoch_seconds() const;
   /// Saves the model as it is now, in the place of the one before, and keeps the folder. Throws
   /// nn::WriteError; the files are then what they were.
   void save(const nn::Sequential<float>& net, const nn::ModelInfo& info);
   /// The same for the best model so far; to be called after save().
   void save_best(const nn::Sequential<float>& net, const nn::ModelInfo& info);
-  /// Whether there is a model in the folder.
+  /// Saves a checkpoint (nn::save_checkpoint) and keeps the one before; the lines of metrics that
+  /// belong to it are on the disk first. Throws nn::WriteError; both are then what they were.
+  void save_checkpoint(nn::Trainer<float>& trainer,
+                       const std::map<std::string, std::string>& metadata);
+  /// The newest checkpoint that is whole. If that is not checkpoint.safetensors, it takes its
+  /// place, and `problem` says why. Throws nn::FileError if there is none.
+  nn::Checkpoint load_checkpoint(std::string& problem);
+  /// Whether anything that is worth keeping is in the folder.
   bool saved() const { return saved_; }
-  /// Takes back that the files are worth keeping.
-  void discard() { saved_ = false; }
+  /// Takes back that the files are worth keeping, unless they were there before.
+  void discard() { saved_ = reopened_; }
   /// Puts the folder, if it is to replace an old run, in the old run's place, and that one in
   /// RUN~. An older run there is removed; if RUN~ is anything else, RUN~2, RUN~3... is taken.
   /// Returns where the old run is now, or an empty path. Throws std::runtime_error if that cannot
@@ -60,6 +81,8 @@ class RunFolder {
   std::filesystem::path finish();
 
  private:
+  void write_config();
+  void write_metrics();
   /// For a place_ that exists.
   void use_existing(bool replace);
   /// For a place_ that this object has made, to be removed again.
@@ -70,8 +93,10 @@ class RunFolder {
   std::filesystem::path replaced_;           // the old run that finish() replaces; or empty
   std::vector<std::filesystem::path> made_;  // by this object, the outermost first
   std::vector<FolderLock> locks_;
-  std::string config_;  // not written yet
+  std::string config_;   // not written yet
+  std::string metrics_;  // the same, whole lines
   bool saved_ = false;
+  bool reopened_ = false;
 };
 
 /// The model file of a run: its best, or else its last, or RUN itself if that is no folder. Throws

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -15,10 +16,12 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/run_folder.h"
+#include "cli/run_state.h"
 #include "cli/train_record.h"
 #include "cli/train_run.h"
 #include "kernels/parallel.h"
 #include "kernels/simd.h"
+#include "nn/checkpoint.h"
 #include "nn/data/split.h"
 
 namespace nnkernels::cli {
@@ -32,40 +35,38 @@ void check(const TrainConfig& config) {
   }
 }
 
-RunData split(const TrainConfig& config, nn::TrainTest sets) {
-  RunData data{.train = std::move(sets.train), .validation = {}, .test = std::move(sets.test)};
-  if (config.validation > 0) {
-    auto [train, validation] = nn::split(data.train, config.validation, config.seed);
-    data.train = std::move(train);
-    data.validation = std::move(validation);
-  }
-  return data;
-}
-
 std::string begin_text(const TrainConfig& config) {
   return "training " + config.recipe + " with " + config.optimizer + ", " +
          std::to_string(threads()) + (threads() == 1 ? " thread, " : " threads, ") + simd();
 }
 
-/// One run: training, and its result on standard output.
-Outcome run_once(const TrainOptions& options, const TrainConfig& asked,
-                 const std::filesystem::path& out, const NamedData& named,
+/// One run, from its start or from a checkpoint (else null): training, and its result on standard
+/// output.
+Outcome run_once(const TrainOptions& options, TrainConfig config, RunFolder& run,
+                 const NamedData& named, const nn::Checkpoint* from,
                  const InterruptGuard& interrupt, Progress& progress) {
-  TrainConfig config = asked;
-  RunFolder run(out, config.recipe, options.force);
-  const RunData data = split(config, named.sets);
+  std::optional<std::pair<nn::Dataset, nn::Dataset>> parts;
+  if (config.validation > 0) {
+    parts = nn::split(named.sets.train, config.validation, config.seed);
+  }
+  const RunData data{.train = parts ? parts->first : named.sets.train,
+                     .validation = parts ? &parts->second : nullptr,
+                     .test = named.sets.test};
   config.batch_size = std::min(config.batch_size, data.train.n);
   const nn::ModelInfo info = model_info(config, named);
   nn::Sequential<float> net = make_net(config, data.train);
-  run.set_config(config_json(options, config, named, data, net));
-  progress.note(begin_text(config) +
+  if (from == nullptr || options.resume_epochs) {
+    run.set_config(config_json(options, config, named, data, net));
+  }
+  progress.note((from == nullptr ? "" : "resuming: ") + begin_text(config) +
                 (options.repeat > 1 ? ", seed " + std::to_string(config.seed) : ""));
 
   Outcome outcome;
   try {
-    outcome = fit(config, data, info, net, interrupt, run, progress);
+    outcome = fit(config, data, info,
+                  {.minutes = options.checkpoint_minutes, .metadata = run_metadata(config, named)},
+                  from, net, interrupt, run, progress);
     progress.clear();
-    finish(run);
   } catch (const std::exception&) {
     progress.clear();
     if (run.saved()) {
@@ -84,16 +85,74 @@ Outcome run_once(const TrainOptions& options, const TrainConfig& asked,
     report("nncli: interrupted in epoch " + std::to_string(outcome.last.epoch) + " of " +
            std::to_string(outcome.last.epochs) + ", after batch " +
            std::to_string(outcome.last.batch) + " of " + std::to_string(outcome.last.batches) +
-           "; the network as it was then is saved: try `nncli eval " + run.path().string() +
-           "`, or train again for a finished one");
+           "; go on with `nncli train --resume " + run.path().string() +
+           "`, or try the network as it is: `nncli eval " + run.path().string() + "`");
   }
   return outcome;
+}
+
+/// The settings of a run that is resumed, perhaps with more epochs.
+TrainConfig resumed_settings(const TrainOptions& options, const nn::Checkpoint& checkpoint) {
+  TrainConfig config = read_settings(checkpoint);
+  if (!options.resume_epochs || *options.resume_epochs == config.epochs) return config;
+  const std::string had = std::to_string(config.epochs);
+  if (config.steps > 0) {
+    throw UsageError("--epochs: the run ends after " + std::to_string(config.steps) +
+                     " steps, not after epochs");
+  }
+  if (*options.resume_epochs < config.epochs) {
+    throw UsageError(
+        "--epochs: a run that is resumed may become longer, not shorter; this one has " + had);
+  }
+  if (config.schedule == "cosine" || config.schedule == "onecycle") {
+    throw UsageError("--epochs: the run was to have " + had + ", and with schedule " +
+                     config.schedule +
+                     " each learning rate depends on that; train anew for another length");
+  }
+  config.epochs = *options.resume_epochs;
+  return config;
+}
+
+int resume(const TrainOptions& options, const InterruptGuard& interrupt, Progress& progress) {
+  RunFolder run(options.resume);
+  const std::string name = one_line(run.path().string());
+  std::string problem;
+  const nn::Checkpoint checkpoint = run.load_checkpoint(problem);
+  if (!problem.empty()) {
+    report("nncli: " + one_line(problem) + "; going on from the checkpoint before it");
+  }
+  const TrainConfig config = resumed_settings(options, checkpoint);
+  const bool longer = config.epochs > read_settings(checkpoint).epochs;
+  if (read_state(checkpoint).finished && !longer) {
+    report("nncli: " + name + " is finished after epoch " +
+           std::to_string(checkpoint.position().epoch) + "; `nncli eval " + name + "` tests it");
+    return kSuccess;
+  }
+  const NamedData data = load_data(data_options(config));
+  if (fingerprint_of(data) != recorded_fingerprint(checkpoint)) {
+    throw UsageError("--resume: " + data.path.string() + " does not hold the images that " + name +
+                     " was trained on; put them back, or train anew");
+  }
+  if (simd() != recorded_simd(checkpoint)) {
+    report("nncli: " + name + " was trained with " + recorded_simd(checkpoint) +
+           " so far; results with " + simd() + " differ in the last bits");
+  }
+  run.keep_metrics_before(checkpoint.position().epoch);
+  const Outcome outcome = run_once(options, config, run, data, &checkpoint, interrupt, progress);
+  return outcome.complete ? kSuccess : kSignalBase + interrupt.signal();
+}
+
+/// What several runs came to, or those of them that were finished.
+void tell_repeats(const TrainOptions& options, const std::vector<Outcome>& outcomes) {
+  if (options.repeat > 1 && !outcomes.empty()) {
+    print(options.json ? repeats_json(outcomes) : repeats_text(outcomes));
+  }
 }
 
 }  // namespace
 
 int train(const TrainOptions& options) {
-  check(options.config);
+  if (options.resume.empty()) check(options.config);
   if (options.print_config) {
     print(to_toml(options.config));
     return kSuccess;
@@ -101,6 +160,7 @@ int train(const TrainOptions& options) {
   use_machine(options.machine);
   Progress progress(options.quiet);
   const InterruptGuard interrupt;
+  if (!options.resume.empty()) return resume(options, interrupt, progress);
   const NamedData data = load_data(data_options(options.config));
   // Model files hold text, and the data's name goes into one.
   if (!is_utf8(options.config.data)) throw UsageError("--data: the path is no UTF-8");
@@ -111,10 +171,20 @@ int train(const TrainOptions& options) {
     config.seed += static_cast<std::uint64_t>(i);
     std::filesystem::path out = options.out;
     if (options.repeat > 1 && !out.empty()) out /= "seed-" + std::to_string(config.seed);
-    outcomes.push_back(run_once(options, config, out, data, interrupt, progress));
-    if (!outcomes.back().complete) return kSignalBase + interrupt.signal();
+    RunFolder run(out, config.recipe, options.force);
+    Outcome outcome = run_once(options, config, run, data, nullptr, interrupt, progress);
+    if (!outcome.complete) {
+      tell_repeats(options, outcomes);
+      if (options.repeat > 1) {
+        report("nncli: " + std::to_string(i) + " of " + std::to_string(options.repeat) +
+               " runs are finished; seeds from " + std::to_string(config.seed + 1) +
+               " on have not begun");
+      }
+      return kSignalBase + interrupt.signal();
+    }
+    outcomes.push_back(std::move(outcome));
   }
-  if (options.repeat > 1) print(options.json ? repeats_json(outcomes) : repeats_text(outcomes));
+  tell_repeats(options, outcomes);
   return kSuccess;
 }
 

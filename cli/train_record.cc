@@ -110,8 +110,8 @@ std::string result_json(const TrainConfig& config, const NamedData& data,
       .member("simd", simd())
       .member("epochs_trained", outcome.epoch_seconds.size())
       .member("epoch_seconds", outcome.epoch_seconds)
-      .member("test_accuracy", outcome.test.accuracy)
-      .member("test_loss", outcome.test.loss);
+      .member("test_accuracy", outcome.complete ? outcome.test.accuracy : std::nan(""))
+      .member("test_loss", outcome.complete ? outcome.test.loss : std::nan(""));
   if (outcome.validation) {
     json.member("val_accuracy", outcome.validation->accuracy)
         .member("val_loss", outcome.validation->loss)
@@ -140,8 +140,11 @@ std::string result_text(const Outcome& outcome, const RunFolder& run) {
     text += "val accuracy   " + percent(outcome.validation->accuracy) + " (best, epoch " +
             std::to_string(outcome.best_epoch) + ")\n";
   }
-  return text + "test accuracy  " + percent(outcome.test.accuracy) + "\ntest loss      " +
-         loss_text(outcome.test.loss) + "\nrun            " + run.path().string() + "\n";
+  if (outcome.complete) {
+    text += "test accuracy  " + percent(outcome.test.accuracy) + "\ntest loss      " +
+            loss_text(outcome.test.loss) + "\n";
+  }
+  return text + "run            " + run.path().string() + "\n";
 }
 
 std::string repeats_json(std::span<const Outcome> outcomes) {

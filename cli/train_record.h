@@ -23,7 +23,8 @@ std::string config_json(const TrainOptions& options, const TrainConfig& config,
 std::string metrics_json(const nn::EpochResult& result, double learning_rate,
                          const nn::Evaluation& judged, bool is_validation);
 
-/// What a run came to, as --json and without.
+/// What a run came to, as --json and without. One that a signal cut short has no figures of the
+/// test set: null.
 std::string result_json(const TrainConfig& config, const NamedData& data,
                         const nn::Sequential<float>& net, const Outcome& outcome,
                         const RunFolder& run);

@@ -76,12 +76,15 @@ nn::TrainerOptions trainer_options(const TrainConfig& c, const nn::Preprocessing
           .average_decay = c.ema};
 }
 
+/// Ends a measurement that a signal has made pointless.
+struct Interrupted {};
+
 /// A training run while it goes on.
 class Fit {
  public:
   Fit(const TrainConfig& config, const RunData& data, const nn::ModelInfo& info,
-      nn::Sequential<float>& net, const InterruptGuard& interrupt, RunFolder& run,
-      Progress& progress)
+      const Saving& saving, const nn::Checkpoint* from, nn::Sequential<float>& net,
+      const InterruptGuard& interrupt, RunFolder& run, Progress& progress)
       : config_(config),
         data_(data),
         info_(info),
@@ -90,91 +93,147 @@ class Fit {
         run_(run),
         progress_(progress),
         optimizer_(nn::make_optimizer<float>(optimizer_options(config))),
-        trainer_(net, *optimizer_, data.train, trainer_options(config, info.preprocessing)) {
+        trainer_(net, *optimizer_, data.train, trainer_options(config, info.preprocessing)),
+        saver_(saving, interrupt, run, progress, trainer_, info) {
+    if (from != nullptr) {
+      from->restore(trainer_);
+      state_ = read_state(*from);
+      state_.finished = false;
+      outcome_.epoch_seconds = run.epoch_seconds();
+      note_position();
+    }
     trainer_.on_batch = [this](const nn::BatchProgress& batch) { return after_batch(batch); };
     trainer_.on_epoch = [this](const nn::EpochResult& epoch) { return after_epoch(epoch); };
   }
 
   Outcome run() {
-    const bool all = trainer_.run();
+    bool all = false;
+    try {
+      all = go_on();
+    } catch (const Interrupted&) {
+    }
     outcome_.complete = all || stopped_;
-    // What counts from here on is the average, if there is one.
-    if (trainer_.average() != nullptr) trainer_.average()->swap();
-    if (outcome_.last.batch < outcome_.last.batches) save_and_judge();  // within an epoch
-    if (data_.validation) judge_best();
+    note_position();
+    if (outcome_.complete) {
+      finish_run();
+    } else {
+      save_at_once();
+    }
+    outcome_.best_epoch = state_.best_epoch;
+    outcome_.log = std::move(state_.log);
     return std::move(outcome_);
   }
 
  private:
+  bool go_on() {
+    // What a run that is resumed within an epoch may not have come to: to look at its last batch.
+    const nn::TrainerPosition& at = trainer_.position();
+    const std::int64_t batches = trainer_.batches_of(at.epoch);
+    stopped_ = at.batches > 0 && look(at.batches, batches);
+    return !stopped_ && trainer_.run();
+  }
+
+  void note_position() {
+    const nn::TrainerPosition& at = trainer_.position();
+    if (at.epoch > trainer_.epochs()) return;  // all was finished; `last` has the last batch
+    outcome_.last.epoch = at.epoch;
+    outcome_.last.epochs = trainer_.epochs();
+    outcome_.last.batch = at.batches;
+    outcome_.last.batches = trainer_.batches_of(at.epoch);
+  }
+
+  /// Throws Interrupted when there is a signal: on many images, a measurement takes longer than a
+  /// signal should have to wait.
   nn::Evaluation evaluate(const nn::Dataset& data) {
-    return nn::evaluate(net_, data, info_.preprocessing, 500, loss_options(config_));
+    return nn::evaluate(net_, data, info_.preprocessing, 500, loss_options(config_), [this] {
+      if (interrupt_.signal() != 0) throw Interrupted();
+    });
   }
 
   bool after_batch(const nn::BatchProgress& batch) {
     outcome_.last = batch;
     progress_.batch(batch);
-    if (config_.log_every > 0 && steps_ % config_.log_every == 0) log(steps_);
-    ++steps_;
-    const std::int64_t looks = std::max<std::int64_t>(batch.batches / 10, 1);
-    if (config_.until > 0 && batch.batch % looks == 0 && batch.batch < batch.batches) {
-      const nn::UseAverage averaged(trainer_.average());
-      stopped_ = evaluate(*data_.validation).accuracy >= config_.until;
-      if (stopped_) return false;
+    if (interrupt_.signal() != 0) return false;
+    stopped_ = look(batch.batch, batch.batches);
+    if (stopped_) return false;
+    if (saver_.due_within_epoch()) {
+      require_finite(finite(net_));
+      saver_.save_checkpoint(state_);
     }
-    return interrupt_.signal() == 0 || batch.batch == batch.batches;
+    return true;
+  }
+
+  /// What the settings want to know after a batch; true if the network is good enough. May be
+  /// called again for the same batch.
+  bool look(std::int64_t batch, std::int64_t batches) {
+    const std::int64_t step = trainer_.step() - 1;
+    if (config_.log_every > 0 && step % config_.log_every == 0) log(step);
+    const std::int64_t looks = std::max<std::int64_t>(batches / 10, 1);
+    if (config_.until == 0 || batch % looks != 0 || batch == batches) return false;
+    const nn::UseAverage averaged(trainer_.average());
+    return evaluate(*data_.validation).accuracy >= config_.until;
   }
 
   void log(std::int64_t step) {
+    if (!state_.log.empty() && state_.log.back().step >= step) return;
     const nn::UseAverage averaged(trainer_.average());
     const LogEntry entry = {.step = step,
                             .train_accuracy = evaluate(data_.train).accuracy,
                             .test_accuracy = evaluate(data_.test).accuracy};
-    outcome_.log.push_back(entry);
+    state_.log.push_back(entry);
     progress_.note("step " + right(std::to_string(step), 6) + "  train accuracy " +
                    percent(entry.train_accuracy) + "  test accuracy " +
                    percent(entry.test_accuracy));
   }
 
+  /// The checkpoint comes before all that is found out about the epoch: a run that is resumed here
+  /// finds it out again.
   bool after_epoch(const nn::EpochResult& epoch) {
+    saver_.save_best_again();
+    save_last();
+    if (saver_.due_after_epoch()) saver_.save_checkpoint(state_);
     const nn::UseAverage averaged(trainer_.average());
-    const nn::Evaluation judged = save_and_judge();
+    const nn::Evaluation& judged = judge();
     if (!std::isfinite(judged.loss) && outcome_.epoch_seconds.empty()) run_.discard();
     require_finite(std::isfinite(judged.loss));
     outcome_.epoch_seconds.push_back(epoch.epoch_seconds);
-    run_.append_metrics(
-        metrics_json(epoch, optimizer_->learning_rate(), judged, data_.validation.has_value()));
-    progress_.epoch(epoch, judged, data_.validation ? "validation" : "test");
-    if (judges_better(judged)) {
-      best_ = judged;
-      outcome_.best_epoch = epoch.epoch;
-      interrupt_.undisturbed([&] { run_.save_best(net_, info_); });
-    }
+    saver_.attempt([&] {
+      run_.append_metrics(
+          metrics_json(epoch, optimizer_->learning_rate(), judged, data_.validation != nullptr));
+    });
+    progress_.epoch(epoch, judged, data_.validation != nullptr ? "validation" : "test");
+    note_best(judged, epoch.epoch);
     stopped_ = enough(epoch.epoch);
     return interrupt_.signal() == 0 && !stopped_;
   }
 
-  bool judges_better(const nn::Evaluation& judged) const {
-    return data_.validation && (!best_ || judged.accuracy > best_->accuracy);
+  void save_last() {
+    const nn::UseAverage averaged(trainer_.average());
+    require_finite(finite(net_));
+    saver_.save_last();
+  }
+
+  /// The net as it is now, by the validation set, if there is one.
+  const nn::Evaluation& judge() {
+    nn::Evaluation& judged =
+        data_.validation != nullptr ? outcome_.validation.emplace() : outcome_.test;
+    judged = evaluate(data_.validation != nullptr ? *data_.validation : data_.test);
+    return judged;
+  }
+
+  void note_best(const nn::Evaluation& judged, std::int64_t epoch) {
+    const bool better =
+        data_.validation != nullptr && (!state_.best || judged.accuracy > state_.best->accuracy);
+    if (!better) return;
+    state_.best = judged;
+    state_.best_epoch = epoch;
+    saver_.save_best();
   }
 
   bool enough(std::int64_t epoch) const {
-    if (!best_) return false;
-    const bool stuck = config_.patience > 0 && epoch - outcome_.best_epoch >= config_.patience;
-    return stuck || (config_.until > 0 && best_->accuracy >= config_.until);
-  }
-
-  /// Saves the network and measures it. When training has been interrupted, the run takes its final
-  /// place at once: who is in a hurry will send a second signal.
-  nn::Evaluation save_and_judge() {
-    require_finite(finite(net_));
-    if (interrupt_.signal() != 0) progress_.clear();
-    interrupt_.undisturbed([&] {
-      run_.save(net_, info_);
-      if (interrupt_.signal() != 0) finish(run_);
-    });
-    nn::Evaluation& judged = data_.validation ? outcome_.validation.emplace() : outcome_.test;
-    judged = evaluate(data_.validation ? *data_.validation : data_.test);
-    return judged;
+    if (!state_.best) return false;
+    const bool stuck = config_.patience > 0 && epoch - state_.best_epoch >= config_.patience;
+    return stuck || (config_.until > 0 && state_.best->accuracy >= config_.until);
   }
 
   /// The update of the last batch can spoil weights that no training loss shows any more.
@@ -183,17 +242,36 @@ class Fit {
     throw nn::Diverged(outcome_.last.epoch, outcome_.last.batch, std::nan(""), config_.lr);
   }
 
-  /// Goes back to the best network, if the last one is not as good, and reads the test set.
-  void judge_best() {
-    const bool last_is_best = !best_ || outcome_.validation->accuracy > best_->accuracy;
-    if (last_is_best) {
-      interrupt_.undisturbed([&] { run_.save_best(net_, info_); });
-      outcome_.best_epoch = outcome_.last.epoch;
-    } else {
-      net_ = nn::load_model(model_file_of(run_.path()).string()).net;
-      outcome_.validation = best_;
+  /// After a signal. Who is in a hurry will send a second one.
+  void save_at_once() {
+    progress_.clear();
+    require_finite(finite(net_));
+    interrupt_.undisturbed([this] {
+      const nn::UseAverage averaged(trainer_.average());
+      run_.save(net_, info_);
+    });
+    saver_.save_at_end(state_);
+    interrupt_.undisturbed([this] { finish(run_); });
+    if (trainer_.average() != nullptr) trainer_.average()->swap();
+    outcome_.validation = state_.best;
+  }
+
+  /// Saves what has not been saved, goes back to the best network, and reads the test set.
+  void finish_run() {
+    if (outcome_.last.batch < outcome_.last.batches) {  // good enough within an epoch
+      save_last();
+      const nn::UseAverage averaged(trainer_.average());
+      note_best(judge(), outcome_.last.epoch);
     }
-    outcome_.test = evaluate(data_.test);
+    state_.finished = true;
+    saver_.save_at_end(state_);
+    interrupt_.undisturbed([this] { finish(run_); });
+    // What counts from here on is the average, if there is one.
+    if (trainer_.average() != nullptr) trainer_.average()->swap();
+    if (data_.validation == nullptr) return;
+    net_ = nn::load_model(model_file_of(run_.path()).string()).net;
+    outcome_.validation = state_.best;
+    outcome_.test = nn::evaluate(net_, data_.test, info_.preprocessing, 500, loss_options(config_));
   }
 
   const TrainConfig& config_;
@@ -205,8 +283,8 @@ class Fit {
   Progress& progress_;
   std::unique_ptr<nn::Optimizer<float>> optimizer_;
   nn::Trainer<float> trainer_;
-  std::optional<nn::Evaluation> best_;  // on the validation set
-  std::int64_t steps_ = 0;
+  Saver saver_;
+  RunState state_;
   bool stopped_ = false;  // because the network is good enough, or gets no better
   Outcome outcome_;
 };
@@ -231,9 +309,9 @@ nn::Sequential<float> make_net(const TrainConfig& config, const nn::Dataset& dat
 }
 
 Outcome fit(const TrainConfig& config, const RunData& data, const nn::ModelInfo& info,
-            nn::Sequential<float>& net, const InterruptGuard& interrupt, RunFolder& run,
-            Progress& progress) {
-  return Fit(config, data, info, net, interrupt, run, progress).run();
+            const Saving& saving, const nn::Checkpoint* from, nn::Sequential<float>& net,
+            const InterruptGuard& interrupt, RunFolder& run, Progress& progress) {
+  return Fit(config, data, info, saving, from, net, interrupt, run, progress).run();
 }
 
 }  // namespace nnkernels::cli

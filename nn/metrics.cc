@@ -114,7 +114,8 @@ void predict_classes(TensorView<const T> y, std::span<std::int32_t> predicted) {
 
 template <class T>
 Evaluation evaluate(Sequential<T>& net, const Dataset& data, const Preprocessing& preprocessing,
-                    std::int64_t batch_size, const LossOptions& loss_options) {
+                    std::int64_t batch_size, const LossOptions& loss_options,
+                    const std::function<void()>& after_batch) {
   ClassifierLoss<T> loss(loss_options);
   Evaluation result{.accuracy = 0, .loss = 0, .confusion = ConfusionMatrix(data.classes)};
   std::vector<std::int32_t> predicted;
@@ -124,6 +125,7 @@ Evaluation evaluate(Sequential<T>& net, const Dataset& data, const Preprocessing
     predicted.resize(labels.size());
     predict_classes(y, std::span(predicted));
     for (std::size_t i = 0; i < labels.size(); ++i) result.confusion.add(labels[i], predicted[i]);
+    if (after_batch) after_batch();
   };
   run_in_order(net, data, preprocessing, batch_size, "evaluate", count_batch);
   result.loss /= static_cast<double>(data.n);
@@ -158,9 +160,9 @@ std::vector<Mistake> worst_mistakes(Sequential<T>& net, const Dataset& data,
 template void predict_classes(TensorView<const float>, std::span<std::int32_t>);
 template void predict_classes(TensorView<const double>, std::span<std::int32_t>);
 template Evaluation evaluate(Sequential<float>&, const Dataset&, const Preprocessing&, std::int64_t,
-                             const LossOptions&);
+                             const LossOptions&, const std::function<void()>&);
 template Evaluation evaluate(Sequential<double>&, const Dataset&, const Preprocessing&,
-                             std::int64_t, const LossOptions&);
+                             std::int64_t, const LossOptions&, const std::function<void()>&);
 template std::vector<Mistake> worst_mistakes(Sequential<float>&, const Dataset&,
                                              const Preprocessing&, std::size_t, std::int64_t,
                                              LossKind);

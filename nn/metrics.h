@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -53,9 +54,11 @@ struct Evaluation {
 /// Runs `net` on every sample of `data`, in order, batch_size at a time. Overwrites net's
 /// activations, not its gradients. Throws std::invalid_argument if the data set is empty, its
 /// samples do not fit the net's input, the net's output is not [data.classes], or batch_size < 1.
+/// `after_batch`, if set, is called after each batch and may throw to end it there.
 template <class T>
 Evaluation evaluate(Sequential<T>& net, const Dataset& data, const Preprocessing& preprocessing,
-                    std::int64_t batch_size = 500, const LossOptions& loss = {});
+                    std::int64_t batch_size = 500, const LossOptions& loss = {},
+                    const std::function<void()>& after_batch = {});
 
 /// A sample that was taken for another class.
 struct Mistake {

@@ -70,48 +70,89 @@ Trainer<T>::Trainer(Sequential<T>& net, Optimizer<T>& optimizer, const Dataset& 
 }
 
 template <class T>
+std::int64_t Trainer<T>::batches_of(std::int64_t epoch) const {
+  return std::min(run_.steps_per_epoch, run_.steps - (epoch - 1) * run_.steps_per_epoch);
+}
+
+template <class T>
+std::int64_t Trainer<T>::step() const {
+  return (position_.epoch - 1) * run_.steps_per_epoch + position_.batches;
+}
+
+template <class T>
+void Trainer<T>::set_position(const TrainerPosition& position) {
+  const bool epoch_fits = position.epoch >= 1 && position.epoch <= epochs();
+  if (!epoch_fits || position.batches < 0 || position.batches > batches_of(position.epoch)) {
+    throw std::invalid_argument(
+        "Trainer::set_position: a run of " + std::to_string(epochs()) + " epochs of " +
+        std::to_string(run_.steps_per_epoch) + " batches does not come to epoch " +
+        std::to_string(position.epoch) + ", batch " + std::to_string(position.batches));
+  }
+  position_ = position;
+  optimizer_.set_steps(step());
+  if (average_) average_->set_steps(step());
+}
+
+template <class T>
+std::vector<NamedTensor<T>> Trainer<T>::state() {
+  std::vector<NamedTensor<T>> all = named_tensors(net_);
+  const std::size_t of_net = all.size();
+  all.reserve(2 * of_net + optimizer_.state().size());
+  for (OptimizerState<T>& each : optimizer_.state()) {
+    all.push_back({"optimizer." + each.name, &each.value});
+  }
+  for (std::size_t i = 0; average_ && i < of_net; ++i) {
+    all.push_back({"average." + all[i].name, &average_->values()[i]});
+  }
+  return all;
+}
+
+template <class T>
 bool Trainer<T>::run() {
-  const std::int64_t epochs = (run_.steps + run_.steps_per_epoch - 1) / run_.steps_per_epoch;
-  for (std::int64_t epoch = 1; epoch <= epochs; ++epoch) {
-    EpochResult result{.epoch = epoch, .epochs = epochs};
-    if (!run_epoch(result)) return false;
-    if (on_epoch && !on_epoch(result)) return epoch == epochs;
+  while (position_.epoch <= epochs()) {
+    if (!run_epoch()) return false;
+    const EpochResult result{.epoch = position_.epoch,
+                             .epochs = epochs(),
+                             .samples = position_.samples,
+                             .loss = position_.loss,
+                             .epoch_seconds = position_.epoch_seconds};
+    if (on_epoch && !on_epoch(result)) return position_.epoch == epochs();
+    position_ = {.epoch = position_.epoch + 1};
   }
   return true;
 }
 
 template <class T>
-bool Trainer<T>::run_epoch(EpochResult& result) {
-  const std::int64_t done = (result.epoch - 1) * run_.steps_per_epoch;
-  const std::int64_t batches = std::min(run_.steps_per_epoch, run_.steps - done);
+bool Trainer<T>::run_epoch() {
+  const std::int64_t batches = batches_of(position_.epoch);
   double start = now();
-  choose_samples(static_cast<std::uint64_t>(result.epoch));
-  for (std::int64_t batch = 1; batch <= batches; ++batch) {
-    const std::int64_t first = (batch - 1) * options_.batch_size;
+  choose_samples(static_cast<std::uint64_t>(position_.epoch));
+  while (position_.batches < batches) {
+    const std::int64_t first = position_.batches * options_.batch_size;
     const auto samples = static_cast<std::int64_t>(order_.size());
     const std::int64_t count = std::min(options_.batch_size, samples - first);
-    const std::int64_t step = done + batch - 1;
     optimizer_.set_learning_rate(
-        learning_rate_at(options_.schedule, base_learning_rate_, step, run_));
-    const double loss = train_step(step, first, count);
+        learning_rate_at(options_.schedule, base_learning_rate_, step(), run_));
+    const double loss = train_step(step(), first, count);
     if (!std::isfinite(loss)) {
-      throw Diverged(result.epoch, batch, loss, base_learning_rate_);
+      throw Diverged(position_.epoch, position_.batches + 1, loss, base_learning_rate_);
     }
 
-    result.samples += count;
-    result.loss += (loss - result.loss) * static_cast<double>(count) /
-                   static_cast<double>(result.samples);  // a running mean
+    ++position_.batches;
+    position_.samples += count;
+    position_.loss += (loss - position_.loss) * static_cast<double>(count) /
+                      static_cast<double>(position_.samples);  // a running mean
     const double end = now();
-    result.epoch_seconds += end - start;
+    position_.epoch_seconds += end - start;
     start = end;
     if (!on_batch) continue;
-    const BatchProgress progress{.epoch = result.epoch,
-                                 .epochs = result.epochs,
-                                 .batch = batch,
+    const BatchProgress progress{.epoch = position_.epoch,
+                                 .epochs = epochs(),
+                                 .batch = position_.batches,
                                  .batches = batches,
-                                 .samples = result.samples,
+                                 .samples = position_.samples,
                                  .loss = loss,
-                                 .epoch_seconds = result.epoch_seconds};
+                                 .epoch_seconds = position_.epoch_seconds};
     if (!on_batch(progress)) return false;
     start = now();
   }

@@ -14,6 +14,7 @@
 #include "nn/classifier_loss.h"
 #include "nn/data/dataset.h"
 #include "nn/learning_rate.h"
+#include "nn/named_tensor.h"
 #include "nn/optimizer.h"
 #include "nn/sequential.h"
 #include "nn/weight_average.h"
@@ -52,6 +53,17 @@ struct EpochResult {
   std::int64_t samples = 0;
   double loss = 0;           // mean over the epoch's samples, each before its batch's update
   double epoch_seconds = 0;  // training alone: the time spent in callbacks is not counted
+};
+
+/// Where a run stands between two batches. Which samples come next and what layers draw depends on
+/// the seed and on this alone: there is no generator with a state of its own.
+struct TrainerPosition {
+  std::int64_t epoch = 1;    // from 1
+  std::int64_t batches = 0;  // of this epoch that are done; all of them until on_epoch is through
+  std::int64_t samples = 0;  // that these had
+  double loss = 0;           // mean over these samples
+  double epoch_seconds = 0;  // that these took
+  bool operator==(const TrainerPosition&) const = default;
 };
 
 /// The loss is not a finite number any more: the learning rate is too high, as a rule. The message
@@ -94,9 +106,31 @@ class Trainer {
   Trainer(Sequential<T>& net, Optimizer<T>& optimizer, const Dataset& data,
           const TrainerOptions& options);
 
-  /// Trains for options.epochs epochs, or options.steps steps, or until a callback returns false.
+  /// Trains from position() on, for options.epochs epochs, or options.steps steps, in all, or until
+  /// a callback returns false or throws; what position() then says is where another run() goes on.
   /// Returns true if all were finished. Throws Diverged.
   bool run();
+
+  /// Where training stands; in callbacks too.
+  const TrainerPosition& position() const { return position_; }
+  /// Steps taken up to there.
+  std::int64_t step() const;
+  /// Continues elsewhere: run() then does what it would have done had it come there itself, if
+  /// state() holds what it held there. Sets the steps of the optimizer and of the average, too.
+  /// Throws std::invalid_argument if the run does not come to such a position.
+  void set_position(const TrainerPosition& position);
+
+  /// The tensors that training changes: the network's ("0.w"), the optimizer's ("optimizer.m.0.w")
+  /// and, if there is one, the average's ("average.0.w"). Borrowed; not while average() is swapped.
+  std::vector<NamedTensor<T>> state();
+  /// How many epochs the run has, the last of which may be a part.
+  std::int64_t epochs() const {
+    return (run_.steps + run_.steps_per_epoch - 1) / run_.steps_per_epoch;
+  }
+  std::int64_t batches_of(std::int64_t epoch) const;
+  const Sequential<T>& net() const { return net_; }
+  const Optimizer<T>& optimizer() const { return optimizer_; }
+  const TrainerOptions& options() const { return options_; }
 
   /// The average of the weights, null if options.average_decay is 0. The network holds the weights
   /// that are trained, also when run() is through:
@@ -105,8 +139,8 @@ class Trainer {
   WeightAverage<T>* average() { return average_ ? &*average_ : nullptr; }
 
  private:
-  /// Trains on the epoch result.epoch and fills in the rest; false if on_batch ended it.
-  bool run_epoch(EpochResult& result);
+  /// Trains on the rest of an epoch; false if on_batch ended it.
+  bool run_epoch();
   /// Fills order_ for an epoch.
   void choose_samples(std::uint64_t epoch);
   /// Step `step` (from 0 in the run) on samples order_[first, first + count). Returns the loss
@@ -119,6 +153,7 @@ class Trainer {
   TrainerOptions options_;
   double base_learning_rate_;
   RunLength run_;
+  TrainerPosition position_;
   ClassifierLoss<T> loss_;
   std::optional<WeightAverage<T>> average_;
   std::vector<std::int64_t> order_;  // [data.n], with replacement [batches][batch_size]

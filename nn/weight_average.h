@@ -32,6 +32,11 @@ class WeightAverage {
 
   /// Updates so far, and what a checkpoint sets it back to.
   std::int64_t steps() const { return steps_; }
+  void set_steps(std::int64_t steps) { steps_ = steps; }
+
+  /// The averages of all parameters, then of all buffers, in the network's order: what a checkpoint
+  /// has to save and restore. While swap() is in effect, the weights themselves.
+  std::vector<Tensor<T>>& values() { return averages_; }
 
  private:
   double decay_;

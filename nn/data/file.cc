@@ -87,13 +87,22 @@ class TemporaryFile {
   TemporaryFile& operator=(const TemporaryFile&) = delete;
 
   void write(std::span<const std::uint8_t> bytes) {
-    if (!write_all(descriptor_.get(), bytes) || !sync(descriptor_.get()) ||
-        descriptor_.close() != 0) {
+    if (!write_all(descriptor_.get(), bytes)) throw WriteError(target_, reason(errno));
+  }
+  void finish() {
+    if (!sync(descriptor_.get()) || descriptor_.close() != 0) {
       throw WriteError(target_, reason(errno));
     }
   }
-  void move_into_place() {
-    if (::rename(name_.c_str(), target_.c_str()) != 0) throw WriteError(target_, reason(errno));
+  /// `kept`: where the file goes that was in this place; empty: nowhere.
+  void move_into_place(const std::string& kept) {
+    const bool moved = !kept.empty() && ::rename(target_.c_str(), kept.c_str()) == 0;
+    if (!kept.empty() && !moved && errno != ENOENT) throw WriteError(kept, reason(errno));
+    if (::rename(name_.c_str(), target_.c_str()) != 0) {
+      const int error = errno;
+      if (moved) ::rename(kept.c_str(), target_.c_str());
+      throw WriteError(target_, reason(error));
+    }
     name_.clear();
   }
 
@@ -175,15 +184,18 @@ std::vector<std::uint8_t> read_file(const std::string& path, std::int64_t max_by
   }
 }
 
-void write_file_atomically(const std::string& path, std::span<const std::uint8_t> bytes) {
+void write_file_atomically(const std::string& path,
+                           std::span<const std::span<const std::uint8_t>> pieces,
+                           const std::string& kept) {
   // Renaming would put a file in the place of a device such as /dev/null.
   struct stat status;
   if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
     throw WriteError(path, S_ISDIR(status.st_mode) ? reason(EISDIR) : "Not a regular file");
   }
   TemporaryFile file(path);
-  file.write(bytes);
-  file.move_into_place();
+  for (const auto& piece : pieces) file.write(piece);
+  file.finish();
+  file.move_into_place(kept);
   // The new content is in place and valid. That the folder could not be synced (some file systems
   // cannot) costs only the promise that it survives a power cut from this moment on.
   const Descriptor folder(open_file(folder_of(path), O_RDONLY | O_DIRECTORY));
@@ -192,8 +204,17 @@ void write_file_atomically(const std::string& path, std::span<const std::uint8_t
   }
 }
 
+void write_file_atomically(const std::string& path, std::span<const std::uint8_t> bytes) {
+  write_file_atomically(path, std::span(&bytes, 1));
+}
+
 void write_file_atomically(const std::string& path, std::string_view text) {
   write_file_atomically(path, bytes_of(text));
+}
+
+void sync_file(const std::string& path) {
+  const Descriptor file(open_file(path, O_RDONLY));
+  if (file.get() < 0 || !sync(file.get())) throw WriteError(path, reason(errno));
 }
 
 void write_new_file(const std::string& path, std::span<const std::uint8_t> bytes) {

@@ -46,6 +46,15 @@ std::vector<std::uint8_t> read_file(const std::string& path, std::int64_t max_by
 /// what it was. An existing `path` that is no regular file (a device, a folder) is refused.
 void write_file_atomically(const std::string& path, std::span<const std::uint8_t> bytes);
 void write_file_atomically(const std::string& path, std::string_view text);
+/// The same for content that lies in pieces. If `kept` is not empty, the file that was `path` is
+/// then called that, in the place of any that was, in the same folder. Whenever the process stops,
+/// there is a whole file under one of the two names, if there was one before.
+void write_file_atomically(const std::string& path,
+                           std::span<const std::span<const std::uint8_t>> pieces,
+                           const std::string& kept = {});
+
+/// Makes what has been written to a file survive a power cut. Throws WriteError.
+void sync_file(const std::string& path);
 
 /// Writes a file that must not exist yet; not synced, and not removed where that fails: for the
 /// files of a folder that gets its name when it is whole. Throws WriteError.
