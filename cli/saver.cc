@@ -62,7 +62,8 @@ void Saver::save_best_again() {
 }
 
 bool Saver::due_within_epoch() {
-  if (interrupt_.take_hangup()) return true;
+  hung_up_ = interrupt_.take_hangup();
+  if (hung_up_) return true;
   const std::chrono::duration<double> since = Clock::now() - last_checkpoint_;
   return since.count() >= 60 * saving_.minutes;
 }
@@ -79,7 +80,11 @@ void Saver::save_checkpoint(const RunState& state) {
   if (unsaved_best_.empty()) {
     std::map<std::string, std::string> metadata = saving_.metadata;
     write_state(state, metadata);
-    attempt([&] { run_.save_checkpoint(trainer_, metadata); });
+    const bool is_saved = attempt([&] { run_.save_checkpoint(trainer_, metadata); });
+    if (is_saved && std::exchange(hung_up_, false)) {
+      progress_.clear();
+      report("nncli: hung up: saved a checkpoint, training goes on");
+    }
   }
   last_checkpoint_ = Clock::now();
   cost_ = last_checkpoint_ - start;

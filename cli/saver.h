@@ -66,6 +66,7 @@ class Saver {
   nn::Trainer<float>& trainer_;
   const nn::ModelInfo& info_;
   bool warned_ = false;
+  bool hung_up_ = false;  // a checkpoint is due for that
   bool last_is_saved_ = true;
   std::vector<nn::Tensor<float>> unsaved_best_;  // as nn::named_tensors() has them
   Clock::time_point last_checkpoint_;

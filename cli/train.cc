@@ -70,8 +70,7 @@ Outcome run_once(const TrainOptions& options, TrainConfig config, RunFolder& run
   } catch (const std::exception&) {
     progress.clear();
     if (run.saved()) {
-      report("nncli: the network of the last epoch that was saved is in " +
-             one_line(run.path().string()));
+      report("nncli: what was saved before is in " + one_line(run.path().string()));
     }
     throw;
   }
@@ -124,8 +123,8 @@ int resume(const TrainOptions& options, const InterruptGuard& interrupt, Progres
   const TrainConfig config = resumed_settings(options, checkpoint);
   const bool longer = config.epochs > read_settings(checkpoint).epochs;
   if (read_state(checkpoint).finished && !longer) {
-    report("nncli: " + name + " is finished after epoch " +
-           std::to_string(checkpoint.position().epoch) + "; `nncli eval " + name + "` tests it");
+    report("nncli: " + name + " is finished: there is nothing to resume; `nncli eval " + name +
+           "` tests it");
     return kSuccess;
   }
   const NamedData data = load_data(data_options(config));

@@ -1,6 +1,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <csignal>
+#include <optional>
+#include <thread>
 
 #include "tests/cli/process.h"
 #include "tests/cli/samples.h"
@@ -137,20 +140,55 @@ TEST_F(Failure, OneStepThatSpoilsTheNetwork) {
                  {"--optimizer", "sgd", "--lr", "1e30", "--batch-size", "200", "--epochs", "1"});
 }
 
-TEST_F(Failure, ALaterEpochThatCannotBeSaved) {
-  test::Process process(test::train_shapes(data_, run_, {"--epochs", "1000000"}));
-  ASSERT_TRUE(process.wait_for("epoch       1/1000000"));
-  std::error_code error;
-  do {  // until no new model comes between
-    fs::remove(run_ / "last.safetensors", error);
-  } while (!fs::create_directory(run_ / "last.safetensors", error));
-  const Result result = process.wait();
+/// Trains until an epoch is over; last.safetensors can then not be replaced any more.
+class LaterSave : public Failure {
+ protected:
+  void block(const std::string& epochs) {
+    process_.emplace(test::train_shapes(data_, run_, {"--epochs", epochs}));
+    ASSERT_TRUE(process_->wait_for("epoch "));
+    std::error_code error;
+    do {  // until no new model comes between
+      fs::remove(model_, error);
+    } while (!fs::create_directory(model_, error));
+    ASSERT_TRUE(process_->wait_for("training goes on and tries again")) << process_->err();
+  }
+  static std::ptrdiff_t count(const std::string& text, const std::string& word) {
+    std::ptrdiff_t found = 0;
+    for (std::size_t at = 0; (at = text.find(word, at)) != std::string::npos; ++at) ++found;
+    return found;
+  }
+
+  const fs::path model_ = run_ / "last.safetensors";
+  std::optional<test::Process> process_;
+};
+
+TEST_F(LaterSave, FailsOnceAndTrainingGoesOn) {
+  block("1000000");
+  fs::remove(model_);
+  while (!fs::is_regular_file(model_)) std::this_thread::yield();
+  process_->send(SIGINT);
+  const Result result = process_->wait();
+  EXPECT_EQ(result.code, 130) << result.err;
+  EXPECT_EQ(count(result.err, "cannot write " + model_.string()), 1) << result.err;
+  EXPECT_EQ(nncli({"eval", run_.string()}).code, 0);
+}
+
+TEST_F(LaterSave, FailsForGoodAndTheExitCodeTells) {
+  block("1000000");
+  process_->send(SIGINT);
+  const Result result = process_->wait();
   EXPECT_EQ(result.code, 1) << result.err;
-  EXPECT_NE(result.err.find("the network of the last epoch that was saved is in " + run_.string()),
-            std::string::npos)
+  EXPECT_EQ(count(result.err, "cannot write " + model_.string()), 2) << result.err;
+  EXPECT_NE(result.err.find("what was saved before is in " + run_.string()), std::string::npos)
       << result.err;
-  EXPECT_TRUE(fs::exists(run_ / "config.json"));
-  EXPECT_TRUE(fs::exists(run_ / "metrics.jsonl"));
+  EXPECT_TRUE(fs::exists(run_ / "checkpoint.safetensors"));
+  fs::remove(model_);
+  // The checkpoint is whole, so not even that is lost.
+  test::Process resumed({"train", "--resume", run_.string()});
+  ASSERT_TRUE(resumed.wait_for("epoch "));
+  resumed.send(SIGTERM);
+  EXPECT_EQ(resumed.wait().code, 143);
+  EXPECT_EQ(nncli({"eval", run_.string()}).code, 0);
 }
 
 TEST_F(Failure, StandardOutputLostAfterTraining) {
