@@ -90,6 +90,11 @@ void Trainer<T>::set_position(const TrainerPosition& position) {
   }
   position_ = position;
   optimizer_.set_steps(step());
+  if (step() > 0) {
+    // Of the step before: what who asks at the end of an epoch is told.
+    optimizer_.set_learning_rate(
+        learning_rate_at(options_.schedule, base_learning_rate_, step() - 1, run_));
+  }
   if (average_) average_->set_steps(step());
 }
 

@@ -116,7 +116,8 @@ class Trainer {
   /// Steps taken up to there.
   std::int64_t step() const;
   /// Continues elsewhere: run() then does what it would have done had it come there itself, if
-  /// state() holds what it held there. Sets the steps of the optimizer and of the average, too.
+  /// state() holds what it held there. Sets the optimizer's steps and learning rate, and the
+  /// average's steps, too.
   /// Throws std::invalid_argument if the run does not come to such a position.
   void set_position(const TrainerPosition& position);
 

@@ -41,7 +41,9 @@ class RunFolderTest : public testing::Test {
   const fs::path run_ = dir_ / "run";
 };
 
-const std::vector<std::string> kRunFiles = {"config.json", "last.safetensors", "metrics.jsonl"};
+const std::vector<std::string> kRunFiles = {"checkpoint.previous.safetensors",
+                                            "checkpoint.safetensors", "config.json",
+                                            "last.safetensors", "metrics.jsonl"};
 
 TEST_F(RunFolderTest, HoldsModelConfigurationAndMetrics) {
   ASSERT_EQ(train().code, 0);

@@ -99,6 +99,7 @@ TEST_F(CheckpointTest, GoesOnWithTheBitsOfTheUnbrokenRun) {
           Checkpoint(path()).restore(second.trainer);
           EXPECT_EQ(second.trainer.step(), step);
           EXPECT_EQ(second.optimizer->steps(), step);
+          EXPECT_EQ(second.optimizer->learning_rate(), first.optimizer->learning_rate());
           EXPECT_EQ(second.trainer.position(), first.trainer.position());
           double loss = 0;
           second.trainer.on_epoch = [&loss, samples](const EpochResult& epoch) {
