@@ -30,7 +30,7 @@ Number number_of(const nn::Checkpoint& checkpoint, const std::string& key) {
   const std::string& text = checkpoint.metadata(key);
   const std::optional<Number> number = parse_number<Number>(text);
   if (!number) {
-    throw nn::FileError("checkpoint", key + ": expected a number, found \"" + text + "\"");
+    throw nn::FileError(checkpoint.path(), key + ": expected a number, found \"" + text + "\"");
   }
   return *number;
 }
@@ -105,12 +105,12 @@ TrainConfig read_settings(const nn::Checkpoint& checkpoint) {
     const std::string key = std::string(kSetting) + setting.key;
     const auto found = checkpoint.metadata().find(key);
     if (found == checkpoint.metadata().end()) continue;
-    asked.push_back({.key = setting.key, .value = found->second, .name = "checkpoint: " + key});
+    asked.push_back({.key = setting.key, .value = found->second, .name = key});
   }
   try {
     apply_settings(asked, config);
   } catch (const UsageError& error) {
-    throw nn::FileError("checkpoint", error.what());
+    throw nn::FileError(checkpoint.path(), error.what());
   }
   return config;
 }

@@ -76,8 +76,8 @@ void save_checkpoint(const std::string& path, const std::string& kept, Trainer<f
 }
 
 struct Checkpoint::Content {
-  explicit Content(const std::string& path)
-      : bytes(read_file(path, kMaxCheckpointFile)), file(path, bytes, kThisFormat) {
+  explicit Content(const std::string& from)
+      : path(from), bytes(read_file(from, kMaxCheckpointFile)), file(from, bytes, kThisFormat) {
     for (const auto& [key, value] : file.metadata()) {
       if (!key.starts_with(kReservedKeys)) metadata.emplace(key, value);
     }
@@ -96,6 +96,7 @@ struct Checkpoint::Content {
     }
   }
 
+  std::string path;
   std::vector<std::uint8_t> bytes;
   TensorFile file;
   std::map<std::string, std::string> metadata;
@@ -106,6 +107,8 @@ Checkpoint::Checkpoint(const std::string& path) : content_(std::make_unique<Cont
 Checkpoint::~Checkpoint() = default;
 Checkpoint::Checkpoint(Checkpoint&&) noexcept = default;
 Checkpoint& Checkpoint::operator=(Checkpoint&&) noexcept = default;
+
+const std::string& Checkpoint::path() const { return content_->path; }
 
 const TrainerPosition& Checkpoint::position() const { return content_->position; }
 
@@ -126,6 +129,9 @@ void Checkpoint::restore(Trainer<float>& trainer) const {
   content_->expect(kBatchSize, std::to_string(trainer.options().batch_size));
   const std::vector<NamedTensor<float>> tensors = trainer.state();
   file.check_fit(tensors);
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    content_->expect(std::string(kTensorSum) + tensors[i].name, file.sha256_of(i));
+  }
   const TrainerPosition before = trainer.position();
   try {
     trainer.set_position(content_->position);

@@ -37,6 +37,7 @@ class Checkpoint {
   Checkpoint(Checkpoint&&) noexcept;
   Checkpoint& operator=(Checkpoint&&) noexcept;
 
+  const std::string& path() const;
   const TrainerPosition& position() const;
   /// What save_checkpoint() was given, without the library's own entries.
   const std::map<std::string, std::string>& metadata() const;

@@ -185,6 +185,12 @@ void TensorFile::check_fit(std::span<const NamedTensor<float>> tensors) const {
   }
 }
 
+std::string TensorFile::sha256_of(std::size_t index) const {
+  const SafetensorsEntry& entry = header_.tensors[index];
+  return sha256(file_.subspan(static_cast<std::size_t>(header_.data_start + entry.begin),
+                              static_cast<std::size_t>(entry.end - entry.begin)));
+}
+
 void TensorFile::read(std::span<const NamedTensor<float>> tensors) const {
   check_fit(tensors);
   for (std::size_t i = 0; i < tensors.size(); ++i) {

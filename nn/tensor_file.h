@@ -22,7 +22,7 @@ inline constexpr std::string_view kReservedKeys = "nnkernels.";
 /// The place of the first element that is NaN or infinite, or -1.
 std::int64_t first_not_finite(const Tensor<float>& tensor);
 
-/// The SHA-256 of a tensor's values as little-endian float32.
+/// The SHA-256 of a tensor's values as they are in a file.
 std::string tensor_sha256(const Tensor<float>& tensor);
 
 /// "28x28x1"
@@ -74,6 +74,8 @@ class TensorFile {
   /// Throws FileError unless the file holds tensors of these names and shapes in this order, and no
   /// others.
   void check_fit(std::span<const NamedTensor<float>> tensors) const;
+  /// The SHA-256 of the values of tensor `index` in the file.
+  std::string sha256_of(std::size_t index) const;
   /// Reads the values; changes nothing unless check_fit() lets them pass.
   void read(std::span<const NamedTensor<float>> tensors) const;
   /// Throws FileError at the first value of tensor `index` that is NaN or infinite.

@@ -82,11 +82,16 @@ std::int64_t Trainer<T>::step() const {
 template <class T>
 void Trainer<T>::set_position(const TrainerPosition& position) {
   const bool epoch_fits = position.epoch >= 1 && position.epoch <= epochs();
-  if (!epoch_fits || position.batches < 0 || position.batches > batches_of(position.epoch)) {
+  const bool batches_fit =
+      epoch_fits && position.batches >= 0 && position.batches <= batches_of(position.epoch);
+  const auto in_epoch = static_cast<std::int64_t>(order_.size());
+  if (!batches_fit ||
+      position.samples != std::min(position.batches * options_.batch_size, in_epoch)) {
     throw std::invalid_argument(
         "Trainer::set_position: a run of " + std::to_string(epochs()) + " epochs of " +
         std::to_string(run_.steps_per_epoch) + " batches does not come to epoch " +
-        std::to_string(position.epoch) + ", batch " + std::to_string(position.batches));
+        std::to_string(position.epoch) + ", batch " + std::to_string(position.batches) + ", with " +
+        std::to_string(position.samples) + " samples");
   }
   position_ = position;
   optimizer_.set_steps(step());

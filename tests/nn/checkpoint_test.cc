@@ -195,6 +195,22 @@ TEST_F(CheckpointTest, RefusesAnotherTraining) {
   expect_refused("nnkernels.batch_size", batches);
 }
 
+TEST_F(CheckpointTest, PositionsAreThoseOfTheRun) {
+  Training training("adam", options(0, Sampling::permutation));
+  Trainer<float>& trainer = training.trainer;
+  trainer.set_position({.epoch = 3, .batches = 3, .samples = 53});
+  EXPECT_EQ(trainer.step(), 9);
+  for (const TrainerPosition& wrong :
+       std::vector<TrainerPosition>{{.epoch = 0},
+                                    {.epoch = 4},
+                                    {.epoch = 1, .batches = -1, .samples = -20},
+                                    {.epoch = 1, .batches = 4, .samples = 53},
+                                    {.epoch = 1, .batches = 2, .samples = 39}}) {
+    EXPECT_THROW(trainer.set_position(wrong), std::invalid_argument);
+    EXPECT_EQ(trainer.step(), 9);
+  }
+}
+
 TEST_F(CheckpointTest, RefusesEveryDamage) {
   Training training("adam", options(0.9, Sampling::permutation));
   training.run_to(2);
