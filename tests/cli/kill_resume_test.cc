@@ -122,7 +122,7 @@ class KillResume : public testing::Test {
                                 : train(data_, broken, more));
       if (kills < most) {
         const double share = random_.uniform(0, moment_++);
-        std::this_thread::sleep_for(share * duration_);
+        std::this_thread::sleep_for(share * duration_ / 2);
         process.send(SIGKILL);
       }
       const test::Result result = process.wait();

@@ -110,6 +110,8 @@ TEST_F(Resume, HasItsOwnSettings) {
   expect_refusal(2, {"--model: does not go with --resume"}, {"--model", "mlp"});
   expect_refusal(2, {"--repeat: does not go with --resume"}, {"--repeat", "2"});
   expect_refusal(2, {"--force: does not go with --resume"}, {"--force"});
+  expect_refusal(2, {"--checkpoint-every: expected a number of minutes"},
+                 {"--checkpoint-every", "often"});
 }
 
 TEST_F(Resume, NeedsARunWithACheckpoint) {
