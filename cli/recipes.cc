@@ -131,19 +131,22 @@ Recipe simpleconv() {
 Recipe fast() {
   TrainConfig config;
   config.recipe = "fast";
+  // 8 channels cost the first layer half a vector each; its pixels are the most.
   config.arch =
-      "conv 24 5x5, relu, maxpool 2, conv 32 3x3, relu, maxpool 2, flatten, affine 256, relu, "
-      "affine classes";
+      "conv 8 5x5, relu, maxpool 2, conv 32 3x3, relu, maxpool 2, batchnorm, flatten, "
+      "affine 128, batchnorm, relu, affine classes";
   config.epochs = 1;
-  config.batch_size = 256;
-  config.lr = 0.01;
+  config.steps = 320;
+  config.batch_size = 128;
+  config.lr = 0.02;
   config.beta1 = 0.7;
   config.beta2 = 0.9;
   config.schedule = "onecycle";
+  config.label_smoothing = 0.05;
   config.init = "fan-in";
-  return {.summary = "99 % as soon as possible: two convolutions, 256, one epoch of one cycle",
-          .source = "tuomaso/train_mnist_fast, notebook 8",
-          .expected = 0.989,
+  return {.summary = "99 % as soon as possible: two convolutions, 128, two thirds of an epoch",
+          .source = "after tuomaso/train_mnist_fast, notebook 8",
+          .expected = 0.99,
           .config = config};
 }
 
