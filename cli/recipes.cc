@@ -108,11 +108,12 @@ Recipe digits64() {
   config.batch_size = 1;
   config.loss = "squared";
   config.optimizer = "sgd";
-  config.lr = 0.12;
+  // 0.12 was published, for pixels of 0..16. For smaller ones it leaves one seed in ten on a plateau.
+  config.lr = 0.24;
   config.init = "uniform";
   config.init_scale = 1;
   return {.summary = "64-100-10, sigmoid on both layers, squared error, one sample a step",
-          .source = "numpy tutorial on UCI's digits; as published with --pixels 0..16",
+          .source = "numpy tutorial on UCI's digits; as published: --pixels 0..16 --lr 0.12",
           .expected = 0.96,
           .config = config};
 }
