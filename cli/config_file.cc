@@ -15,8 +15,6 @@
 namespace nnkernels::cli {
 namespace {
 
-constexpr std::int64_t kMaxBytes = 1 << 20;
-
 std::string place(const toml::source_region& source) {
   return "line " + std::to_string(source.begin.line);
 }
@@ -34,11 +32,9 @@ std::string value_text(const toml::node& node, const std::string& name) {
   throw UsageError(name + ": expected a text or a number");
 }
 
-toml::table parse(const std::string& path) {
-  const std::vector<std::uint8_t> bytes = nn::read_file(path, kMaxBytes);
+toml::table parse(const std::string& path, std::string_view text) {
   try {
-    return toml::parse(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()),
-                       path);
+    return toml::parse(text, path);
   } catch (const toml::parse_error& error) {
     throw nn::FileError(path, place(error.source()) + ", column " +
                                   std::to_string(error.source().begin.column) + ": " +
@@ -59,7 +55,12 @@ std::string quoted(std::string_view text) {
 }  // namespace
 
 std::vector<Asked> read_config_file(const std::string& path) {
-  const toml::table table = parse(path);
+  const std::vector<std::uint8_t> bytes = nn::read_file(path, kMaxConfigFile);
+  return parse_config(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
+std::vector<Asked> parse_config(const std::string& path, std::string_view text) {
+  const toml::table table = parse(path, text);
   const std::vector<std::string> known = known_keys();
   std::vector<Asked> asked;
   asked.reserve(table.size());

@@ -141,10 +141,8 @@ void check_saveable(const Sequential<float>& net, const ModelInfo& info) {
 /// A model file that is being read: its bytes and the messages about them.
 class ModelReader {
  public:
-  explicit ModelReader(const std::string& path)
-      : path_(path),
-        file_(read_file(path, kMaxModelFile)),
-        header_(parse_safetensors(path, file_)) {}
+  ModelReader(const std::string& path, std::span<const std::uint8_t> file)
+      : path_(path), file_(file), header_(parse_safetensors(path, file_)) {}
 
   Model read() {
     check_format();
@@ -265,7 +263,7 @@ class ModelReader {
   }
 
   const std::string& path_;
-  std::vector<std::uint8_t> file_;
+  std::span<const std::uint8_t> file_;
   SafetensorsHeader header_;
 };
 
@@ -307,7 +305,13 @@ void save_model(const std::string& path, const Sequential<float>& net, const Mod
   write_file_atomically(path, file);
 }
 
-Model load_model(const std::string& path) { return ModelReader(path).read(); }
+Model load_model(const std::string& path) {
+  return parse_model(path, read_file(path, kMaxModelFile));
+}
+
+Model parse_model(const std::string& path, std::span<const std::uint8_t> file) {
+  return ModelReader(path, file).read();
+}
 
 std::string weights_sha256(const Sequential<float>& net) {
   Sha256 hash;
