@@ -183,6 +183,7 @@ class NetpbmReader {
     }
     picture.pixels.resize(static_cast<std::size_t>(count));
     for (std::uint8_t& pixel : picture.pixels) pixel = scaled(sample());
+    check_end();
     return picture;
   }
 
@@ -217,6 +218,13 @@ class NetpbmReader {
       if (value > 100'000'000) fail(std::string("expected ") + what + ", found a huge number");
     }
     return value;
+  }
+
+  /// What follows may be another image. Anything else means that the sizes are wrong.
+  void check_end() {
+    while (!raw_ && at_ < file_.size() && is_space()) ++at_;
+    const bool another = file_.size() - at_ >= 2 && file_[at_] == 'P' && file_[1] == file_[at_ + 1];
+    if (at_ < file_.size() && !another) fail("expected the end of the file or another image");
   }
 
   void skip_one_space() {

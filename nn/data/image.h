@@ -36,7 +36,7 @@ inline constexpr std::int64_t kMaxImageFile = std::int64_t{256} << 20;
 ///   lie on white; gamma and colour profiles are not applied. Images with a palette are in colour.
 ///   Needs a build with libpng (CMake finds it by itself).
 /// - PGM and PPM, plain (P2, P3) and raw (P5, P6), maxval up to 65535, scaled to 255. Only the
-///   first image of a file is read.
+///   first image of a file is read; what follows it must be another one.
 ///
 /// Throws FileError for anything else, for damage (of a PNG, whatever its checksums or libpng
 /// notice) and beyond the limits, before it allocates more than those allow or more than
