@@ -14,7 +14,7 @@
 namespace nnkernels::fuzz {
 namespace {
 
-constexpr std::size_t kMostInflated = std::size_t{1} << 18;  // keeps a run short
+constexpr std::size_t kMostInflated = std::size_t{1} << 15;  // keeps a run short
 
 /// All that a source delivers, up to kMostInflated bytes, in pieces of `step`; and what it said.
 struct Delivered {

@@ -12,7 +12,7 @@ fuzz() {
   mkdir -p "$build/corpus/$1" "$build/findings"
   # A file of 4 KiB can be as bad as a larger one, and is read faster.
   "$build/fuzz_$1" -max_total_time="$seconds" -timeout=1 -rss_limit_mb=512 -malloc_limit_mb=512 \
-    -max_len=4096 -print_final_stats=1 -verbosity=0 -artifact_prefix="$build/findings/$1-" \
+    -max_len=4096 -print_final_stats=1 -print_funcs=0 -verbosity=0 -artifact_prefix="$build/findings/$1-" \
     "$build/corpus/$1" "$here/corpus/$1"
 }
 
