@@ -44,8 +44,14 @@ toml::table parse(const std::string& path, std::string_view text) {
 
 /// A basic string of TOML.
 std::string quoted(std::string_view text) {
+  constexpr char kDigits[] = "0123456789abcdef";
   std::string result = "\"";
   for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      result += {'\\', 'u', '0', '0', kDigits[byte >> 4], kDigits[byte & 15]};
+      continue;
+    }
     if (c == '"' || c == '\\') result += '\\';
     result += c;
   }
