@@ -88,10 +88,13 @@ std::string to_toml(const TrainConfig& config) {
   std::string toml = "recipe = " + quoted(config.recipe) + "\n";
   for (const Setting& setting : settings()) {
     if (!setting.matters(config)) continue;
-    const std::string value = setting.get(config);
-    // TOML's whole numbers end at 2^63 - 1, seeds do not.
-    const bool plain = setting.kind == Setting::Kind::real ||
-                       (setting.kind == Setting::Kind::whole && parse_number<std::int64_t>(value));
+    std::string value = setting.get(config);
+    // TOML's whole numbers end at 2^63 - 1; seeds and reals do not.
+    const bool whole = parse_number<std::int64_t>(value).has_value();
+    const bool digits = value.find_first_not_of("-0123456789") == std::string::npos;
+    if (setting.kind == Setting::Kind::real && digits && !whole) value += ".0";
+    const bool plain =
+        setting.kind == Setting::Kind::real || (setting.kind == Setting::Kind::whole && whole);
     toml += setting.key + " = " + (plain ? value : quoted(value)) + "\n";
   }
   return toml;

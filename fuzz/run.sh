@@ -8,6 +8,10 @@ format=${1:?usage: run.sh FORMAT|all [SECONDS [BUILD]]}
 seconds=${2:-60}
 build=${3:-$here/../build/fuzz}
 
+# Short stacks of allocations and a small quarantine: twice the speed. ASAN_OPTIONS= brings them back.
+: "${ASAN_OPTIONS=quarantine_size_mb=4:malloc_context_size=1}"
+export ASAN_OPTIONS
+
 fuzz() {
   mkdir -p "$build/corpus/$1" "$build/findings"
   # A file of 4 KiB can be as bad as a larger one, and is read faster.

@@ -37,8 +37,10 @@ std::string read_text(const std::string& path) {
 /// deep would take much memory for little text, and is written out again by recursion.
 Json parse_object(std::string_view text) {
   bool deep = false;
-  const auto look = [&deep](int depth, Json::parse_event_t /*event*/, Json& /*value*/) {
-    deep |= depth > kMaxRecordDepth;
+  const auto look = [&deep](int depth, Json::parse_event_t event, Json& /*value*/) {
+    const bool opens =
+        event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start;
+    deep |= opens && depth >= kMaxRecordDepth;  // the outermost one is at 0
     return !deep;
   };
   Json value = Json::parse(text.begin(), text.end(), look, false);
