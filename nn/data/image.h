@@ -39,9 +39,9 @@ inline constexpr std::int64_t kMaxImageFile = std::int64_t{256} << 20;
 ///   first image of a file is read; what follows it must be another one.
 ///
 /// Throws FileError for anything else, for damage (of a PNG, whatever its checksums or libpng
-/// notice) and beyond the limits, before it allocates more than those allow or more than
-/// kMaxInflation (nn/data/byte_source.h) times the file's size. A plain PGM or PPM that was cut in
-/// its last number is not noticed.
+/// notice) and beyond the limits, before it allocates more than those allow, or anything for more
+/// pixels than a file of that size can hold. A plain PGM or PPM that was cut in its last number is
+/// not noticed.
 Picture read_picture(const std::string& path);
 
 /// The same of a file's bytes; `path` is for messages.

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "nn/architecture.h"
+#include "nn/augment.h"
 #include "nn/data/csv.h"
 #include "nn/data/idx.h"
 #include "nn/data/image.h"
@@ -284,6 +285,37 @@ std::vector<const char*> names() {
 
 INSTANTIATE_TEST_SUITE_P(Formats, Damage, testing::ValuesIn(names()),
                          [](const auto& format) { return std::string(format.param); });
+
+/// Lets every allocation of `work` fail in turn: each time std::bad_alloc comes out, and nothing is
+/// left behind.
+template <class Work>
+void without_memory(const Work& work) {
+  work();  // what is allocated once
+  std::int64_t after = 0;
+  for (bool failed = true; failed; ++after) {
+    const std::int64_t before = live_allocations();
+    bool whole = false;
+    fail_allocation(after);
+    try {
+      work();
+      whole = true;
+    } catch (const std::bad_alloc&) {
+      // As it should be.
+    }
+    failed = allocation_failed();
+    fail_allocation(-1);
+    EXPECT_EQ(live_allocations(), before) << after;
+    EXPECT_EQ(whole, !failed) << after;
+  }
+  EXPECT_GT(after, 1);
+}
+
+TEST(WithoutMemory, TextsAreRefusedAsWell) {
+  without_memory([] { augmentation_from_text("shift 2, rotate 10, scale 0.1, flip, cutout 8"); });
+  without_memory([] {
+    build<float>({8, 8, 1}, "conv 2 3x3, relu, batchnorm, maxpool 2, flatten, dropout, affine 3");
+  });
+}
 
 // A text has no length. What is left of one is the same numbers, but for the last one, which may be
 // short of digits.
