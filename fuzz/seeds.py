@@ -162,6 +162,7 @@ put("model/conv", model("conv 1 2x2 pad 1, relu, batchnorm, maxpool 2, flatten, 
     "0.w": ([2, 2, 1, 1], [1, 2, 3, 4]), "0.b": ([1], [0]), "2.gamma": ([1], [1]),
     "2.beta": ([1], [0]), "5.w": ([1, 2], [1, 2]), "5.b": ([2], [0, 1]),
     "2.running_mean": ([1], [0]), "2.running_var": ([1], [1])}))
+put("model/regression-negative-classes", model("relu", "2", -2, {}))
 put("model/nothing", model("relu", "2", 2, {}))
 put("model/nan", model("affine 1 nobias", "1", 1, {"0.w": ([1, 1], [float("nan")])}))
 

@@ -150,6 +150,7 @@ class ModelReader {
     ModelInfo info;
     info.preprocessing = {number<double>(kScale), number<double>(kShift)};
     info.classes = number<std::int32_t>(kClasses);
+    if (info.classes < 1) fail(std::string(kClasses) + ": expected at least 1");
     for (const auto& [key, value] : header_.metadata) {
       if (!key.starts_with(kReserved)) info.metadata.emplace(key, value);
     }
@@ -309,8 +310,8 @@ Model load_model(const std::string& path) {
   return parse_model(path, read_file(path, kMaxModelFile));
 }
 
-Model parse_model(const std::string& path, std::span<const std::uint8_t> file) {
-  return ModelReader(path, file).read();
+Model parse_model(const std::string& path, std::span<const std::uint8_t> bytes) {
+  return ModelReader(path, bytes).read();
 }
 
 std::string weights_sha256(const Sequential<float>& net) {

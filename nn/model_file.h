@@ -49,7 +49,7 @@ void save_model(const std::string& path, const Sequential<float>& net, const Mod
 Model load_model(const std::string& path);
 
 /// The same of a file's bytes; `path` is for messages.
-Model parse_model(const std::string& path, std::span<const std::uint8_t> file);
+Model parse_model(const std::string& path, std::span<const std::uint8_t> bytes);
 
 /// The SHA-256 of all weights in the order of parameters(), then of all buffers, as little-endian
 /// float32: equal for networks whose weights are equal bit by bit.

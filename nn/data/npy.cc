@@ -276,9 +276,9 @@ NpyArray read_npy(const std::string& path) {
   return read(file);
 }
 
-NpyArray parse_npy(const std::string& path, std::span<const std::uint8_t> bytes) {
-  InputFile file(path, bytes);
-  return read(file);
+NpyArray parse_npy(const std::string& path, std::span<const std::uint8_t> file) {
+  InputFile input(path, file);
+  return read(input);
 }
 
 NpyArray read_npy(const ZipArchive& archive, const ZipEntry& entry) {
