@@ -67,7 +67,7 @@ class PngReader {
     // Chunks that are not used are skipped: texts and profiles could each inflate to megabytes.
     png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
     png_read_info(png_, info_);
-    bits_ = png_get_bit_depth(png_, info_) * png_get_channels(png_, info_);
+    bits_ = std::int64_t{png_get_bit_depth(png_, info_)} * png_get_channels(png_, info_);
     png_set_expand(png_);
     png_set_scale_16(png_);
     png_set_interlace_handling(png_);
