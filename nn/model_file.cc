@@ -141,10 +141,8 @@ void check_saveable(const Sequential<float>& net, const ModelInfo& info) {
 /// A model file that is being read: its bytes and the messages about them.
 class ModelReader {
  public:
-  explicit ModelReader(const std::string& path)
-      : path_(path),
-        file_(read_file(path, kMaxModelFile)),
-        header_(parse_safetensors(path, file_)) {}
+  ModelReader(const std::string& path, std::span<const std::uint8_t> file)
+      : path_(path), file_(file), header_(parse_safetensors(path, file_)) {}
 
   Model read() {
     check_format();
@@ -152,6 +150,7 @@ class ModelReader {
     ModelInfo info;
     info.preprocessing = {number<double>(kScale), number<double>(kShift)};
     info.classes = number<std::int32_t>(kClasses);
+    if (info.classes < 1) fail(std::string(kClasses) + ": expected at least 1");
     for (const auto& [key, value] : header_.metadata) {
       if (!key.starts_with(kReserved)) info.metadata.emplace(key, value);
     }
@@ -265,7 +264,7 @@ class ModelReader {
   }
 
   const std::string& path_;
-  std::vector<std::uint8_t> file_;
+  std::span<const std::uint8_t> file_;
   SafetensorsHeader header_;
 };
 
@@ -307,7 +306,13 @@ void save_model(const std::string& path, const Sequential<float>& net, const Mod
   write_file_atomically(path, file);
 }
 
-Model load_model(const std::string& path) { return ModelReader(path).read(); }
+Model load_model(const std::string& path) {
+  return parse_model(path, read_file(path, kMaxModelFile));
+}
+
+Model parse_model(const std::string& path, std::span<const std::uint8_t> bytes) {
+  return ModelReader(path, bytes).read();
+}
 
 std::string weights_sha256(const Sequential<float>& net) {
   Sha256 hash;

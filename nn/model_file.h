@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 
 #include "nn/data/dataset.h"
@@ -46,6 +47,9 @@ void save_model(const std::string& path, const Sequential<float>& net, const Mod
 /// cut anywhere, breaks a rule of parse_safetensors(), or does not fit its own architecture.
 /// Nothing in a file is ever executed. Needs memory for the file's bytes beside the network.
 Model load_model(const std::string& path);
+
+/// The same of a file's bytes; `path` is for messages.
+Model parse_model(const std::string& path, std::span<const std::uint8_t> bytes);
 
 /// The SHA-256 of all weights in the order of parameters(), then of all buffers, as little-endian
 /// float32: equal for networks whose weights are equal bit by bit.
