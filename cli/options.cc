@@ -43,6 +43,8 @@ class CommandLine {
     add_report();
     add_inspect();
     add_predict();
+    add_convert();
+    add_export();
     add_gradcheck();
     add_info();
     add_data_commands();
@@ -65,6 +67,8 @@ class CommandLine {
   void add_report();
   void add_inspect();
   void add_predict();
+  void add_convert();
+  void add_export();
   void add_gradcheck();
   void add_info();
   void add_data_commands();
@@ -81,6 +85,8 @@ class CommandLine {
   ReportOptions report_;
   InspectOptions inspect_;
   PredictOptions predict_;
+  ConvertOptions convert_;
+  ExportOptions export_;
   GradcheckOptions gradcheck_;
   InfoOptions info_;
   RecipesOptions recipes_;
@@ -206,6 +212,69 @@ void CommandLine::add_predict() {
   add_json(app, predict_.json);
 }
 
+void CommandLine::add_convert() {
+  CLI::App& app = add_command(
+      "convert", "Exchange models with NumPy and PyTorch",
+      "nncli convert runs/first first.npz --layout tutorial\n"
+      "  nncli convert state.npz net.safetensors --arch \"flatten, affine 50, relu, affine 10\"");
+  add_path(app, "FROM", "", convert_.from,
+           "Run folder, or a model or weights in .safetensors or .npz")
+      ->required();
+  add_path(app, "TO", "", convert_.to, "File to write, .safetensors or .npz")->required();
+  const std::vector<std::string> layouts = {"ours", "torch", "tutorial"};
+  add_choice(app, "--layout", "NAME", layouts, convert_.layout,
+             "Names and order of the weights in TO  [ours]\n"
+             "ours: 0.w, 0.b; NHWC, [in][out]\n"
+             "torch: 0.weight, 0.bias; NCHW, [out][in] (state_dict of\nan nn.Sequential)\n"
+             "tutorial: w1, b1, w2, b2; NCHW, [in][out]");
+  const std::string bare = "If FROM holds weights alone";
+  add_text(app, "--arch", "TEXT", convert_.arch, "Layers, separated by commas")->group(bare);
+  add_text(app, "--input", "HxWxC", convert_.input, "Size of a sample  [28x28x1]")->group(bare);
+  add_choice(app, "--from-layout", "NAME", layouts, convert_.from_layout,
+             "Layout of FROM  [what the names of its arrays suggest]")
+      ->group(bare);
+  add_real(app, "--scale", convert_.scale,
+           "The network sees SCALE * pixel + SHIFT; PyTorch's Normalize\nof mean M and deviation D "
+           "is 1/(255 D) and -M/D  [1/255]")
+      ->group(bare);
+  add_real(app, "--shift", convert_.shift, "See --scale  [0]")->group(bare);
+  const auto split = [this](const std::string& text) {
+    convert_.modules.clear();
+    for (std::size_t at = 0; at <= text.size();) {
+      const std::size_t end = std::min(text.find(',', at), text.size());
+      convert_.modules.push_back(text.substr(at, end - at));
+      at = end + 1;
+    }
+  };
+  app.add_option_function<std::string>("--modules", split,
+                                       "PyTorch's modules in the order of the layers, such as\n"
+                                       "conv1,fc1,fc2  [by number, or by shape]")
+      ->type_name("NAMES")
+      ->group(bare);
+}
+
+void check_convert(const ConvertOptions& options) {
+  const std::string to = options.to.string();
+  if (!to.ends_with(".safetensors") && !to.ends_with(".npz")) {
+    throw UsageError("TO: expected a name ending in .safetensors or .npz, got \"" + to + "\"");
+  }
+  if (!options.modules.empty() && !options.from_layout.empty() && options.from_layout != "torch") {
+    throw UsageError("--modules: goes with the layout torch, not with " + options.from_layout);
+  }
+}
+
+void CommandLine::add_export() {
+  CLI::App& app = add_command("export", "Write a model for other runtimes (ONNX)",
+                              "nncli export runs/first --onnx first.onnx");
+  add_path(app, "RUN", "", export_.run, "Folder that `nncli train` made, or a model file")
+      ->required();
+  add_path(
+      app, "--onnx", "FILE", export_.onnx,
+      "The file (operator set 13). Its input is what the network\nsees, pixels already scaled: "
+      "[n, channels, height, width]\nor [n, features]")
+      ->required();
+}
+
 void CommandLine::add_gradcheck() {
   CLI::App& app = add_command("gradcheck", "Compare a network's gradients with finite differences",
                               "nncli gradcheck --model cnn");
@@ -298,6 +367,11 @@ Options CommandLine::chosen(int argc, const char* const* argv) {
     return inspect_;
   }
   if (command == "predict") return predict_;
+  if (command == "convert") {
+    check_convert(convert_);
+    return convert_;
+  }
+  if (command == "export") return export_;
   if (command == "info") return info_;
   if (command == "data") {
     const std::string what = app_.get_subcommands().front()->get_subcommands().front()->get_name();
