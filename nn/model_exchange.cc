@@ -1,5 +1,6 @@
 #include "nn/model_exchange.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <stdexcept>
@@ -8,6 +9,7 @@
 
 #include "nn/architecture.h"
 #include "nn/data/file.h"
+#include "nn/data/sha256.h"
 #include "nn/file_error.h"
 #include "nn/number_text.h"
 #include "nn/shape_text.h"
@@ -22,7 +24,9 @@ constexpr const char* kInput = "nnkernels.input";
 constexpr const char* kScale = "nnkernels.scale";
 constexpr const char* kShift = "nnkernels.shift";
 constexpr const char* kClasses = "nnkernels.classes";
-constexpr const char* kChecksum = "nnkernels.weights_sha256";
+constexpr const char* kChecksum = "nnkernels.checksum";
+constexpr const char* kReservedKeys[] = {kLayout, kArchitecture, kInput,   kScale,
+                                         kShift,  kClasses,      kChecksum};
 
 /// What a file says about itself.
 class Texts {
@@ -54,6 +58,20 @@ class Texts {
   const std::map<std::string, std::string>& texts_;
 };
 
+/// Of the weights, whatever their layout, and of all texts but itself.
+std::string checksum_of(const Sequential<float>& net,
+                        const std::map<std::string, std::string>& texts) {
+  std::string all = weights_sha256(net);
+  for (const auto& [key, value] : texts) {
+    // With their lengths, so that nothing can move from one to the next.
+    if (key != kChecksum) {
+      all += '\n' + std::to_string(key.size()) + ' ' + std::to_string(value.size()) + ' ' + key +
+             value;
+    }
+  }
+  return sha256({reinterpret_cast<const std::uint8_t*>(all.data()), all.size()});
+}
+
 /// How many parameters an architecture for this file may have: one much larger than the file would
 /// never fit, and must not take memory; a little room lets match_weights() say what does not fit.
 std::int64_t most_parameters(const WeightFile& file) {
@@ -81,7 +99,7 @@ void export_model(const std::string& path, const Sequential<float>& net, const M
   file.texts[kScale] = number_text(info.preprocessing.scale);
   file.texts[kShift] = number_text(info.preprocessing.shift);
   file.texts[kClasses] = std::to_string(info.classes);
-  file.texts[kChecksum] = weights_sha256(net);
+  file.texts[kChecksum] = checksum_of(net, file.texts);
   for (const LayoutModule& module : layout_modules(net, layout)) {
     for (const LayoutTensor& tensor : module.tensors) {
       file.arrays.push_back({tensor.name, tensor.shape, to_layout(tensor)});
@@ -133,12 +151,18 @@ ImportedModel import_model(const std::string& path, const WeightFile& file) {
     texts.fail(kClasses, std::to_string(imported.model.info.classes));
   }
   if (file.texts.contains(kChecksum) &&
-      texts.text(kChecksum) != weights_sha256(imported.model.net)) {
-    throw FileError(path, std::string("the weights do not have the checksum in ") + kChecksum +
+      texts.text(kChecksum) != checksum_of(imported.model.net, file.texts)) {
+    throw FileError(path, std::string("weights and texts do not have the checksum in ") +
+                              kChecksum +
                               ": they are damaged, or were changed without leaving that out");
   }
   for (const auto& [key, value] : file.texts) {
-    if (!key.starts_with(kReserved)) imported.model.info.metadata.emplace(key, value);
+    if (!key.starts_with(kReserved)) {
+      imported.model.info.metadata.emplace(key, value);
+    } else if (std::find(std::begin(kReservedKeys), std::end(kReservedKeys), key) ==
+               std::end(kReservedKeys)) {
+      throw FileError(path, "unknown text " + printable(key));
+    }
   }
   return imported;
 }

@@ -15,9 +15,9 @@ namespace nnkernels::nn {
 
 /// Writes a model by write_weight_file(): its weights in that layout, and as texts info.metadata
 /// and "nnkernels.layout", "nnkernels.architecture", "nnkernels.input" ("28x28x1"),
-/// "nnkernels.scale", "nnkernels.shift", "nnkernels.classes" and "nnkernels.weights_sha256" (see
-/// weights_sha256()), so that import_model() needs nothing else. Throws as write_weight_file() and
-/// layout_modules() do.
+/// "nnkernels.scale", "nnkernels.shift", "nnkernels.classes" and "nnkernels.checksum" (a
+/// SHA-256 of weights and texts), so that import_model() needs nothing else. Throws as
+/// write_weight_file() and layout_modules() do.
 void export_model(const std::string& path, const Sequential<float>& net, const ModelInfo& info,
                   WeightLayout layout);
 
@@ -46,8 +46,8 @@ ImportedModel import_model(const std::string& path, const WeightFile& file,
                            const ModelDescription& description);
 
 /// The model that export_model() wrote, with the same bits. Throws FileError if it is not whole, if
-/// its weights do not have the checksum that it holds, or as match_weights() does. (Where there is
-/// no checksum, because somebody changed the weights on purpose, none is asked for.)
+/// weights or texts do not have the checksum that it holds, or as match_weights() does. (Where
+/// there is no checksum, because somebody changed the weights on purpose, none is asked for.)
 ImportedModel import_model(const std::string& path, const WeightFile& file);
 
 }  // namespace nnkernels::nn
