@@ -9,11 +9,11 @@
 
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/input_shape.h"
 #include "cli/output.h"
 #include "cli/run_folder.h"
 #include "nn/architecture.h"
 #include "nn/model_exchange.h"
-#include "nn/shape_text.h"
 
 namespace nnkernels::cli {
 namespace {
@@ -39,16 +39,7 @@ nn::ModelDescription description_of(const ConvertOptions& options) {
                                    .preprocessing = {},
                                    .layout = layout_of(options.from_layout),
                                    .modules = options.modules};
-  if (!options.input.empty()) {
-    const std::optional<nn::Shape> input = nn::parse_shape(options.input);
-    if (!input) {
-      throw UsageError(
-          "--input: expected height x width x channels such as 28x28x1, or a number of features, "
-          "got \"" +
-          options.input + "\"");
-    }
-    description.input = *input;
-  }
+  if (!options.input.empty()) description.input = input_shape(options.input);
   description.preprocessing.scale = options.scale.value_or(description.preprocessing.scale);
   description.preprocessing.shift = options.shift.value_or(description.preprocessing.shift);
   return description;

@@ -2,6 +2,7 @@
 #ifndef NNKERNELS_NN_WEIGHT_MATCH_H_
 #define NNKERNELS_NN_WEIGHT_MATCH_H_
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
