@@ -32,6 +32,12 @@ int inspect(const InspectOptions& options);
 /// reported on standard error, the others are still predicted, and the code is kBadFile.
 int predict(const PredictOptions& options);
 
+/// Writes a model in the format and layout of another library, or reads one from there.
+int convert(const ConvertOptions& options);
+
+/// Writes a model as ONNX.
+int export_onnx(const ExportOptions& options);
+
 /// The numerical gradient check of a built-in network in double precision, tensor by tensor;
 /// kFailure if one is off.
 int gradcheck(const GradcheckOptions& options);

@@ -15,8 +15,6 @@
 namespace nnkernels::cli {
 namespace {
 
-constexpr std::int64_t kMaxBytes = 1 << 20;
-
 std::string place(const toml::source_region& source) {
   return "line " + std::to_string(source.begin.line);
 }
@@ -34,11 +32,9 @@ std::string value_text(const toml::node& node, const std::string& name) {
   throw UsageError(name + ": expected a text or a number");
 }
 
-toml::table parse(const std::string& path) {
-  const std::vector<std::uint8_t> bytes = nn::read_file(path, kMaxBytes);
+toml::table parse(const std::string& path, std::string_view text) {
   try {
-    return toml::parse(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()),
-                       path);
+    return toml::parse(text, path);
   } catch (const toml::parse_error& error) {
     throw nn::FileError(path, place(error.source()) + ", column " +
                                   std::to_string(error.source().begin.column) + ": " +
@@ -48,8 +44,14 @@ toml::table parse(const std::string& path) {
 
 /// A basic string of TOML.
 std::string quoted(std::string_view text) {
+  constexpr char kDigits[] = "0123456789abcdef";
   std::string result = "\"";
   for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      result += {'\\', 'u', '0', '0', kDigits[byte >> 4], kDigits[byte & 15]};
+      continue;
+    }
     if (c == '"' || c == '\\') result += '\\';
     result += c;
   }
@@ -59,7 +61,12 @@ std::string quoted(std::string_view text) {
 }  // namespace
 
 std::vector<Asked> read_config_file(const std::string& path) {
-  const toml::table table = parse(path);
+  const std::vector<std::uint8_t> bytes = nn::read_file(path, kMaxConfigFile);
+  return parse_config(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
+std::vector<Asked> parse_config(const std::string& path, std::string_view text) {
+  const toml::table table = parse(path, text);
   const std::vector<std::string> known = known_keys();
   std::vector<Asked> asked;
   asked.reserve(table.size());
@@ -81,10 +88,13 @@ std::string to_toml(const TrainConfig& config) {
   std::string toml = "recipe = " + quoted(config.recipe) + "\n";
   for (const Setting& setting : settings()) {
     if (!setting.matters(config)) continue;
-    const std::string value = setting.get(config);
-    // TOML's whole numbers end at 2^63 - 1, seeds do not.
-    const bool plain = setting.kind == Setting::Kind::real ||
-                       (setting.kind == Setting::Kind::whole && parse_number<std::int64_t>(value));
+    std::string value = setting.get(config);
+    // TOML's whole numbers end at 2^63 - 1; seeds and reals do not.
+    const bool whole = parse_number<std::int64_t>(value).has_value();
+    const bool digits = value.find_first_not_of("-0123456789") == std::string::npos;
+    if (setting.kind == Setting::Kind::real && digits && !whole) value += ".0";
+    const bool plain =
+        setting.kind == Setting::Kind::real || (setting.kind == Setting::Kind::whole && whole);
     toml += setting.key + " = " + (plain ? value : quoted(value)) + "\n";
   }
   return toml;

@@ -13,6 +13,7 @@
 #include "cli/exit_code.h"
 #include "cli/json_writer.h"
 #include "cli/output.h"
+#include "cli/stop_signal.h"
 #include "nn/data/image_folder.h"
 #include "nn/file_error.h"
 
@@ -189,7 +190,13 @@ int data_info(const DataInfoOptions& options) {
 
 int data_export(const DataExportOptions& options) {
   const NamedData data = load_data(options.data);
-  write_or_refuse([&] { nn::write_image_folder(data.sets, options.png.string()); });
+  const StopSignal stop;
+  bool whole = false;
+  write_or_refuse([&] {
+    whole = nn::write_image_folder(data.sets, options.png.string(),
+                                   [&stop] { return stop.number() != 0; });
+  });
+  if (!whole) return kSignalBase + stop.number();
   print("wrote " + options.png.string() + ": " + counts_text(data.sets) + "\n");
   return kSuccess;
 }
@@ -197,11 +204,12 @@ int data_export(const DataExportOptions& options) {
 int data_convert(const DataConvertOptions& options) {
   const NamedData data = load_data(options.data);
   std::vector<std::string> files;
+  const StopSignal stop;
   write_or_refuse([&] { files = nn::save_dataset(options.out.string(), data.sets); });
   std::string text = "wrote";
   for (const std::string& file : files) text += (&file == files.data() ? " " : ", ") + file;
   print(text + ": " + counts_text(data.sets) + "\n");
-  return kSuccess;
+  return stop.number() == 0 ? kSuccess : kSignalBase + stop.number();
 }
 
 }  // namespace nnkernels::cli

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <sstream>
 #include <system_error>
 #include <tuple>
@@ -212,7 +213,7 @@ std::vector<std::string> recorded_class_names(const std::map<std::string, std::s
 double recorded_full(const std::map<std::string, std::string>& metadata) {
   double full = nn::Dataset().full;
   parse_number(value_of(metadata, "data.full"), full);
-  return full;
+  return full > 0 && std::isfinite(full) ? full : nn::Dataset().full;
 }
 
 }  // namespace nnkernels::cli

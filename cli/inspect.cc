@@ -1,13 +1,12 @@
 #include <algorithm>
-#include <charconv>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <vector>
 
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/input_shape.h"
 #include "cli/json_writer.h"
 #include "cli/output.h"
 #include "cli/run_folder.h"
@@ -18,35 +17,13 @@
 namespace nnkernels::cli {
 namespace {
 
-/// "28x28x1" or "64".
-nn::Shape parse_input(const std::string& text) {
-  constexpr std::int64_t kMost = 1'000'000;
-  std::vector<std::int64_t> dims;
-  for (std::string_view rest = text;;) {
-    const std::size_t end = std::min(rest.find('x'), rest.size());
-    std::int64_t dim = 0;
-    const auto [stop, error] = std::from_chars(rest.data(), rest.data() + end, dim);
-    const bool number = error == std::errc() && stop == rest.data() + end;
-    if (!number || dim < 1 || dim > kMost || dims.size() == 3) {
-      throw UsageError(
-          "--input: expected height x width x channels such as 28x28x1, or a number "
-          "of features, got \"" +
-          text + "\"");
-    }
-    dims.push_back(dim);
-    if (end == rest.size()) break;
-    rest.remove_prefix(end + 1);
-  }
-  return nn::Shape::of(dims.data(), static_cast<int>(dims.size()));
-}
-
 /// The network that a text describes. What is wrong with it is the user's to mend: no file's fault.
 nn::Summary summary_of_text(const InspectOptions& options) {
   // Weights are allocated: 1 GiB of them, and as much for gradients.
   constexpr std::int64_t kMaxParameters = std::int64_t{1} << 28;
   const std::string text =
       options.model.empty() ? options.arch : nn::model_architecture(options.model);
-  const nn::Shape input = options.input.empty() ? nn::model_input() : parse_input(options.input);
+  const nn::Shape input = options.input.empty() ? nn::model_input() : input_shape(options.input);
   try {
     return nn::summarize(nn::build<float>(input, text, kMaxParameters));
   } catch (const std::invalid_argument& error) {

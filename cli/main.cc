@@ -24,6 +24,8 @@ struct Run {
   int operator()(const ReportOptions& options) const { return make_report(options); }
   int operator()(const InspectOptions& options) const { return inspect(options); }
   int operator()(const PredictOptions& options) const { return predict(options); }
+  int operator()(const ConvertOptions& options) const { return convert(options); }
+  int operator()(const ExportOptions& options) const { return export_onnx(options); }
   int operator()(const GradcheckOptions& options) const { return gradcheck(options); }
   int operator()(const InfoOptions& options) const { return info(options); }
   int operator()(const DataInfoOptions& options) const { return data_info(options); }

@@ -1,6 +1,7 @@
 #include "cli/option_kinds.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "cli/suggest.h"
 
@@ -26,6 +27,15 @@ CLI::Option* add_path(CLI::App& app, const std::string& name, const std::string&
     target = text;
   };
   return app.add_option_function<std::string>(name, read, description)->type_name(type);
+}
+
+CLI::Option* add_real(CLI::App& app, const std::string& name, std::optional<double>& target,
+                      const std::string& description) {
+  const auto read = [=, &target](const std::string& text) {
+    target = parse_number<double>(text);
+    if (!target || !std::isfinite(*target)) reject_value(name, "a number", text);
+  };
+  return app.add_option_function<std::string>(name, read, description)->type_name("X");
 }
 
 CLI::Option* add_fraction(CLI::App& app, const std::string& name, std::optional<double>& target,

@@ -35,6 +35,10 @@ CLI::Option* add_text(CLI::App& app, const std::string& name, const std::string&
 CLI::Option* add_path(CLI::App& app, const std::string& name, const std::string& type,
                       std::filesystem::path& target, const std::string& description);
 
+/// A finite number.
+CLI::Option* add_real(CLI::App& app, const std::string& name, std::optional<double>& target,
+                      const std::string& description);
+
 /// A number from 0 to 1.
 CLI::Option* add_fraction(CLI::App& app, const std::string& name, std::optional<double>& target,
                           const std::string& description);

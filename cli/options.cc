@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "cli/classification_text.h"
+#include "cli/exchange_options.h"
 #include "cli/exit_code.h"
 #include "cli/numbers.h"
 #include "cli/option_kinds.h"
@@ -43,6 +44,8 @@ class CommandLine {
     add_report();
     add_inspect();
     add_predict();
+    add_convert();
+    add_export();
     add_gradcheck();
     add_info();
     add_data_commands();
@@ -65,6 +68,8 @@ class CommandLine {
   void add_report();
   void add_inspect();
   void add_predict();
+  void add_convert();
+  void add_export();
   void add_gradcheck();
   void add_info();
   void add_data_commands();
@@ -81,6 +86,8 @@ class CommandLine {
   ReportOptions report_;
   InspectOptions inspect_;
   PredictOptions predict_;
+  ConvertOptions convert_;
+  ExportOptions export_;
   GradcheckOptions gradcheck_;
   InfoOptions info_;
   RecipesOptions recipes_;
@@ -240,6 +247,20 @@ void CommandLine::add_predict() {
   add_json(app, predict_.json);
 }
 
+void CommandLine::add_convert() {
+  add_convert_options(
+      add_command("convert", "Exchange models with NumPy and PyTorch",
+                  "nncli convert runs/first first.npz --layout tutorial\n"
+                  "  nncli convert state.npz net.safetensors --arch \"flatten, affine 10\""),
+      convert_);
+}
+
+void CommandLine::add_export() {
+  add_export_options(add_command("export", "Write a model for other runtimes (ONNX)",
+                                 "nncli export runs/first --onnx first.onnx"),
+                     export_);
+}
+
 void CommandLine::add_gradcheck() {
   CLI::App& app = add_command("gradcheck", "Compare a network's gradients with finite differences",
                               "nncli gradcheck --model cnn");
@@ -332,6 +353,11 @@ Options CommandLine::chosen(int argc, const char* const* argv) {
     return inspect_;
   }
   if (command == "predict") return predict_;
+  if (command == "convert") {
+    check_convert(convert_);
+    return convert_;
+  }
+  if (command == "export") return export_;
   if (command == "info") return info_;
   if (command == "data") {
     const std::string what = app_.get_subcommands().front()->get_subcommands().front()->get_name();

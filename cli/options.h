@@ -73,6 +73,24 @@ struct PredictOptions {
   bool json = false;
 };
 
+/// Layouts are names of nn/weight_layout.h.
+struct ConvertOptions {
+  std::filesystem::path from;
+  std::filesystem::path to;
+  std::string layout;  // of `to`; empty: ours
+  // What a file of bare weights does not tell; empty if it is not one.
+  std::string from_layout;  // empty: by the names of its arrays
+  std::string arch;
+  std::string input;  // empty: 28x28x1
+  std::optional<double> scale, shift;
+  std::vector<std::string> modules;
+};
+
+struct ExportOptions {
+  std::filesystem::path run;
+  std::filesystem::path onnx;  // the file to write
+};
+
 struct GradcheckOptions {
   std::string model;
   std::uint64_t seed = 1;
@@ -105,9 +123,10 @@ struct PrintText {
   std::string text;
 };
 
-using Options = std::variant<TrainOptions, RecipesOptions, EvalOptions, ReportOptions,
-                             InspectOptions, PredictOptions, GradcheckOptions, InfoOptions,
-                             DataInfoOptions, DataExportOptions, DataConvertOptions, PrintText>;
+using Options =
+    std::variant<TrainOptions, RecipesOptions, EvalOptions, ReportOptions, InspectOptions,
+                 PredictOptions, ConvertOptions, ExportOptions, GradcheckOptions, InfoOptions,
+                 DataInfoOptions, DataExportOptions, DataConvertOptions, PrintText>;
 
 /// Parses and checks the command line; what was left out is filled in from recipes
 /// (cli/recipes.h). Throws UsageError, one line that says what is wrong and, for a word that was

@@ -30,10 +30,14 @@ Recipe mlp() {
 Recipe cnn() {
   TrainConfig config;
   config.recipe = "cnn";
-  config.arch = "conv 30 5x5, relu, maxpool 2, flatten, affine 100, relu, affine classes";
-  return {.summary = "convolution 30 5x5, ReLU, max pool 2, 100, ReLU, 10, Adam",
+  config.arch =
+      "conv 30 5x5, relu, maxpool 2, flatten, affine 100, batchnorm, relu, dropout 0.3, "
+      "affine classes";
+  config.label_smoothing = 0.05;
+  config.augment = "shift 1";
+  return {.summary = "simpleconv with batch normalisation, dropout, label smoothing and shifts",
           .source = "nnkernels",
-          .expected = 0.988,
+          .expected = 0.991,
           .is_model = true,
           .config = config};
 }
@@ -108,11 +112,13 @@ Recipe digits64() {
   config.batch_size = 1;
   config.loss = "squared";
   config.optimizer = "sgd";
-  config.lr = 0.12;
+  // 0.12 was published, for pixels of 0..16. For smaller ones it leaves one seed in ten on a
+  // plateau.
+  config.lr = 0.24;
   config.init = "uniform";
   config.init_scale = 1;
   return {.summary = "64-100-10, sigmoid on both layers, squared error, one sample a step",
-          .source = "numpy tutorial on UCI's digits; as published with --pixels 0..16",
+          .source = "numpy tutorial on UCI's digits; as published: --pixels 0..16 --lr 0.12",
           .expected = 0.96,
           .config = config};
 }
@@ -121,6 +127,8 @@ Recipe simpleconv() {
   TrainConfig config = published(
       "simpleconv", "conv 30 5x5, relu, maxpool 2, flatten, affine 100, relu, affine classes");
   config.epochs = 20;
+  config.sampling = "replacement";
+  config.epsilon = 1e-7;
   config.init = "gaussian";
   return {.summary = "convolution 30 5x5, ReLU, max pool 2, 100, ReLU, 10, Adam",
           .source = "K. Saito, Deep Learning from Scratch (2016), chapter 7",
@@ -131,19 +139,22 @@ Recipe simpleconv() {
 Recipe fast() {
   TrainConfig config;
   config.recipe = "fast";
+  // 8 channels cost the first layer half a vector each; its pixels are the most.
   config.arch =
-      "conv 24 5x5, relu, maxpool 2, conv 32 3x3, relu, maxpool 2, flatten, affine 256, relu, "
-      "affine classes";
+      "conv 8 5x5, relu, maxpool 2, conv 32 3x3, relu, maxpool 2, batchnorm, flatten, "
+      "affine 128, batchnorm, relu, affine classes";
   config.epochs = 1;
-  config.batch_size = 256;
-  config.lr = 0.01;
+  config.steps = 320;
+  config.batch_size = 128;
+  config.lr = 0.02;
   config.beta1 = 0.7;
   config.beta2 = 0.9;
   config.schedule = "onecycle";
+  config.label_smoothing = 0.05;
   config.init = "fan-in";
-  return {.summary = "99 % as soon as possible: two convolutions, 256, one epoch of one cycle",
-          .source = "tuomaso/train_mnist_fast, notebook 8",
-          .expected = 0.989,
+  return {.summary = "99 % as soon as possible: two convolutions, 128, two thirds of an epoch",
+          .source = "after tuomaso/train_mnist_fast, notebook 8",
+          .expected = 0.99,
           .config = config};
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "kernels/conv_pool_simd.h"
+#include "kernels/conv_pool_sparse.h"
 #include "kernels/conv_tiles.h"
 #include "kernels/parallel.h"
 #include "kernels/scratch.h"
@@ -25,8 +26,6 @@ using detail::TileKernels;
 using detail::Window;
 using detail::WindowTile;
 
-/// Dense gradients of so many bytes at a time are spread out for the passes that need them.
-constexpr std::int64_t kDenseBytes = 1 << 18;
 /// A gradient piece is worth a buffer of its own from this many multiply-adds on.
 constexpr double kPieceWork = 2e6;
 constexpr std::int64_t kMaxPieces = 16;
@@ -90,31 +89,6 @@ void run_windows(const ConvShape& s, const Window<T>& in, std::int64_t top, std:
   }
 }
 
-/// How many images' dense gradients are spread out at a time.
-template <class T>
-std::int64_t images_at_once(const ConvShape& s) {
-  const std::int64_t image = s.oh() * s.ow() * s.oc * static_cast<std::int64_t>(sizeof(T));
-  return std::clamp<std::int64_t>(kDenseBytes / image, 1, std::max<std::int64_t>(1, s.n));
-}
-
-/// The dense gradients of images [first, first + count).
-template <class T>
-const T* spread(const ConvShape& s, const T* dy, const std::uint8_t* winner, std::int64_t first,
-                std::int64_t count) {
-  const auto kernel = conv_pool_kernels<T>().spread;
-  const std::int64_t oh = s.oh(), row = s.ow() * s.oc, cols = s.ow() / 2, pooled = cols * s.oc;
-  T* const dense = scratch<T>(Purpose::dense_gradient, count * oh * row);
-  // What an odd size leaves over is in no window.
-  if (oh % 2 != 0 || s.ow() % 2 != 0) std::fill_n(dense, count * oh * row, T{0});
-  for (std::int64_t image = 0; image < count; ++image) {
-    for (std::int64_t i = 0; i < oh / 2; ++i) {
-      const std::int64_t at = ((first + image) * (oh / 2) + i) * pooled;
-      kernel(cols, s.oc, dy + at, winner + at, row, dense + (image * oh + 2 * i) * row);
-    }
-  }
-  return dense;
-}
-
 /// dw of images [first, last) where the lookups apply: stride and dilation 1, few channels.
 template <class T>
 void winners_piece(const ConvShape& s, const T* x, const T* dy, const std::uint8_t* winner,
@@ -142,22 +116,11 @@ void winners_piece(const ConvShape& s, const T* x, const T* dy, const std::uint8
   }
 }
 
-/// dw of images [first, last) from dense gradients.
+/// to[cols][rows] of from[rows][cols].
 template <class T>
-void dense_piece(ConvShape s, const T* x, const T* dy, const std::uint8_t* winner,
-                 std::int64_t first, std::int64_t last, T* dw) {
-  const std::int64_t step = images_at_once<T>(s);
-  T* const some = scratch<T>(Purpose::result, s.w_size());
-  for (std::int64_t image = first; image < last; image += step) {
-    s.n = std::min(step, last - image);
-    const T* const dense = spread(s, dy, winner, image, s.n);
-    const T* const images = x + image * s.ih * s.iw * s.ic;
-    if (image == first) {
-      conv_backward_weights<T>(s, images, dense, dw, nullptr);
-    } else {
-      conv_backward_weights<T>(s, images, dense, some, nullptr);
-      axpy(s.w_size(), T{1}, some, dw);
-    }
+void transpose(std::int64_t rows, std::int64_t cols, const T* from, T* to) {
+  for (std::int64_t i = 0; i < rows; ++i) {
+    for (std::int64_t j = 0; j < cols; ++j) to[j * rows + i] = from[i * cols + j];
   }
 }
 
@@ -220,24 +183,26 @@ void conv_max_pool_backward_weights(const ConvShape& s, const T* x, const T* dy,
   const double work = static_cast<double>(s.n * windows(s)) * static_cast<double>(s.w_size());
   const std::int64_t pieces = std::clamp<std::int64_t>(static_cast<std::int64_t>(work / kPieceWork),
                                                        1, std::min(s.n, kMaxPieces));
-  T* const partial =
-      pieces == 1 ? dw : scratch<T>(Purpose::window_sums, pieces * (s.w_size() + s.oc));
-  T* const partial_db = pieces == 1 ? db : partial + pieces * s.w_size();
+  const std::int64_t depth = s.kh * s.kw * s.ic, size = s.w_size();
+  // Beside the pieces, their sum before it is transposed. The first piece may be all there is.
+  T* const partial = scratch<T>(Purpose::window_sums, pieces * (size + s.oc) + size);
+  T* const partial_db = partial + pieces * size;
   parallel_for(pieces, conv_microseconds(s, sizeof(T)), [&](std::int64_t piece, int) {
     const std::int64_t first = s.n * piece / pieces, last = s.n * (piece + 1) / pieces;
-    T* const sums = partial + piece * s.w_size();
+    T* const sums = partial + piece * size;
     if (lookup) {
       winners_piece(s, x, dy, winner, first, last, sums);
     } else {
-      dense_piece(s, x, dy, winner, first, last, sums);
+      detail::sparse_backward_weights(s, x, dy, winner, first, last, sums);
     }
     if (db != nullptr) {
       column_sums((last - first) * windows(s), s.oc, dy + first * windows(s) * s.oc,
                   partial_db + piece * s.oc);
     }
   });
-  if (pieces == 1) return;
-  sum_pieces(pieces, s.w_size(), partial, dw);
+  T* const sum = lookup ? dw : partial_db + pieces * s.oc;
+  sum_pieces(pieces, size, partial, sum);
+  if (!lookup) transpose(s.oc, depth, sum, dw);
   if (db != nullptr) sum_pieces(pieces, s.oc, partial_db, db);
 }
 
@@ -251,15 +216,13 @@ void conv_max_pool_backward_data(const ConvShape& s, const T* dy, const std::uin
   check_pointer(winner != nullptr, kFunction, "winner");
   check_pointer(w != nullptr, kFunction, "w");
   check_pointer(dx != nullptr, kFunction, "dx");
-  const std::int64_t step = images_at_once<T>(s);
-  parallel_for((s.n + step - 1) / step, conv_microseconds(s, sizeof(T)),
-               [&](std::int64_t piece, int) {
-                 const std::int64_t first = piece * step;
-                 ConvShape some = s;
-                 some.n = std::min(step, s.n - first);
-                 const T* const dense = spread(s, dy, winner, first, some.n);
-                 conv_backward_data<T>(some, dense, w, dx + first * s.ih * s.iw * s.ic);
-               });
+  const std::int64_t depth = s.kh * s.kw * s.ic, pooled = windows(s) * s.oc;
+  T* const transposed = scratch<T>(Purpose::result, s.w_size());
+  transpose(depth, s.oc, w, transposed);
+  parallel_for(s.n, conv_microseconds(s, sizeof(T)), [&](std::int64_t image, int) {
+    detail::sparse_backward_data(s, dy + image * pooled, winner + image * pooled, transposed,
+                                 dx + image * s.ih * s.iw * s.ic);
+  });
 }
 
 template void conv_max_pool_forward<float>(const ConvShape&, const float*, const float*, float*,

@@ -155,17 +155,6 @@ void RunWindows(const WindowTile<T>& tile) {
   }
 }
 
-template <class T>
-void Spread(std::int64_t cols, std::int64_t oc, const T* dy, const std::uint8_t* winner,
-            std::int64_t row, T* dense) {
-  for (std::int64_t j = 0; j < cols; ++j, dy += oc, winner += oc, dense += 2 * oc) {
-    for (int q = 0; q < 4; ++q) {
-      T* HWY_RESTRICT to = dense + q / 2 * row + q % 2 * oc;
-      for (std::int64_t c = 0; c < oc; ++c) to[c] = winner[c] == q ? dy[c] : T{0};
-    }
-  }
-}
-
 template <class D, int kWidthIndex, int kWidth, int kCount, class T>
 void AddTile(ConvPoolKernels<T>& kernels) {
   if constexpr (kCount <= kWindows[kWidthIndex]) {
@@ -186,7 +175,6 @@ ConvPoolKernels<T> MakeKernels(std::integer_sequence<int, kCount...>) {
   kernels.max_span = static_cast<std::int64_t>(hn::Lanes(D()));
   kernels.add_image = AddImage<T>;
 #endif
-  kernels.spread = Spread<T>;
   return kernels;
 }
 

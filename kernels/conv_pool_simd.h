@@ -56,11 +56,6 @@ struct ConvPoolKernels {
   /// for a convolution with stride and dilation 1. `panel` and `places` are scratch memory for one
   /// vector for each window.
   void (*add_image)(const WinnerImage<T>& image, T* panel, void* places, T* dw) = nullptr;
-
-  /// dense[2 rows][2 cols][oc] of one row of windows: dy at the winners, zero elsewhere. `row` is
-  /// the length of a row of `dense`.
-  void (*spread)(std::int64_t cols, std::int64_t oc, const T* dy, const std::uint8_t* winner,
-                 std::int64_t row, T* dense) = nullptr;
 };
 
 template <class T>

@@ -253,13 +253,13 @@ void set_pinning(bool on) {
 bool machine_is_free() {
   const State& s = state();
   const int cpus = static_cast<int>(s.cpus.size());
-  if (s.quota || cpus == 0 || cpus != detail::online_cpus()) return false;
+  if (s.quota || s.threads != cpus || cpus != detail::online_cpus()) return false;
   // What runs all the time is there at every look; what only flares up must not decide.
   constexpr int kLooks = 5;
   for (int look = 0; look < kLooks; ++look) {
     if (look > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     const int running = detail::running_threads();
-    if (running > 0 && running - 1 + s.threads <= cpus) return true;
+    if (running == 1) return true;  // this one
   }
   return false;
 }

@@ -32,9 +32,10 @@ bool pinning();
 void set_pinning(bool on);
 
 /// Whether the process has the machine to itself, so that pinning can only help: it may run on
-/// every CPU, no quota limits it, and there is a CPU for each of threads() and for each thread that
-/// others run at the moment (five looks, a millisecond apart; false if the system does not tell).
-/// What starts to run later is not known.
+/// every CPU and has a thread for each, no quota limits it, and nobody else runs at the moment (one
+/// of five looks, a millisecond apart; false if the system does not tell). What starts to run later
+/// is not known: so who leaves CPUs free, perhaps for a second process, is not pinned, or both
+/// would be bound to the same ones.
 bool machine_is_free();
 
 /// What NNKERNELS_THREADS (1 to 1024) and NNKERNELS_PIN (0 or 1) ask for; nothing if the variable

@@ -25,7 +25,6 @@ enum class Purpose {
   partial_sums,
   window_sums,
   column_sums,
-  dense_gradient,
   count
 };
 

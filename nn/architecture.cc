@@ -330,6 +330,14 @@ std::string text_of(const Layer<T>& layer) {
 
 template <class T>
 Sequential<T> build(const Shape& input, std::string_view text, std::int64_t max_parameters) {
+  if (text.size() > kMaxArchitectureText) {
+    throw std::invalid_argument("build: expected at most " + std::to_string(kMaxArchitectureText) +
+                                " bytes of text, got " + std::to_string(text.size()));
+  }
+  if (input.size() > kMaxActivation) {
+    throw std::invalid_argument("build: expected samples of at most " +
+                                std::to_string(kMaxActivation) + " numbers, got " + input.str());
+  }
   Sequential<T> net(input);
   auto parameters_left = static_cast<double>(max_parameters);
   for (std::int64_t number = 1;; ++number) {
@@ -338,7 +346,12 @@ Sequential<T> build(const Shape& input, std::string_view text, std::int64_t max_
     try {
       auto layer = make_layer<T>(words, net.output_shape(), parameters_left);
       if (!words.done()) words.fail("unexpected \"" + words.word("") + "\"");
+      if (number > kMaxLayers) words.fail("more than " + std::to_string(kMaxLayers) + " layers");
       net.add(std::move(layer));
+      if (net.output_shape().size() > kMaxActivation) {
+        words.fail("its output of shape " + net.output_shape().str() + " is larger than " +
+                   std::to_string(kMaxActivation) + " numbers");
+      }
     } catch (const Misread&) {
       throw;
     } catch (const std::invalid_argument& error) {

@@ -14,6 +14,13 @@ namespace nnkernels::nn {
 /// What build() accepts unless told otherwise: 2^33 parameters, 32 GiB of floats.
 inline constexpr std::int64_t kMaxParameters = std::int64_t{1} << 33;
 
+/// The most layers that a text may have, and the most bytes.
+inline constexpr std::int64_t kMaxLayers = 1000;
+inline constexpr std::size_t kMaxArchitectureText = std::size_t{64} << 10;
+
+/// The largest input or output of a layer, in numbers a sample: 2^28, a GiB of floats.
+inline constexpr std::int64_t kMaxActivation = std::int64_t{1} << 28;
+
 /// Builds the network that `text` describes for samples of shape `input`. Weights are zero until
 /// initialize(). Layers are separated by commas, words by spaces; case does not matter:
 ///
@@ -36,7 +43,8 @@ inline constexpr std::int64_t kMaxParameters = std::int64_t{1} << 33;
 /// Throws std::invalid_argument that names the layer by its number (from 1) and the word that is
 /// wrong, and suggests the closest word that is known; also if a layer cannot take its input, or
 /// if it would bring the number of parameters above `max_parameters` (before any of its memory is
-/// allocated: texts may come from files that are not to be trusted).
+/// allocated: texts may come from files that are not to be trusted), or another limit above is
+/// passed.
 template <class T>
 Sequential<T> build(const Shape& input, std::string_view text,
                     std::int64_t max_parameters = kMaxParameters);

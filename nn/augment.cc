@@ -48,12 +48,13 @@ double amount(const std::vector<std::string>& words) {
 }
 
 void check(const Augmentation& a) {
-  const auto good = [](double x) { return std::isfinite(x) && x >= 0; };
+  const auto good = [](double x) { return x >= 0 && x <= kMaxAugmentation; };  // and no NaN
   if (good(a.shift) && good(a.rotate) && good(a.scale) && a.scale < 1 && good(a.elastic) &&
-      good(a.noise) && a.cutout >= 0) {
+      good(a.noise) && good(static_cast<double>(a.cutout))) {
     return;
   }
-  throw std::invalid_argument("augmentation: expected amounts of at least 0, and of scale below 1");
+  throw std::invalid_argument(
+      "augmentation: expected amounts from 0 to a million, and of scale below 1");
 }
 
 std::int64_t spacing(std::int64_t pixels) {
@@ -65,10 +66,11 @@ std::int64_t spacing(std::int64_t pixels) {
 Augmentation augmentation_from_text(std::string_view text) {
   Augmentation result;
   std::set<std::string> seen;
-  while (!text.empty()) {
-    const std::size_t comma = std::min(text.find(','), text.size());
+  for (bool more = !text.empty(); more;) {
+    const std::size_t comma = text.find(',');
     const std::vector<std::string> words = words_of(text.substr(0, comma));
-    text.remove_prefix(std::min(comma + 1, text.size()));
+    more = comma != std::string_view::npos;
+    if (more) text.remove_prefix(comma + 1);
     if (words.empty()) throw std::invalid_argument("augmentation: a word is missing at a comma");
     if (!seen.insert(words[0]).second) {
       throw std::invalid_argument("augmentation: \"" + words[0] + "\" is there twice");
@@ -85,7 +87,7 @@ Augmentation augmentation_from_text(std::string_view text) {
       result.noise = amount(words);
     } else if (words[0] == "cutout") {
       const double side = amount(words);
-      if (!(side >= 0 && side <= 1e6) || side != std::floor(side)) {
+      if (!(side >= 0 && side <= kMaxAugmentation) || side != std::floor(side)) {
         throw std::invalid_argument("augmentation: cutout takes a whole number of pixels");
       }
       result.cutout = static_cast<std::int64_t>(side);

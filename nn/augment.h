@@ -11,6 +11,9 @@
 
 namespace nnkernels::nn {
 
+/// The largest amount of any change.
+inline constexpr double kMaxAugmentation = 1e6;
+
 /// How far images may change; all zero changes nothing. Every image draws its own numbers.
 struct Augmentation {
   double shift = 0;         // moved by up to so many pixels in each direction
@@ -38,8 +41,8 @@ Augmentation augmentation_from_text(std::string_view text);
 template <class T>
 class Augmenter {
  public:
-  /// For images of shape {h, w, c}. Throws std::invalid_argument unless all amounts are finite and
-  /// at least 0 and scale is below 1.
+  /// For images of shape {h, w, c}. Throws std::invalid_argument unless all amounts are from 0 to
+  /// kMaxAugmentation and scale is below 1.
   Augmenter(const Augmentation& options, const Shape& image, std::uint64_t seed, T empty);
 
   /// y = x, changed; both [n][h][w][c], and not the same memory. What is drawn depends on seed,

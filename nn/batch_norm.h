@@ -34,6 +34,8 @@ class BatchNorm : public Layer<T> {
   /// greater than 0.
   explicit BatchNorm(std::int64_t channels, double momentum = 0.1, double epsilon = 1e-5);
 
+  double epsilon() const { return epsilon_; }
+
   std::string type() const override { return "BatchNorm"; }
   std::string description() const override;
   Shape output_shape(const Shape& x) const override;

@@ -80,6 +80,7 @@ Model parse_model(const std::string& path, std::span<const std::uint8_t> bytes) 
   ModelInfo info;
   info.preprocessing = {file.number<double>(kScale), file.number<double>(kShift)};
   info.classes = file.number<std::int32_t>(kClasses);
+  if (info.classes < 1) file.fail(std::string(kClasses) + ": expected at least 1");
   for (const auto& [key, value] : file.metadata()) {
     if (!key.starts_with(kReservedKeys)) info.metadata.emplace(key, value);
   }

@@ -32,7 +32,14 @@ struct ByteSource::Inflation {
   bool between_members = false;
 };
 
-ByteSource::ByteSource(const std::string& path) : file_(path), buffer_(kBufferBytes) {
+ByteSource::ByteSource(const std::string& path) : file_(path), buffer_(kBufferBytes) { start(); }
+
+ByteSource::ByteSource(const std::string& path, std::span<const std::uint8_t> content)
+    : file_(path, content), buffer_(std::min(kBufferBytes, content.size() + 1)) {
+  start();
+}
+
+void ByteSource::start() {
   refill();
   if (pending_.size() >= 2 && pending_[0] == 0x1f && pending_[1] == 0x8b) {
     inflation_ = std::make_unique<Inflation>();

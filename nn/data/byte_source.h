@@ -27,6 +27,8 @@ class ByteSource {
  public:
   /// Throws FileError as InputFile does.
   explicit ByteSource(const std::string& path);
+  /// The content of a file, borrowed; `path` is for messages.
+  ByteSource(const std::string& path, std::span<const std::uint8_t> content);
   ~ByteSource();
   ByteSource(const ByteSource&) = delete;
   ByteSource& operator=(const ByteSource&) = delete;
@@ -48,6 +50,7 @@ class ByteSource {
  private:
   struct Inflation;
 
+  void start();
   void refill();
   std::size_t copy_into(std::span<std::uint8_t> to);
   std::size_t inflate_into(std::span<std::uint8_t> to);

@@ -22,7 +22,7 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 /// The lines of a file, one after the other.
 class Lines {
  public:
-  explicit Lines(const std::string& path) : source_(path), buffer_(kFirstBytes) {}
+  explicit Lines(ByteSource& source) : source_(source), buffer_(kFirstBytes) {}
 
   /// The next line with its LF, which is added to a last line that has none; it stands until the
   /// next call. False at the end.
@@ -49,7 +49,7 @@ class Lines {
   }
 
  private:
-  static constexpr std::size_t kFirstBytes = std::size_t{1} << 18;
+  static constexpr std::size_t kFirstBytes = std::size_t{1} << 16;
 
   /// Moves the begun line to the front and reads on behind it.
   void refill() {
@@ -70,7 +70,7 @@ class Lines {
     if (ended_ && end_ > 0 && buffer_[end_ - 1] != '\n') buffer_[end_++] = '\n';
   }
 
-  ByteSource source_;
+  ByteSource& source_;
   std::vector<char> buffer_;
   std::size_t begin_ = 0;  // of what next() has not given yet
   std::size_t end_ = 0;
@@ -147,9 +147,11 @@ class Row {
       lines_.fail("expected " + std::to_string(columns_) + " columns as before, found " +
                   std::to_string(found));
     }
+    const std::string found_text = field_text(line_, begin);
+    const bool decimal = is_digit(*digits) && found_text.find('.') != std::string::npos;
     lines_.fail("column " + std::to_string(column_ + 1) + ": expected a " +
                 (most == 255 ? "whole number" : "label") + " from 0 to " + std::to_string(most) +
-                ", found " + field_text(line_, begin));
+                ", found " + found_text + (decimal ? " (NPZ files hold decimals)" : ""));
   }
 
   const Lines& lines_;
@@ -197,11 +199,9 @@ ImageShape shape_of(const Lines& lines, std::string_view line, const CsvOptions&
   return *shape;
 }
 
-}  // namespace
-
-Dataset read_csv(const std::string& path, const CsvOptions& options) {
-  Lines lines(path);
-  Dataset data{.name = path, .pixels = {}, .labels = {}};
+Dataset read(ByteSource& source, const CsvOptions& options) {
+  Lines lines(source);
+  Dataset data{.name = source.path(), .pixels = {}, .labels = {}};
   std::int64_t header_columns = 0;
   for (std::string_view line; lines.next(line);) {
     if (lines.number() == 1 && line.starts_with(kByteOrderMark)) {
@@ -228,9 +228,22 @@ Dataset read_csv(const std::string& path, const CsvOptions& options) {
                  " bytes");
     }
   }
-  if (data.n == 0) throw FileError(path, "expected lines of numbers, found none");
+  if (data.n == 0) throw FileError(source.path(), "expected lines of numbers, found none");
   settle(data);
   return data;
+}
+
+}  // namespace
+
+Dataset read_csv(const std::string& path, const CsvOptions& options) {
+  ByteSource source(path);
+  return read(source, options);
+}
+
+Dataset parse_csv(const std::string& path, std::span<const std::uint8_t> file,
+                  const CsvOptions& options) {
+  ByteSource source(path, file);
+  return read(source, options);
 }
 
 std::string csv_text(const Dataset& data) {

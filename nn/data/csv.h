@@ -2,7 +2,9 @@
 #ifndef NNKERNELS_NN_DATA_CSV_H_
 #define NNKERNELS_NN_DATA_CSV_H_
 
+#include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "nn/data/dataset.h"
@@ -32,7 +34,15 @@ inline constexpr std::int64_t kMaxCsvLine = std::int64_t{16} << 20;
 /// Throws FileError, with the line and, where it is about one of them, the column (both from 1):
 /// lines of different lengths, what is no such number, no image at all, an image that has not the
 /// shape asked for, damaged gzip data, the limits.
+///
+/// Numbers with a decimal point are refused, 7.0 too: such data sets are NPZ, which holds them
+/// exactly. The format knows no length: of a file that was cut, read_csv() notices a line that is
+/// short of columns, and no more.
 Dataset read_csv(const std::string& path, const CsvOptions& options = {});
+
+/// The same of a file's bytes; `path` is for messages.
+Dataset parse_csv(const std::string& path, std::span<const std::uint8_t> file,
+                  const CsvOptions& options = {});
 
 /// The text that read_csv() with default options reads as `data` again: no header, the label
 /// first, LF. Throws std::invalid_argument if the data set holds floats.

@@ -143,9 +143,20 @@ InputFile::InputFile(const std::string& path)
   }
 }
 
-InputFile::~InputFile() { ::close(descriptor_); }
+InputFile::InputFile(std::string path, std::span<const std::uint8_t> content)
+    : path_(std::move(path)), content_(content), size_(static_cast<std::int64_t>(content.size())) {}
+
+InputFile::~InputFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
 
 std::size_t InputFile::read(std::span<std::uint8_t> to) {
+  if (descriptor_ < 0) {
+    const std::size_t count = std::min(to.size(), content_.size());
+    std::copy_n(content_.begin(), count, to.begin());
+    content_ = content_.subspan(count);
+    return count;
+  }
   std::size_t filled = 0;
   while (filled < to.size()) {
     const ssize_t count = ::read(descriptor_, to.data() + filled, to.size() - filled);

@@ -15,6 +15,8 @@ class InputFile {
  public:
   /// Throws FileError if the file is missing, unreadable or a folder.
   explicit InputFile(const std::string& path);
+  /// The content of a file, borrowed; `path` is for messages.
+  InputFile(std::string path, std::span<const std::uint8_t> content);
   ~InputFile();
   InputFile(const InputFile&) = delete;
   InputFile& operator=(const InputFile&) = delete;
@@ -28,7 +30,8 @@ class InputFile {
 
  private:
   std::string path_;
-  int descriptor_;
+  int descriptor_ = -1;                    // -1: what is read is content_
+  std::span<const std::uint8_t> content_;  // what is left of it
   std::int64_t size_ = -1;
   std::int64_t offset_ = 0;
 };

@@ -74,19 +74,19 @@ std::int64_t checked_size(const ByteSource& source, const std::vector<std::int64
   return size;
 }
 
-}  // namespace
-
-Idx read_idx(const std::string& path, int rank) {
+void check_rank(int rank) {
   if (rank != 1 && rank != 3 && rank != 4) {
     throw std::invalid_argument("read_idx: expected rank 1, 3 or 4, got " + std::to_string(rank));
   }
-  ByteSource source(path);
+}
+
+Idx read(ByteSource& source, int rank) {
   Idx idx;
   idx.gzip = source.gzip();
   idx.dims = read_dims(source, rank);
   const std::int64_t size = checked_size(source, idx.dims);
-  const auto read = [&source](std::span<std::uint8_t> to) { return source.read(to); };
-  if (!read_in_steps(read, size, idx.values)) {
+  const auto deliver = [&source](std::span<std::uint8_t> to) { return source.read(to); };
+  if (!read_in_steps(deliver, size, idx.values)) {
     source.fail_here("expected " + std::to_string(size) + " bytes of values, the data ends here");
   }
   std::array<std::uint8_t, 1> beyond;
@@ -95,6 +95,20 @@ Idx read_idx(const std::string& path, int rank) {
                 "expected the end of the data, found more");
   }
   return idx;
+}
+
+}  // namespace
+
+Idx read_idx(const std::string& path, int rank) {
+  check_rank(rank);
+  ByteSource source(path);
+  return read(source, rank);
+}
+
+Idx parse_idx(const std::string& path, std::span<const std::uint8_t> file, int rank) {
+  check_rank(rank);
+  ByteSource source(path, file);
+  return read(source, rank);
 }
 
 std::vector<std::uint8_t> idx_file(const std::vector<std::int64_t>& dims,

@@ -38,6 +38,9 @@ struct Idx {
 /// "File formats".
 Idx read_idx(const std::string& path, int rank);
 
+/// The same of a file's bytes; `path` is for messages.
+Idx parse_idx(const std::string& path, std::span<const std::uint8_t> file, int rank);
+
 /// The bytes of an IDX file with these dimensions (1, 3 or 4 of them) and values, in its plain
 /// form. Throws std::invalid_argument for another rank, a
 /// dimension that is not in [1, 2^31), or if `values` are not as many as the dimensions say.

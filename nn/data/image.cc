@@ -12,6 +12,7 @@
 #include <png.h>
 #endif
 
+#include "nn/data/byte_source.h"
 #include "nn/data/file.h"
 #include "nn/file_error.h"
 
@@ -60,7 +61,13 @@ class PngReader {
   bool read_header() noexcept {
     if (setjmp(png_jmpbuf(png_)) != 0) return false;  // NOLINT(cert-err52-cpp): see above
     png_set_read_fn(png_, this, on_read);
+    // Whatever is wrong is an error; libpng would rather drop damaged transparency with a warning.
+    png_set_crc_action(png_, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
+    png_set_benign_errors(png_, 0);
+    // Chunks that are not used are skipped: texts and profiles could each inflate to megabytes.
+    png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
     png_read_info(png_, info_);
+    bits_ = std::int64_t{png_get_bit_depth(png_, info_)} * png_get_channels(png_, info_);
     png_set_expand(png_);
     png_set_scale_16(png_);
     png_set_interlace_handling(png_);
@@ -79,6 +86,8 @@ class PngReader {
   std::int64_t h() const { return png_get_image_height(png_, info_); }
   /// Bytes a pixel: grey (1), grey and alpha (2), RGB (3), RGB and alpha (4).
   std::int64_t channels() const { return png_get_channels(png_, info_); }
+  /// Bits a pixel in the file.
+  std::int64_t bits() const { return bits_; }
   const char* error() const { return error_.data(); }
 
  private:
@@ -97,6 +106,7 @@ class PngReader {
 
   Bytes file_;  // what is left of it
   std::array<char, 128> error_{};
+  std::int64_t bits_ = 0;
   png_structp png_;
   png_infop info_ = nullptr;
 };
@@ -112,6 +122,11 @@ Picture read_png(const std::string& path, Bytes file) {
   Picture picture{.w = png.w(), .h = png.h(), .c = 0, .pixels = {}};
   check_size(path, picture.w, picture.h);
   const std::int64_t channels = png.channels();
+  if (picture.w * picture.h * png.bits() / 8 >
+      kMaxInflation * static_cast<std::int64_t>(file.size())) {
+    throw FileError(path, "damaged PNG: too short for " + std::to_string(picture.w) + " x " +
+                              std::to_string(picture.h) + " pixels");
+  }
   picture.c = channels < 3 ? 1 : 3;
   picture.pixels.resize(static_cast<std::size_t>(picture.w * picture.h * channels));
   std::vector<png_bytep> rows;
@@ -168,6 +183,7 @@ class NetpbmReader {
     }
     picture.pixels.resize(static_cast<std::size_t>(count));
     for (std::uint8_t& pixel : picture.pixels) pixel = scaled(sample());
+    check_end();
     return picture;
   }
 
@@ -202,6 +218,13 @@ class NetpbmReader {
       if (value > 100'000'000) fail(std::string("expected ") + what + ", found a huge number");
     }
     return value;
+  }
+
+  /// What follows may be another image. Anything else means that the sizes are wrong.
+  void check_end() {
+    while (!raw_ && at_ < file_.size() && is_space()) ++at_;
+    const bool another = file_.size() - at_ >= 2 && file_[at_] == 'P' && file_[1] == file_[at_ + 1];
+    if (at_ < file_.size() && !another) fail("expected the end of the file or another image");
   }
 
   void skip_one_space() {
@@ -251,7 +274,10 @@ bool is_netpbm(Bytes file) {
 }  // namespace
 
 Picture read_picture(const std::string& path) {
-  const std::vector<std::uint8_t> file = read_file(path, kMaxImageFile);
+  return parse_picture(path, read_file(path, kMaxImageFile));
+}
+
+Picture parse_picture(const std::string& path, Bytes file) {
   if (is_png(file)) return read_png(path, file);
   if (is_netpbm(file)) return NetpbmReader(path, file).read();
   const std::string_view start(reinterpret_cast<const char*>(file.data()),

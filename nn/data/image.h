@@ -36,11 +36,16 @@ inline constexpr std::int64_t kMaxImageFile = std::int64_t{256} << 20;
 ///   lie on white; gamma and colour profiles are not applied. Images with a palette are in colour.
 ///   Needs a build with libpng (CMake finds it by itself).
 /// - PGM and PPM, plain (P2, P3) and raw (P5, P6), maxval up to 65535, scaled to 255. Only the
-///   first image of a file is read.
+///   first image of a file is read; what follows it must be another one.
 ///
-/// Throws FileError for anything else, for damage and beyond the limits, before it allocates more
-/// than those allow.
+/// Throws FileError for anything else, for damage (of a PNG, whatever its checksums or libpng
+/// notice) and beyond the limits, before it allocates more than those allow, or anything for more
+/// pixels than a file of that size can hold. A plain PGM or PPM that was cut in its last number is
+/// not noticed.
 Picture read_picture(const std::string& path);
+
+/// The same of a file's bytes; `path` is for messages.
+Picture parse_picture(const std::string& path, std::span<const std::uint8_t> file);
 
 /// 0.299 R + 0.587 G + 0.114 B of colours (ITU-R BT.601), rounded.
 GreyImage to_grey(const Picture& picture);

@@ -184,7 +184,7 @@ void check_writable(const Dataset& data) {
   check_names(data);
 }
 
-void write_files(const Dataset& data, const fs::path& half) {
+void write_files(const Dataset& data, const fs::path& half, const std::function<bool()>& stop) {
   for (std::int32_t label = 0; label < data.classes; ++label) {
     fs::create_directories(half / class_name(data, label));
   }
@@ -195,6 +195,7 @@ void write_files(const Dataset& data, const fs::path& half) {
   }
   const std::int64_t size = data.h * data.w * data.c;
   parallel_for(data.n, kMicroseconds * static_cast<double>(data.n), [&](std::int64_t i, int) {
+    if (stop && stop()) return;
     const auto begin = data.pixels.begin() + i * size;
     std::vector<std::uint8_t> pixels(static_cast<std::size_t>(size));
     std::transform(begin, begin + size, pixels.begin(), [&](std::uint8_t v) { return level[v]; });
@@ -244,7 +245,8 @@ bool is_image_folder(const std::string& dir) {
   return false;
 }
 
-void write_image_folder(const TrainTest& sets, const std::string& dir) {
+bool write_image_folder(const TrainTest& sets, const std::string& dir,
+                        const std::function<bool()>& stop) {
   check_writable(sets.train);
   if (sets.test.n != 0) check_writable(sets.test);
   // Without a slash at the end, which would put the folder for the meantime into DIR.
@@ -258,9 +260,14 @@ void write_image_folder(const TrainTest& sets, const std::string& dir) {
   made += ".tmp-" + std::to_string(::getpid());
   try {
     fs::create_directories(made);
-    write_files(sets.train, made / "train");
-    if (sets.test.n != 0) write_files(sets.test, made / "test");
+    write_files(sets.train, made / "train", stop);
+    if (sets.test.n != 0) write_files(sets.test, made / "test", stop);
+    if (stop && stop()) {
+      fs::remove_all(made, error);
+      return false;
+    }
     fs::rename(made, target);
+    return true;
   } catch (const fs::filesystem_error& failure) {
     fs::remove_all(made, error);
     throw WriteError(dir, failure.code().message());

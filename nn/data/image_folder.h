@@ -2,6 +2,7 @@
 #ifndef NNKERNELS_NN_DATA_IMAGE_FOLDER_H_
 #define NNKERNELS_NN_DATA_IMAGE_FOLDER_H_
 
+#include <functional>
 #include <string>
 
 #include "nn/data/dataset.h"
@@ -35,7 +36,11 @@ bool is_image_folder(const std::string& dir);
 /// DIR at the end: what bears the name DIR is whole. Throws std::invalid_argument if the data set
 /// holds floats, has another number of channels than 1 or 3, or a class name that is no file name;
 /// WriteError if DIR holds anything or cannot be written (then nothing is left).
-void write_image_folder(const TrainTest& sets, const std::string& dir);
+///
+/// `stop`, if given, is asked before each file, by all threads; when it says true, nothing is left
+/// and the result is false.
+bool write_image_folder(const TrainTest& sets, const std::string& dir,
+                        const std::function<bool()>& stop = {});
 
 }  // namespace nnkernels::nn
 

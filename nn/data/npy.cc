@@ -16,11 +16,6 @@ namespace nnkernels::nn {
 namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
-/// What inflates to more than this is refused if it inflates by more than kMaxRatio. Real arrays
-/// stay below: MNIST as float64, four fifths of it zeros, comes to 30.
-constexpr std::int64_t kFreeInflation = std::int64_t{64} << 20;
-constexpr std::int64_t kMaxRatio = 200;
-constexpr std::size_t kMaxRank = 32;  // NumPy's own limit
 
 /// Where an array comes from: a file of its own, or an entry of an archive.
 struct Input {
@@ -45,21 +40,26 @@ class Header {
       const std::optional<std::string_view> key = quoted();
       if (!key || !take(':')) return "expected a key and a value";
       std::string problem;
+      unsigned bit = 0;
       if (*key == "descr") {
         problem = parse_type();
-        seen |= 1U;
+        bit = 1U;
       } else if (*key == "fortran_order") {
         problem = parse_order();
-        seen |= 2U;
+        bit = 2U;
       } else if (*key == "shape") {
         problem = parse_shape();
-        seen |= 4U;
+        bit = 4U;
       } else {
         problem = "unknown key " + printable(*key);
       }
       if (!problem.empty()) return problem;
+      if ((seen & bit) != 0) return printable(*key) + " occurs twice";
+      seen |= bit;
       if (!take(',') && !peek('}')) return "expected a comma or a brace";
     }
+    skip_blanks();
+    if (!rest_.empty()) return "expected the end of the header, found " + printable(rest_);
     return seen == 7U ? "" : "expected the keys descr, fortran_order and shape";
   }
 
@@ -109,9 +109,13 @@ class Header {
       std::int64_t dim = 0;
       const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), dim);
       if (error != std::errc() || dim < 0) return "expected whole numbers in the shape";
+      // Of an empty array the product is 0 whatever the others are.
+      if (dim > kMaxDataBytes) return "a dimension above " + std::to_string(kMaxDataBytes);
       rest_.remove_prefix(static_cast<std::size_t>(end - rest_.data()));
       shape.push_back(dim);
-      if (shape.size() > kMaxRank) return "expected at most 32 dimensions";
+      if (shape.size() > kMaxNpyRank) {
+        return "expected at most " + std::to_string(kMaxNpyRank) + " dimensions";
+      }
       if (!take(',') && !peek(')')) return "expected a comma in the shape";
     }
     return "";
@@ -238,8 +242,21 @@ NpyArray read(const Input& input) {
     input.fail("expected " + std::to_string(bytes) + " bytes of values, the data ends in them");
   }
   if (header.type[0] == '>' && array.kind != 'S') swap_bytes(array);
-  if (header.fortran && array.shape.size() > 1) array.bytes = turned_round(array);
+  if (array.kind == 'b' && std::any_of(array.bytes.begin(), array.bytes.end(),
+                                       [](std::uint8_t byte) { return byte > 1; })) {
+    input.fail("expected bytes of 0 and 1 for bool, found another one");
+  }
+  // The strides of an empty array may overflow.
+  const bool turn = header.fortran && array.shape.size() > 1 && bytes > 0;
+  if (turn) array.bytes = turned_round(array);
   return array;
+}
+
+NpyArray read(InputFile& file) {
+  return read(
+      Input{.read = [&file](std::span<std::uint8_t> to) { return file.read(to); },
+            .fail = [&file](const std::string& problem) { throw FileError(file.path(), problem); },
+            .size = file.size()});
 }
 
 }  // namespace
@@ -256,21 +273,24 @@ std::string NpyArray::shape_text() const {
 
 NpyArray read_npy(const std::string& path) {
   InputFile file(path);
-  return read({.read = [&file](std::span<std::uint8_t> to) { return file.read(to); },
-               .fail = [&path](const std::string& problem) { throw FileError(path, problem); },
-               .size = file.size()});
+  return read(file);
+}
+
+NpyArray parse_npy(const std::string& path, std::span<const std::uint8_t> file) {
+  InputFile input(path, file);
+  return read(input);
 }
 
 NpyArray read_npy(const ZipArchive& archive, const ZipEntry& entry) {
   ZipReader reader(archive, entry);
-  if (entry.size > kFreeInflation && entry.size / kMaxRatio > entry.packed_size) {
+  if (entry.size > kFreeInflation && entry.size / kMaxNpyInflation > entry.packed_size) {
     reader.fail("inflates from " + std::to_string(entry.packed_size) + " to " +
                 std::to_string(entry.size) + " bytes, by more than the limit of " +
-                std::to_string(kMaxRatio) + " times (a zip bomb?)");
+                std::to_string(kMaxNpyInflation) + " times (a zip bomb?)");
   }
-  return read({.read = [&reader](std::span<std::uint8_t> to) { return reader.read(to); },
-               .fail = [&reader](const std::string& problem) { reader.fail(problem); },
-               .size = entry.size});
+  return read(Input{.read = [&reader](std::span<std::uint8_t> to) { return reader.read(to); },
+                    .fail = [&reader](const std::string& problem) { reader.fail(problem); },
+                    .size = entry.size});
 }
 
 std::vector<std::uint8_t> npy_file(const NpyArray& array) {

@@ -49,8 +49,19 @@ decltype(auto) visit_numbers(const NpyArray& array, F&& f) {
 /// The longest header that is accepted, as in NumPy itself: 10,000 bytes.
 inline constexpr std::int64_t kMaxNpyHeader = 10000;
 
+/// The most dimensions that an array may have.
+inline constexpr std::size_t kMaxNpyRank = 8;
+
+/// What inflates to more than kFreeInflation bytes is refused if it inflates by more than
+/// kMaxNpyInflation times. Real arrays stay below: MNIST as float64, four fifths of it zeros, comes
+/// to 30.
+inline constexpr std::int64_t kFreeInflation = std::int64_t{64} << 20;
+inline constexpr std::int64_t kMaxNpyInflation = 200;
+
 /// Reads a .npy file of version 1, 2 or 3: bool, integers of 1 to 8 bytes and floats of 4 and 8 in
-/// either byte order, byte strings, in C or Fortran order. The file must end where its header says.
+/// either byte order, byte strings, in C or Fortran order. The header must be what NumPy writes: a
+/// dictionary of these three keys, each once, up to kMaxNpyRank dimensions, and bytes of a bool are
+/// 0 or 1. The file must end where its header says.
 ///
 /// Objects are refused, for they are pickled, and unpickling runs code; so are structures.
 /// Memory: never more than the values take (at most kMaxDataBytes), nor than 64 MiB ahead of, or
@@ -60,8 +71,11 @@ inline constexpr std::int64_t kMaxNpyHeader = 10000;
 /// Source: NumPy documentation, "numpy.lib.format".
 NpyArray read_npy(const std::string& path);
 
-/// The same from an entry of an archive. An entry that inflates to more than 64 MiB and more than
-/// 200 times its size is refused, too: a zip bomb.
+/// The same of a file's bytes; `path` is for messages.
+NpyArray parse_npy(const std::string& path, std::span<const std::uint8_t> file);
+
+/// The same from an entry of an archive. An entry that inflates beyond the limits above is refused,
+/// too: a zip bomb.
 NpyArray read_npy(const ZipArchive& archive, const ZipEntry& entry);
 
 /// The bytes of a .npy file (version 1.0, C order) of such an array.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 #include <utility>
 
@@ -86,7 +87,10 @@ Fit fit_of(const Named& x) {
     Fit fit;
     for (std::int64_t i = 0; i < x.array.size(); ++i) {
       const auto v = static_cast<double>(at(i));
-      if (!std::isfinite(v)) x.fail("element " + std::to_string(i) + " is no finite number");
+      // Also what is finite as a double, but not as the float that it would become.
+      if (!(std::abs(v) <= std::numeric_limits<float>::max())) {
+        x.fail("element " + std::to_string(i) + " is no finite number, or too large for float32");
+      }
       fit.whole &= v >= 0 && v <= 255 && v == std::floor(v);
       fit.unit &= v >= 0 && v <= 1 && std::abs(v * 255 - std::floor(v * 255 + 0.5)) <= kRounding;
     }
@@ -229,7 +233,11 @@ void add_set(ZipWriter& zip, const Dataset& data, const std::string& name) {
 
 TrainMaybeTest read_npz(const std::string& path, const std::optional<ImageShape>& image) {
   // What is stored is about as large as what is read from it; what is deflated is smaller.
-  const std::vector<std::uint8_t> file = read_file(path, 2 * kMaxDataBytes);
+  return parse_npz(path, read_file(path, 2 * kMaxDataBytes), image);
+}
+
+TrainMaybeTest parse_npz(const std::string& path, std::span<const std::uint8_t> file,
+                         const std::optional<ImageShape>& image) {
   const ZipArchive archive(path, file);
   const bool plain = archive.find("x_train.npy") == nullptr && archive.find("x.npy") != nullptr;
   Named x = read_numbers(archive, plain ? "x" : "x_train");

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,10 @@ namespace nnkernels::nn {
 /// Memory: the file, and what read_npy() takes for images and labels. Throws FileError, naming the
 /// array, as ZipArchive and read_npy() do, and for arrays that are missing or do not fit together.
 TrainMaybeTest read_npz(const std::string& path, const std::optional<ImageShape>& image = {});
+
+/// The same of a file's bytes; `path` is for messages.
+TrainMaybeTest parse_npz(const std::string& path, std::span<const std::uint8_t> file,
+                         const std::optional<ImageShape>& image = {});
 
 /// The bytes of such an archive, deflated: x_train and x_test as uint8, (n, h, w) if c = 1, (n,
 /// h, w, c) otherwise, or as float32; y_train and y_test as uint8, or int64 from 257 classes on;

@@ -33,10 +33,18 @@ std::string read_text(const std::string& path) {
   return {bytes.begin(), bytes.end()};
 }
 
-/// An object, or a discarded value: without exceptions, whose texts are many lines long.
+/// An object, or a discarded value: without exceptions, whose texts are many lines long. What is
+/// deep would take much memory for little text, and is written out again by recursion.
 Json parse_object(std::string_view text) {
-  Json value = Json::parse(text.begin(), text.end(), nullptr, false);
-  return value.is_object() ? value : Json(Json::value_t::discarded);
+  bool deep = false;
+  const auto look = [&deep](int depth, Json::parse_event_t event, Json& /*value*/) {
+    const bool opens =
+        event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start;
+    deep |= opens && depth >= kMaxRecordDepth;  // the outermost one is at 0
+    return !deep;
+  };
+  Json value = Json::parse(text.begin(), text.end(), look, false);
+  return !deep && value.is_object() ? value : Json(Json::value_t::discarded);
 }
 
 EpochRecord record_of(const std::string& path, std::int64_t line, std::string_view text) {
@@ -46,7 +54,8 @@ EpochRecord record_of(const std::string& path, std::int64_t line, std::string_vi
   const Json object = parse_object(text);
   if (object.is_discarded()) fail("expected a JSON object, found " + printable(text));
   const auto epoch = object.find("epoch");
-  if (epoch == object.end() || !epoch->is_number_integer()) {
+  const bool whole = epoch != object.end() && epoch->is_number_integer();
+  if (!whole || epoch->get<std::int64_t>() < 0) {  // beyond 2^63 - 1 it would be negative
     fail("expected a whole number \"epoch\" in " + printable(text));
   }
   EpochRecord record;
@@ -76,7 +85,10 @@ std::string text_of(const Json& value) {
 }  // namespace
 
 std::vector<EpochRecord> read_metrics(const std::string& path) {
-  const std::string text = read_text(path);
+  return parse_metrics(path, read_text(path));
+}
+
+std::vector<EpochRecord> parse_metrics(const std::string& path, std::string_view text) {
   std::vector<EpochRecord> records;
   std::string_view rest = text;
   for (std::int64_t line = 1; !rest.empty(); ++line) {
@@ -91,7 +103,11 @@ std::vector<EpochRecord> read_metrics(const std::string& path) {
 }
 
 std::vector<std::pair<std::string, std::string>> read_config(const std::string& path) {
-  const std::string text = read_text(path);
+  return parse_config(path, read_text(path));
+}
+
+std::vector<std::pair<std::string, std::string>> parse_config(const std::string& path,
+                                                              std::string_view text) {
   const Json object = parse_object(text);
   if (object.is_discarded()) {
     throw FileError(path, "expected a JSON object, found " + printable(text));

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -27,6 +28,9 @@ struct EpochRecord {
 /// What read_metrics() and read_config() accept at most: 64 MiB.
 inline constexpr std::int64_t kMaxRecordFile = std::int64_t{64} << 20;
 
+/// How deep lists and objects may lie in each other in them.
+inline constexpr int kMaxRecordDepth = 8;
+
 /// Reads a file of JSON lines, each an object with a whole number "epoch" and any of the figures
 /// above. Null stands for a missing figure; entries of other names are left alone; empty lines are
 /// skipped.
@@ -34,10 +38,17 @@ inline constexpr std::int64_t kMaxRecordFile = std::int64_t{64} << 20;
 /// where a figure is expected.
 std::vector<EpochRecord> read_metrics(const std::string& path);
 
+/// The same of a file's text; `path` is for messages.
+std::vector<EpochRecord> parse_metrics(const std::string& path, std::string_view text);
+
 /// Names and values of a JSON object, in the file's order. A string stands for itself, a list of
 /// strings for these with blanks between them, anything else for its JSON text. Throws FileError
 /// unless the file is one JSON object.
 std::vector<std::pair<std::string, std::string>> read_config(const std::string& path);
+
+/// The same of a file's text; `path` is for messages.
+std::vector<std::pair<std::string, std::string>> parse_config(const std::string& path,
+                                                              std::string_view text);
 
 }  // namespace nnkernels::nn
 

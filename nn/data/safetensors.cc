@@ -14,7 +14,6 @@ namespace nnkernels::nn {
 namespace {
 
 constexpr std::int64_t kLengthBytes = 8;
-constexpr std::size_t kMaxRank = 8;
 constexpr std::string_view kMetadata = "__metadata__";
 
 using Json = nlohmann::json;
@@ -97,7 +96,8 @@ class HeaderReader : public nlohmann::json_sax<Json> {
         value > static_cast<number_unsigned_t>(std::numeric_limits<std::int64_t>::max())) {
       fail_on("the number " + std::to_string(value));
     }
-    if (list_.size() == kMaxRank) fail("tensor " + printable(key_) + ": more than 8 dimensions");
+    if (list_.size() == kMaxSafetensorsRank)
+      fail("tensor " + printable(key_) + ": more than 8 dimensions");
     list_.push_back(static_cast<std::int64_t>(value));
     return true;
   }

@@ -29,6 +29,9 @@ struct SafetensorsHeader {
 /// The largest header that parse_safetensors() accepts: 16 MiB.
 inline constexpr std::int64_t kMaxSafetensorsHeader = std::int64_t{16} << 20;
 
+/// The most dimensions that a tensor may have.
+inline constexpr std::size_t kMaxSafetensorsRank = 8;
+
 /// Reads the header of a whole safetensors file; `path` is for messages. Throws FileError unless
 ///
 /// - the header's length is at most kMaxSafetensorsHeader and within the file, the header begins

@@ -6,6 +6,7 @@
 #include <limits>
 #include <new>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 
 #include "nn/data/byte_source.h"
@@ -83,6 +84,18 @@ bool read_zip64(Bytes extra, ZipEntry& entry) {
          entry.header != std::int64_t{kIn64};
 }
 
+/// Not a name that could lead out of a folder. Nothing is written under any name, but an archive
+/// that has such a one was made to do harm.
+bool is_key(std::string_view name) {
+  if (name.empty() || name[0] == '/' || name.find('\0') != std::string_view::npos) return false;
+  for (std::size_t begin = 0; begin <= name.size();) {
+    const std::size_t end = std::min(name.find_first_of("/\\", begin), name.size());
+    if (name.substr(begin, end - begin) == "..") return false;
+    begin = end + 1;
+  }
+  return true;
+}
+
 }  // namespace
 
 ZipArchive::ZipArchive(std::string path, Bytes file) : path_(std::move(path)), file_(file) {
@@ -94,6 +107,29 @@ ZipArchive::ZipArchive(std::string path, Bytes file) : path_(std::move(path)), f
   const std::int64_t end = directory.offset + directory.size;
   std::int64_t at = directory.offset;
   for (std::int64_t i = 0; i < directory.count; ++i) at = read_entry(at, end);
+  // More entries than the count says, or other bytes, are what another program might read.
+  if (at != end) fail(at, "damaged zip archive: expected the end of the central directory");
+  check_places(directory.offset);
+}
+
+void ZipArchive::check_places(std::int64_t directory) const {
+  struct Place {
+    std::int64_t begin;
+    std::int64_t end;
+  };
+  std::vector<Place> places;
+  places.reserve(entries_.size());
+  for (const ZipEntry& entry : entries_) {
+    const Bytes bytes = packed(entry);
+    places.push_back({entry.header, bytes.data() + bytes.size() - file_.data()});
+  }
+  std::sort(places.begin(), places.end(),
+            [](const Place& a, const Place& b) { return a.begin < b.begin; });
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    if (places[i].end > (i + 1 < places.size() ? places[i + 1].begin : directory)) {
+      fail(places[i].begin, "damaged zip archive: two of its parts overlap");
+    }
+  }
 }
 
 void ZipArchive::fail(std::int64_t offset, const std::string& problem) const {
@@ -152,10 +188,15 @@ std::int64_t ZipArchive::read_entry(std::int64_t at, std::int64_t end) {
       entry.packed_size > size_of(file_) - kLocalBytes - entry.header) {
     fail(at, "damaged zip archive: " + printable(entry.name) + " is not within the file");
   }
-  if (entry.size > entry.packed_size * (entry.method == kStored ? 1 : kMaxInflation)) {
+  const bool possible = entry.method == kStored ? entry.size == entry.packed_size
+                                                : entry.size <= entry.packed_size * kMaxInflation;
+  if (!possible) {
     fail(at, "damaged zip archive: " + printable(entry.name) + " has " +
                  std::to_string(entry.packed_size) + " bytes and claims to hold " +
                  std::to_string(entry.size));
+  }
+  if (!is_key(entry.name)) {
+    fail(at, "damaged zip archive: the name " + printable(entry.name) + " is refused");
   }
   if (find(entry.name) != nullptr) {
     fail(at, "damaged zip archive: " + printable(entry.name) + " is there twice");
@@ -194,6 +235,7 @@ struct ZipReader::Inflation {
   Inflation& operator=(const Inflation&) = delete;
 
   z_stream stream = {};
+  bool ended = false;
 };
 
 ZipReader::ZipReader(const ZipArchive& archive, const ZipEntry& entry)
@@ -237,7 +279,8 @@ std::size_t ZipReader::read(std::span<std::uint8_t> to) {
     pending_ = pending_.subspan(in - stream.avail_in);
     filled += room - stream.avail_out;
     if (result == Z_MEM_ERROR) throw std::bad_alloc();
-    if (result == Z_STREAM_END) break;
+    inflation_->ended = result == Z_STREAM_END;
+    if (inflation_->ended) break;
     if (result != Z_OK) fail("damaged compressed data");
   }
   crc_ = crc32_of(to.first(filled), crc_);
@@ -246,8 +289,26 @@ std::size_t ZipReader::read(std::span<std::uint8_t> to) {
     fail("expected " + std::to_string(entry_.size) + " bytes, the data ends after " +
          std::to_string(delivered_));
   }
-  if (delivered_ == entry_.size && crc_ != entry_.crc) fail("damaged: the CRC-32 is wrong");
+  if (delivered_ == entry_.size) check_end();
   return filled;
+}
+
+void ZipReader::check_end() {
+  if (crc_ != entry_.crc) fail("damaged: the CRC-32 is wrong");
+  if (inflation_ == nullptr) return;
+  // The stream may have its end still before it, and must have nothing else.
+  z_stream& stream = inflation_->stream;
+  std::uint8_t beyond = 0;
+  stream.next_in = const_cast<Bytef*>(pending_.data());  // as above
+  stream.avail_in =
+      static_cast<uInt>(std::min<std::size_t>(pending_.size(), std::numeric_limits<uInt>::max()));
+  stream.next_out = &beyond;
+  stream.avail_out = 1;
+  if (!inflation_->ended) inflation_->ended = inflate(&stream, Z_NO_FLUSH) == Z_STREAM_END;
+  pending_ = pending_.last(stream.avail_in);
+  if (!inflation_->ended || stream.avail_out == 0 || stream.avail_in != 0) {
+    fail("damaged: expected the end of the compressed data, found more");
+  }
 }
 
 namespace {

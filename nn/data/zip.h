@@ -27,13 +27,15 @@ struct ZipEntry {
 
 /// A zip archive in memory. Only the central directory is believed; the sizes in the local headers,
 /// which writers of streams leave empty, are not looked at. ZIP64 is understood in both places.
+/// Names are keys; nothing is ever written under them.
 /// Source: PKWARE, "APPNOTE.TXT - .ZIP File Format Specification", 6.3.
 class ZipArchive {
  public:
   /// `path` is for messages. `file` is borrowed. Throws FileError if there is no central directory,
-  /// or one with an entry that is not within the file or claims to inflate to more than
-  /// kMaxInflation times its size, if two entries have the same name, or if there are more than
-  /// kMaxZipEntries.
+  /// or one that its entries do not fill; if there are more than kMaxZipEntries; if an entry is not
+  /// within the file, overlaps another one, has a local header of another name, claims to inflate
+  /// to more than kMaxInflation times its size, or has the name of another entry or one that could
+  /// be a way out of a folder (rooted, with "..", or with a zero byte).
   ZipArchive(std::string path, std::span<const std::uint8_t> file);
 
   const std::string& path() const { return path_; }
@@ -55,6 +57,8 @@ class ZipArchive {
   Directory find_directory() const;
   /// Reads the entry at `at` and returns where the next one is.
   std::int64_t read_entry(std::int64_t at, std::int64_t end);
+  /// Throws if an entry overlaps another one or the directory.
+  void check_places(std::int64_t directory) const;
 
   std::string path_;
   std::span<const std::uint8_t> file_;
@@ -72,8 +76,8 @@ class ZipReader {
   ZipReader& operator=(const ZipReader&) = delete;
 
   /// Fills `to` and returns how much that was: less than to.size() only at the end. Throws
-  /// FileError where the compressed data are damaged, or, at the last byte, if the length or the
-  /// CRC-32 is not what the directory says.
+  /// FileError where the compressed data are damaged, or, at the last byte, if the length, packed
+  /// or not, or the CRC-32 is not what the directory says.
   std::size_t read(std::span<std::uint8_t> to);
 
   /// Throws the FileError of a fault in this entry: "PATH: ENTRY: PROBLEM".
@@ -81,6 +85,8 @@ class ZipReader {
 
  private:
   struct Inflation;
+
+  void check_end();
 
   const ZipArchive& archive_;
   const ZipEntry& entry_;

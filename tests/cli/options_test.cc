@@ -243,11 +243,11 @@ TEST(Options, ErrorsSuggestWhatMayBeMeant) {
 }
 
 TEST(Options, ErrorsSayWhatIsMissing) {
-  EXPECT_EQ(
-      error_of({}),
-      "no command given: one of train, recipes, eval, report, inspect, predict, gradcheck, info, "
-      "data; see "
-      "`nncli --help`");
+  EXPECT_EQ(error_of({}),
+            "no command given: one of train, recipes, eval, report, inspect, predict, convert, "
+            "export, gradcheck, info, "
+            "data; see "
+            "`nncli --help`");
   EXPECT_EQ(error_of({"train"}),
             "no network given: --model NAME, --recipe NAME, --arch TEXT or --config FILE; see "
             "`nncli train --help`");
@@ -281,7 +281,8 @@ TEST(Options, UsageErrorsExitWithTwoAndOneLine) {
 }
 
 TEST(Options, HelpShowsDefaultsAndAnExample) {
-  for (const char* command : {"train", "eval", "predict", "gradcheck", "info"}) {
+  for (const char* command :
+       {"train", "eval", "predict", "convert", "export", "gradcheck", "info"}) {
     const test::Result result = test::nncli({command, "--help"});
     EXPECT_EQ(result.code, 0);
     EXPECT_EQ(result.err, "");

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
@@ -138,6 +140,60 @@ TEST_F(Predict, OnlyBadImages) {
   const Result result = predict({(dir_ / "missing.pgm").string()}, false);
   EXPECT_EQ(result.code, 3);
   EXPECT_EQ(result.out, "");
+}
+
+std::string ppm(int w, int h, const std::array<std::uint8_t, 3>& colour) {
+  std::string file = "P6 " + std::to_string(w) + " " + std::to_string(h) + " 255\n";
+  for (int i = 0; i < w * h; ++i) file.append(colour.begin(), colour.end());
+  return file;
+}
+
+// Not 28 x 28, not grey, not digits, and classes with names.
+TEST(PredictColours, AnySizeByTheNamesOfTheClasses) {
+  struct Colour {
+    const char* name;
+    std::array<std::uint8_t, 3> rgb;
+  };
+  const std::array kColours = {Colour{"blue", {20, 10, 240}}, Colour{"green", {10, 230, 30}},
+                               Colour{"red", {250, 20, 10}}};
+  const test::TempDir dir;
+  for (const Colour& colour : kColours) {
+    const std::filesystem::path folder = dir / "data" / colour.name;
+    std::filesystem::create_directories(folder);
+    for (int i = 0; i < 8; ++i) {
+      std::array<std::uint8_t, 3> rgb = colour.rgb;
+      rgb[static_cast<std::size_t>(i % 3)] =
+          static_cast<std::uint8_t>(rgb[static_cast<std::size_t>(i % 3)] ^ 7);
+      test::write_file(folder / (std::to_string(i) + ".ppm"), ppm(6, 5, rgb));
+    }
+  }
+  const Result training =
+      nncli({"train", "--data", (dir / "data").string(), "--arch", "flatten, affine 3", "--epochs",
+             "60", "--batch-size", "6", "--lr", "0.02", "--out", (dir / "run").string()});
+  ASSERT_EQ(training.code, 0) << training.err;
+  std::vector<std::string> arguments = {"predict", (dir / "run").string()};
+  for (const Colour& colour : kColours) {
+    arguments.push_back((dir / (std::string(colour.name) + ".ppm")).string());
+    test::write_file(arguments.back(), ppm(17, 31, colour.rgb));
+  }
+  const Result table = nncli(arguments);
+  ASSERT_EQ(table.code, 0) << table.err;
+  for (const Colour& colour : kColours) {
+    EXPECT_NE(table.out.find(std::string(colour.name) + ".ppm"), std::string::npos) << table.out;
+  }
+  // A grey picture is one of three equal channels.
+  test::write_file(dir / "grey.pgm", test::pgm(3, 2, {90, 90, 90, 90, 90, 90}));
+  arguments.push_back((dir / "grey.pgm").string());
+  arguments.push_back("--json");
+  const Result result = nncli(arguments);
+  ASSERT_EQ(result.code, 0) << result.err;
+  const json predictions = json::parse(result.out)["predictions"];
+  ASSERT_EQ(predictions.size(), kColours.size() + 1);
+  for (std::size_t i = 0; i < kColours.size(); ++i) {
+    EXPECT_EQ(predictions[i]["class_name"], kColours[i].name);
+    EXPECT_EQ(predictions[i]["class"], i);
+    EXPECT_EQ(predictions[i]["probabilities"].size(), 3u);
+  }
 }
 
 }  // namespace

@@ -260,6 +260,12 @@ TEST_F(ParallelTest, TheMachineIsNotFreeForMoreThreadsThanItHasCpus) {
   EXPECT_FALSE(machine_is_free());
 }
 
+TEST_F(ParallelTest, TheMachineIsNotFreeForFewerThreadsThanItHasCpus) {
+  if (std::thread::hardware_concurrency() < 2) GTEST_SKIP() << "needs two CPUs";
+  set_threads(1);
+  EXPECT_FALSE(machine_is_free());  // a second process may want the others
+}
+
 /// The ids of the threads of this process but the calling one.
 std::vector<pid_t> other_threads() {
   std::vector<pid_t> ids;

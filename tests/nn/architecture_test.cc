@@ -114,6 +114,23 @@ TEST(Architecture, RefusesTooManyParametersBeforeItAllocatesThem) {
   EXPECT_EQ(message_of("affine 5, affine 5", {5}, 49), "build: layer 2: too many parameters");
 }
 
+TEST(Architecture, RefusesWhatIsTooLong) {
+  std::string text = "relu";
+  for (int i = 1; i < 1000; ++i) text += ",relu";
+  EXPECT_EQ(message_of(text), "");
+  EXPECT_EQ(message_of(text + ",relu"), "build: layer 1001: more than 1000 layers");
+  EXPECT_EQ(message_of("relu" + std::string(65536, ' ')),
+            "build: expected at most 65536 bytes of text, got 65540");
+}
+
+TEST(Architecture, RefusesActivationsThatAreTooLarge) {
+  EXPECT_EQ(message_of("avgpool 1", {16384, 16384, 1}), "");
+  EXPECT_EQ(message_of("avgpool 1", {16384, 16385, 1}),
+            "build: expected samples of at most 268435456 numbers, got [16384, 16385, 1]");
+  EXPECT_EQ(message_of("conv 2 1 pad 100000").substr(0, 42),
+            "build: layer 1: its output of shape [20002");
+}
+
 class Unknown : public Layer<float> {
  public:
   std::string type() const override { return "Unknown"; }

@@ -44,9 +44,9 @@ TEST(Augment, ReadsItsText) {
                                .noise = 0.05,
                                .cutout = 8}));
   EXPECT_EQ(augmentation_from_text(""), Augmentation{});
-  for (const char* bad :
-       {"shift", "shift x", "shift 2 3", "shift -1", "scale 1", "flip 2", "rotat 3",
-        "shift 2, shift 3", "shift 2,, flip", "cutout 1.5", "noise inf", "rotate nan"}) {
+  for (const char* bad : {"shift", "shift x", "shift 2 3", "shift -1", "scale 1", "flip 2",
+                          "rotat 3", "shift 2, shift 3", "shift 2,, flip", "cutout 1.5",
+                          "noise inf", "rotate nan", "shift 2,", ",", "shift 1000001"}) {
     EXPECT_THROW(augmentation_from_text(bad), std::invalid_argument) << bad;
   }
 }

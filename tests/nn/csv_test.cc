@@ -73,7 +73,8 @@ TEST(ReadCsv, SaysWhereAndWhatIsWrong) {
   EXPECT_EQ(error_of(good + "0,1,,3,4\n"),
             "line 2: column 3: expected a whole number from 0 to 255, found nothing");
   EXPECT_EQ(error_of(good + "0,1,2.5,3,4\n"),
-            "line 2: column 3: expected a whole number from 0 to 255, found \"2.5\"");
+            "line 2: column 3: expected a whole number from 0 to 255, found \"2.5\" "
+            "(NPZ files hold decimals)");
   EXPECT_EQ(error_of(good + "99999999999999999999,1,2,3,4\n"),
             "line 2: column 1: expected a label from 0 to 999, found \"99999999999999999999\"");
   EXPECT_EQ(error_of(good + "-1,1,2,3,4\n"),

@@ -1,5 +1,7 @@
 #include "nn/data/image.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -63,6 +65,18 @@ TEST(ReadImage, RefusesDamagedNetpbm) {
   EXPECT_TRUE(contains(read_error(folder, netpbm("P2 2 1 9\n1 10")), "at most 9, found 10"));
   EXPECT_TRUE(contains(read_error(folder, netpbm("P2 2 1 9\n11  ")), "at most 9, found 11"));
   EXPECT_TRUE(contains(read_error(folder, netpbm("P2 2 1 9\n1   ")), "found the end of the file"));
+}
+
+// A wrong width or height would otherwise give another picture of what is there.
+TEST(ReadImage, WhatFollowsANetpbmImageIsAnotherOne) {
+  const TempFolder folder;
+  const Bytes pixels = {0, 1, 2, 3, 4, 5};
+  EXPECT_TRUE(contains(read_error(folder, netpbm("P5\n2 2\n255\n", pixels)),
+                       "at byte 15: expected the end of the file or another image"));
+  EXPECT_TRUE(contains(read_error(folder, netpbm("P2 2 1 9 1 2 3")), "at byte 13"));
+  const Bytes twice = netpbm("P5 3 2 255 ", netpbm("\1\2\3\4\5\6P5 1 1 255 ", {7}));
+  EXPECT_EQ(read_image(folder.put("two", twice)).pixels, Bytes({1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(read_image(folder.put("plain", netpbm("P2 2 1 9 9 0\n\n"))).pixels, Bytes({255, 0}));
 }
 
 TEST(ReadImage, RefusesOtherFiles) {
@@ -272,7 +286,7 @@ TEST(ReadImage, SurvivesEveryBitFlipInPng) {
       try {
         read_image(folder.put("image", flipped));
       } catch (const FileError&) {
-        continue;  // most flips; some, such as in tRNS, only lose what is not essential
+        continue;  // damage_test looks at what is accepted
       }
     }
   }
@@ -292,6 +306,52 @@ TEST(ReadImage, RefusesHugePngBeforeReadingIt) {
     file.insert(file.end(), good.begin() + 33, good.end());
     read_error(folder, file);
   }
+}
+
+TEST(ReadImage, DamagedTransparencyIsNotDropped) {
+  const TempFolder folder;
+  PngWriter png = grey_png(8);
+  png.transparency = {0, 7};
+  Bytes file = png.file();
+  file[33 + 8 + 1] ^= 1;
+  EXPECT_TRUE(contains(read_error(folder, file), "CRC"));
+}
+
+TEST(ReadImage, APngTooShortForItsPixelsTakesNoMemory) {
+  const TempFolder folder;
+  PngWriter png = grey_png(8);
+  const Bytes good = png.file();
+  Bytes file = {good.begin(), good.begin() + 8};
+  Bytes header;
+  put_big_endian(header, 8192);
+  put_big_endian(header, 8192);
+  header.insert(header.end(), {8, 0, 0, 0, 0});
+  PngWriter::add_chunk(file, "IHDR", header);
+  file.insert(file.end(), good.begin() + 33, good.end());
+  EXPECT_TRUE(contains(read_error(folder, file), "too short for 8192 x 8192 pixels"));
+}
+
+// Each text could inflate to 8 MB, and a file can hold thousands.
+TEST(ReadImage, TextsInAPngTakeNoMemory) {
+  const TempFolder folder;
+  const Bytes zeros(7'000'000);
+  uLongf packed_size = compressBound(zeros.size());
+  Bytes packed(packed_size);
+  compress(packed.data(), &packed_size, zeros.data(), zeros.size());
+  Bytes text = {'a', 0, 0};
+  text.insert(text.end(), packed.begin(),
+              packed.begin() + static_cast<std::ptrdiff_t>(packed_size));
+  const Bytes good = grey_png(8).file();
+  Bytes file = {good.begin(), good.begin() + 33};
+  for (int i = 0; i < 100; ++i) PngWriter::add_chunk(file, "zTXt", text);
+  file.insert(file.end(), good.begin() + 33, good.end());
+  const std::string path = folder.put("image", file);
+  rusage before;
+  ::getrusage(RUSAGE_SELF, &before);
+  EXPECT_EQ(read_image(path).w, 13);
+  rusage after;
+  ::getrusage(RUSAGE_SELF, &after);
+  EXPECT_LE(after.ru_maxrss - before.ru_maxrss, 50 * 1024);  // in KiB
 }
 
 #else

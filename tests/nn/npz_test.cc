@@ -173,6 +173,41 @@ TEST(ReadNpz, RefusesBadArrays) {
                        "expected 1 labels, one for each image in x"));
 }
 
+TEST(ReadNpz, RefusesWhatIsInfiniteAsAFloat) {
+  const Bytes y = npy("'|u1'", {2}, {0, 1});
+  EXPECT_TRUE(
+      contains(error_of({{"x.npy", npy("'<f8'", {2, 1}, raw<double>({0.5, 1e39}))}, {"y.npy", y}}),
+               "x: element 1 is no finite number, or too large for float32"));
+  EXPECT_EQ(read_x(npy("'<f8'", {2, 1}, raw<double>({0.5, -3e38}))).values[1], -3e38F);
+}
+
+std::string npy_error(const std::string& header, const Bytes& values = {}) {
+  Bytes file = bytes_of_text("\x93NUMPY");
+  file.insert(file.end(), {1, 0, static_cast<std::uint8_t>(header.size()), 0});
+  file.insert(file.end(), header.begin(), header.end());
+  file.insert(file.end(), values.begin(), values.end());
+  return file_error("x", [&] { parse_npy("x", file); });
+}
+
+TEST(ParseNpy, RefusesHeadersThatSayTwoThings) {
+  const std::string start = "{'descr': '|u1', 'fortran_order': False, ";
+  EXPECT_TRUE(contains(npy_error(start + "'shape': (2,), 'shape': (3,)}", Bytes(6)),
+                       "\"shape\" occurs twice"));
+  EXPECT_TRUE(contains(npy_error(start + "'shape': (2,)} {", Bytes(2)),
+                       "expected the end of the header, found \"{\""));
+  EXPECT_TRUE(contains(npy_error(start + "'shape': (1, 1, 1, 1, 1, 1, 1, 1, 1)}", Bytes(1)),
+                       "at most 8 dimensions"));
+  EXPECT_TRUE(contains(npy_error(start + "'shape': (0, 4294967297)}"), "a dimension above"));
+  EXPECT_TRUE(contains(npy_error(start + "}"), "expected the keys"));
+  EXPECT_TRUE(contains(npy_error("{'descr': '|b1', 'fortran_order': False, 'shape': (2,)}", {1, 2}),
+                       "expected bytes of 0 and 1 for bool"));
+}
+
+TEST(ParseNpy, AnEmptyArrayOfLargeDimensionsIsEmpty) {
+  const Bytes file = npy("'<f4'", {1LL << 32, 1LL << 32, 0}, {}, "True");
+  EXPECT_TRUE(parse_npy("x", file).bytes.empty());
+}
+
 TEST(NpzFile, ReadsBack) {
   const TempFolder folder;
   TrainTest sets{.train = {.name = "train",

@@ -74,6 +74,13 @@ TEST_F(RunRecord, ReadsTheConfigurationInItsOrder) {
       {"nncli", "1.2"}, {"command_line", "nncli train"}, {"lr", "0.001"}, {"pin", "false"},
       {"none", "[]"},   {"mixed", "[1,\"a\"]"}};
   EXPECT_EQ(entries, expected);
+  // Not even as deep as the stack is: it would be written out by recursion.
+  const auto nested = [](std::size_t depth) {
+    return "{\"a\": " + std::string(depth, '[') + std::string(depth, ']') + "}";
+  };
+  EXPECT_EQ(read_config(put(nested(7))).size(), 1u);
+  EXPECT_THROW(read_config(put(nested(8))), FileError);
+  EXPECT_THROW(read_config(put(nested(1'000'000))), FileError);
   for (const char* text : {"", "[]", "{\"a\": }", "{} {}"}) {
     EXPECT_THROW(read_config(put(text)), FileError) << text;
   }

@@ -8,6 +8,7 @@ function violation(reason) {
 # Is `included`, a path from the project's root, a file that `folder` may know about?
 function may_include(folder, included) {
   if (folder == "tests") return included ~ /^(kernels|nn|cli|bench|tests)\//
+  if (folder == "fuzz") return included ~ /^(kernels|nn|cli|fuzz)\//
   if (folder == "bench") return included ~ /^(kernels|nn|bench)\//
   if (folder == "cli") return included ~ /^(kernels|nn|cli)\//
   if (folder == "nn") return included ~ /^(kernels|nn)\//
@@ -23,8 +24,8 @@ function check_include(included, quoted) {
     else if (FILENAME ~ /\.h$/ && FILENAME !~ /-inl\.h$/)
       violation("a header that is not -inl.h must not include Highway")
   } else if (included ~ /^CLI\//) {
-    if (FILENAME !~ /^cli\/option(s|_kinds)\.(h|cc)$/)
-      violation("only cli/options.cc and cli/option_kinds include CLI11")
+    if (FILENAME !~ /^cli\/(options|option_kinds|exchange_options)\.(h|cc)$/)
+      violation("only cli/options.cc, cli/option_kinds and cli/exchange_options include CLI11")
   } else if (included ~ /^toml\+\+\//) {
     if (FILENAME != "cli/config_file.cc") violation("only cli/config_file.cc includes toml++")
   } else if (included ~ /^(zlib\.h|zconf\.h|png\.h|pngconf\.h|nettle\/|nlohmann\/)/) {

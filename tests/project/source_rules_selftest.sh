@@ -9,7 +9,7 @@ failures=0
 
 make_clean_tree() {
   rm -rf "$tree"
-  mkdir -p "$tree/kernels" "$tree/nn/data" "$tree/cli" "$tree/bench" "$tree/tests/nn" "$tree/cmake" "$tree/.ci"
+  mkdir -p "$tree/kernels" "$tree/nn/data" "$tree/cli" "$tree/bench" "$tree/fuzz" "$tree/tests/nn" "$tree/cmake" "$tree/.ci"
   cd "$tree"
   echo '{}' >CMakePresets.json
   echo '# no -march=native, see cmake/compiler.cmake' >CMakeLists.txt
@@ -24,6 +24,7 @@ make_clean_tree() {
   printf '#include <nlohmann/json.hpp>\n' >nn/model_file.cc
   printf '#include <CLI/CLI.hpp>\n#include "cli/train.h"\n#include "nn/affine.h"\n' >cli/options.cc
   printf '#include <benchmark/benchmark.h>\n#include "nn/affine.h"\n' >bench/main.cc
+  printf '#include "fuzz/targets.h"\n#include "nn/affine.h"\n#include "cli/train.h"\n' >fuzz/targets.cc
   printf '#include <gtest/gtest.h>\n#include <zlib.h>\n#include "cli/train.h"\n' >tests/nn/idx_test.cc
 }
 
