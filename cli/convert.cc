@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "cli/commands.h"
@@ -92,6 +93,9 @@ int convert(const ConvertOptions& options) {
   const nn::Sequential<float>& net = imported.model.net;
   const nn::WeightLayout layout = layout_of(options.layout).value_or(nn::WeightLayout::ours);
   const std::string to = options.to.string();
+  if (std::error_code error; std::filesystem::equivalent(model_file_of(options.from), to, error)) {
+    throw UsageError("TO: is the file that FROM names; choose another");
+  }
   if (layout == nn::WeightLayout::ours && to.ends_with(".safetensors")) {
     nn::save_model(to, net, imported.model.info);
   } else {

@@ -114,6 +114,11 @@ WeightFile read_npz_weights(const std::string& path, std::span<const std::uint8_
   WeightFile file;
   file.arrays.reserve(archive.entries().size());
   for (const ZipEntry& entry : archive.entries()) {
+    if (entry.name.ends_with(".pkl")) {
+      throw FileError(path,
+                      "holds a pickle (torch.save makes such files); these are never read, for "
+                      "unpickling them could run any code: save with numpy.savez or safetensors");
+    }
     const std::string name = array_name(entry);
     if (name.ends_with(kCounter)) continue;
     const NpyArray array = read_npy(archive, entry);

@@ -31,8 +31,8 @@ std::string dims_text(const std::vector<std::int64_t>& dims);
 /// begin with "nnkernels.".
 ///
 /// Throws FileError for whatever parse_safetensors(), ZipArchive and read_npy() refuse (Python
-/// objects, for one), and, naming the array, for other types and for a value that is no finite
-/// float32. Needs memory for the file and twice its values.
+/// objects, for one), for a file of torch.save(), and, naming the array, for other types and for a
+/// value that is no finite float32. Needs memory for the file and twice its values.
 WeightFile read_weight_file(const std::string& path);
 
 /// Writes such a file by write_file_atomically(): NPZ if `path` ends in ".npz" (deflated; a text

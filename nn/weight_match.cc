@@ -24,7 +24,7 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 /// Digits at the start of `text`, without leading zeros, and what follows.
 std::pair<std::string_view, std::string_view> leading_number(std::string_view text) {
-  const auto end = std::find_if_not(text.begin(), text.end(), is_digit);
+  const auto* const end = std::find_if_not(text.begin(), text.end(), is_digit);
   const auto size = static_cast<std::size_t>(end - text.begin());
   const std::size_t zeros = std::min(text.find_first_not_of('0'), size);
   return {text.substr(zeros, size - zeros), text.substr(size)};

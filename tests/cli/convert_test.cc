@@ -117,6 +117,7 @@ TEST_F(Convert, WrongUsageIsTold) {
   const std::string to = path("to.npz");
   const std::pair<std::vector<std::string>, std::string> cases[] = {
       {{model(), path("to.onnx")}, "TO: expected a name ending in .safetensors or .npz, got "},
+      {{path("run"), model(), "--layout", "torch"}, "TO: is the file that FROM names"},
       {{model(), to, "--arch", kArch}, "convert: " + model() + " tells its own network; --arch"},
       {{model(), to, "--scale", "1"}, "convert: " + model() + " tells its own network; --arch"},
       {{model(), to, "--layout", "pytorch"}, "--layout: "},

@@ -130,6 +130,11 @@ TEST(WeightFile, RefusesWhatIsNoFiniteFloat) {
 TEST(WeightFile, RefusesPythonObjects) {
   const std::string path = std::string(NNKERNELS_TEST_DATA_DIR) + "/objects.npz";
   EXPECT_TRUE(contains(read_error(path), "holds Python objects"));
+  const TempFolder folder;
+  ZipWriter torch;
+  torch.add("archive/data.pkl", bytes_of_text("\x80\x02}q"));
+  EXPECT_TRUE(contains(read_error(folder.put("net.pt", torch.finish())),
+                       "holds a pickle (torch.save makes such files)"));
 }
 
 TEST(WeightFile, RefusesEveryTruncation) {
