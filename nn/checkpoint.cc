@@ -9,6 +9,7 @@
 #include "nn/data/file.h"
 #include "nn/file_error.h"
 #include "nn/number_text.h"
+#include "nn/shape_text.h"
 #include "nn/tensor_file.h"
 
 namespace nnkernels::nn {
@@ -57,7 +58,7 @@ void save_checkpoint(const std::string& path, const std::string& kept, Trainer<f
     all.emplace(std::string(key), std::move(value));
   };
   set(kArchitecture, architecture_of(trainer.net()));
-  set(kInput, input_text(trainer.net().input_shape()));
+  set(kInput, shape_text(trainer.net().input_shape()));
   set(kOptimizer, trainer.optimizer().name());
   set(kLearningRate, number_text(trainer.optimizer().learning_rate()));
   set(kSeed, std::to_string(trainer.options().seed));
@@ -123,7 +124,7 @@ const std::string& Checkpoint::metadata(const std::string& key) const {
 void Checkpoint::restore(Trainer<float>& trainer) const {
   const TensorFile& file = content_->file;
   content_->expect(kArchitecture, architecture_of(trainer.net()));
-  content_->expect(kInput, input_text(trainer.net().input_shape()));
+  content_->expect(kInput, shape_text(trainer.net().input_shape()));
   content_->expect(kOptimizer, trainer.optimizer().name());
   content_->expect(kSeed, std::to_string(trainer.options().seed));
   content_->expect(kBatchSize, std::to_string(trainer.options().batch_size));

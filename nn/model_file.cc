@@ -11,6 +11,7 @@
 #include "nn/data/sha256.h"
 #include "nn/file_error.h"
 #include "nn/number_text.h"
+#include "nn/shape_text.h"
 #include "nn/tensor_file.h"
 
 namespace nnkernels::nn {
@@ -64,7 +65,7 @@ void save_model(const std::string& path, const Sequential<float>& net, const Mod
     metadata.emplace(std::string(key), std::move(value));
   };
   set(kArchitecture, architecture_of(net));
-  set(kInput, input_text(net.input_shape()));
+  set(kInput, shape_text(net.input_shape()));
   set(kScale, number_text(info.preprocessing.scale));
   set(kShift, number_text(info.preprocessing.shift));
   set(kClasses, std::to_string(info.classes));

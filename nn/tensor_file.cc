@@ -4,12 +4,14 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "nn/data/file.h"
 #include "nn/data/sha256.h"
 #include "nn/file_error.h"
+#include "nn/shape_text.h"
 
 namespace nnkernels::nn {
 namespace {
@@ -71,14 +73,6 @@ std::int64_t first_not_finite(const Tensor<float>& tensor) {
 }
 
 std::string tensor_sha256(const Tensor<float>& tensor) { return sha256(bytes_of(tensor)); }
-
-std::string input_text(const Shape& shape) {
-  std::string text;
-  for (int i = 0; i < shape.rank(); ++i) {
-    text += (i == 0 ? "" : "x") + std::to_string(shape[i]);
-  }
-  return text;
-}
 
 void save_tensors(const std::string& path, std::string_view format,
                   std::map<std::string, std::string> metadata,
@@ -149,19 +143,11 @@ void TensorFile::check_checksum() const {
 
 Shape TensorFile::input_shape(std::string_view key) const {
   const std::string& text = metadata(key);
-  std::vector<std::int64_t> dims;
-  for (std::size_t at = 0; at <= text.size();) {
-    const std::size_t end = std::min(text.find('x', at), text.size());
-    std::int64_t dim = 0;
-    const char* const last = text.data() + end;
-    const auto [stop, error] = std::from_chars(text.data() + at, last, dim);
-    if (dims.size() == Shape::kMaxRank || error != std::errc() || stop != last || dim < 1) {
-      fail(std::string(key) + ": expected a shape such as 28x28x1, found " + printable(text));
-    }
-    dims.push_back(dim);
-    at = end + 1;
+  const std::optional<Shape> shape = parse_shape(text);
+  if (!shape) {
+    fail(std::string(key) + ": expected a shape such as 28x28x1, found " + printable(text));
   }
-  return Shape::of(dims.data(), static_cast<int>(dims.size()));
+  return *shape;
 }
 
 std::int64_t TensorFile::size() const {

@@ -25,9 +25,6 @@ std::int64_t first_not_finite(const Tensor<float>& tensor);
 /// The SHA-256 of a tensor's values as they are in a file.
 std::string tensor_sha256(const Tensor<float>& tensor);
 
-/// "28x28x1"
-std::string input_text(const Shape& shape);
-
 /// Writes a safetensors file of these tensors in this order, as F32. To the metadata it adds
 /// "nnkernels.format" and "nnkernels.checksum": the SHA-256 of the whole file with the checksum's
 /// own 64 digits set to '0'. The same arguments give the same bytes.
