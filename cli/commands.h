@@ -9,9 +9,10 @@
 namespace nnkernels::cli {
 
 /// Trains a network, telling progress on standard error, and leaves a run folder
-/// (cli/run_folder.h), or one for each of several seeds; or goes on with the run options.resume. The
-/// model is saved after each epoch, checkpoints from time to time. The first SIGINT or SIGTERM stops
-/// after the batch at hand and saves both at once; SIGHUP saves a checkpoint, and training goes on.
+/// (cli/run_folder.h), or one for each of several seeds; or goes on with the run options.resume.
+/// The model is saved after each epoch, checkpoints from time to time. The first SIGINT or SIGTERM
+/// stops after the batch at hand and saves both at once; SIGHUP saves a checkpoint, and training
+/// goes on.
 int train(const TrainOptions& options);
 
 /// The recipes (cli/recipes.h): what each is, where it comes from, how it is trained.
