@@ -4,6 +4,7 @@
 #define NNKERNELS_NN_TENSOR_FILE_H_
 
 #include <charconv>
+#include <cmath>
 #include <cstdint>
 #include <map>
 #include <span>
@@ -56,7 +57,7 @@ class TensorFile {
     Number value{};
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc() || end != text.data() + text.size() ||
-        value - value != Number{}) {  // infinite or NaN
+        !std::isfinite(static_cast<double>(value))) {
       fail_number(key);
     }
     return value;

@@ -9,6 +9,7 @@ function violation(reason) {
 function may_include(folder, included) {
   if (folder == "tests") return included ~ /^(kernels|nn|cli|bench|tests)\//
   if (folder == "fuzz") return included ~ /^(kernels|nn|cli|fuzz)\//
+  if (folder == "blas") return included ~ /^(kernels|blas)\//
   if (folder == "bench") return included ~ /^(kernels|nn|bench)\//
   if (folder == "cli") return included ~ /^(kernels|nn|cli)\//
   if (folder == "nn") return included ~ /^(kernels|nn)\//

@@ -9,7 +9,7 @@ failures=0
 
 make_clean_tree() {
   rm -rf "$tree"
-  mkdir -p "$tree/kernels" "$tree/nn/data" "$tree/cli" "$tree/bench" "$tree/fuzz" "$tree/tests/nn" "$tree/cmake" "$tree/.ci"
+  mkdir -p "$tree/kernels" "$tree/nn/data" "$tree/cli" "$tree/bench" "$tree/blas" "$tree/fuzz" "$tree/tests/nn" "$tree/cmake" "$tree/.ci"
   cd "$tree"
   echo '{}' >CMakePresets.json
   echo '# no -march=native, see cmake/compiler.cmake' >CMakeLists.txt
@@ -59,6 +59,7 @@ expect caught kernels/gemm.h '#include <oneapi/tbb.h>'
 expect caught kernels/gemm.h '#include <zlib.h>'
 expect caught nn/affine.h '#include "cli/train.h"'
 expect caught nn/affine.h '#include "bench/report.h"'
+expect caught blas/blas.cc '#include "nn/affine.h"'
 expect caught nn/affine.h '#include <nlohmann/json.hpp>'
 expect caught nn/affine.h '#include "hwy/highway.h"'
 expect caught nn/model_file.cc '#include <CLI/CLI.hpp>'
