@@ -18,7 +18,8 @@ namespace nnkernels {
 /// makes no difference where the activation is constant: its derivative is zero there.
 ///
 /// c is never written: the windows of a tile are reduced in registers. `winner` may be null when no
-/// backward pass follows. Requires oh, ow >= 2. Memory, threads and errors as conv_forward().
+/// backward pass follows. Requires oh, ow >= 2 and groups = 1. Memory, threads and errors as
+/// conv_forward().
 template <class T>
 void conv_max_pool_forward(const ConvShape& shape, const T* x, const T* w, T* y,
                            std::uint8_t* winner, const Epilogue<T>& epilogue = {});
