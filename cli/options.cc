@@ -131,6 +131,8 @@ void CommandLine::add_train() {
   add_integer<std::int64_t>(app, "--repeat", 1, 1000, repeat_,
                             "Train that often, with the seeds SEED, SEED + 1, ...:\n"
                             "mean and deviation; runs in RUN/seed-1, RUN/seed-2...");
+  add_path(app, "--report", "FILE", train_.report,
+           "Where the page (HTML) about the run goes  [RUN/report.html]");
   add_path(app, "--resume", "RUN", train_.resume,
            "Go on with a run that was interrupted or killed, with its\nown settings; --epochs may "
            "be raised if the learning rate\ndoes not depend on it");

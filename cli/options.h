@@ -29,7 +29,8 @@ struct TrainOptions {
   std::int64_t repeat = 1;                    // runs, with seeds from config.seed on
   bool print_config = false;                  // instead of training
   MachineOptions machine;
-  std::filesystem::path out;  // empty: a new folder below runs/
+  std::filesystem::path out;     // empty: a new folder below runs/
+  std::filesystem::path report;  // the page about the run; empty: RUN/report.html
   bool force = false;
   bool json = false;
   bool quiet = false;

@@ -15,6 +15,7 @@
 #include "cli/model_record.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/report.h"
 #include "cli/run_folder.h"
 #include "cli/run_state.h"
 #include "cli/train_record.h"
@@ -23,11 +24,16 @@
 #include "kernels/simd.h"
 #include "nn/checkpoint.h"
 #include "nn/data/split.h"
+#include "nn/file_error.h"
 
 namespace nnkernels::cli {
 namespace {
 
-void check(const TrainConfig& config) {
+void check(const TrainOptions& options) {
+  if (options.repeat > 1 && !options.report.empty()) {
+    throw UsageError("--report: a page is about one run; with --repeat each has its report.html");
+  }
+  const TrainConfig& config = options.config;
   if (config.validation > 0) return;
   const char* const who = config.patience > 0 ? "--patience" : config.until > 0 ? "--until" : "";
   if (*who != '\0') {
@@ -38,6 +44,25 @@ void check(const TrainConfig& config) {
 std::string begin_text(const TrainConfig& config) {
   return "training " + config.recipe + " with " + config.optimizer + ", " +
          std::to_string(threads()) + (threads() == 1 ? " thread, " : " threads, ") + simd();
+}
+
+/// The page about a finished run. Only if it was asked for is it an error that it cannot be
+/// written.
+void write_page(const TrainOptions& options, const RunFolder& run, nn::Sequential<float>& net,
+                const nn::ModelInfo& info, const NamedData& named, const Outcome& outcome,
+                const InterruptGuard& interrupt) {
+  const std::filesystem::path page =
+      options.report.empty() ? run.path() / "report.html" : options.report;
+  try {
+    const ReportInput input = report_input(run.path(), net, info, named, outcome.test);
+    interrupt.undisturbed([&] { write_report(page, input); });
+  } catch (const nn::WriteError& error) {
+    const std::string what = std::string(error.what()) +
+                             "; the network is saved, and `nncli report " + run.path().string() +
+                             " --out FILE` writes the page to another place";
+    if (!options.report.empty()) throw std::runtime_error(what);
+    report("nncli: " + one_line(what));
+  }
 }
 
 /// One run, from its start or from a checkpoint (else null): training, and its result on standard
@@ -80,7 +105,9 @@ Outcome run_once(const TrainOptions& options, TrainConfig config, RunFolder& run
     // `train | tee log`: Ctrl-C ends tee, too. The model is saved, and that is what counts.
     if (outcome.complete) throw;
   }
-  if (!outcome.complete) {
+  if (outcome.complete) {
+    write_page(options, run, net, info, named, outcome, interrupt);
+  } else {
     report("nncli: interrupted in epoch " + std::to_string(outcome.last.epoch) + " of " +
            std::to_string(outcome.last.epochs) + ", after batch " +
            std::to_string(outcome.last.batch) + " of " + std::to_string(outcome.last.batches) +
@@ -151,7 +178,7 @@ void tell_repeats(const TrainOptions& options, const std::vector<Outcome>& outco
 }  // namespace
 
 int train(const TrainOptions& options) {
-  if (options.resume.empty()) check(options.config);
+  if (options.resume.empty()) check(options);
   if (options.print_config) {
     print(to_toml(options.config));
     return kSuccess;

@@ -109,17 +109,22 @@ TEST(Data, MalformedFilesEndInOneLineAndTheirCode) {
   }
 }
 
+// An export takes seconds; should this process sleep that long between the first file and the
+// signal, it tries again.
 TEST(Data, AnInterruptedExportLeavesNothing) {
-  const test::TempDir dir;
-  test::Process process({"data", "export", "mnist", "--png", (dir / "png").string()});
-  for (int i = 0; i < 3000 && fs::is_empty(dir.path()); ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  int code = 0;
+  for (int attempt = 0; code == 0 && attempt < 20; ++attempt) {
+    const test::TempDir dir;
+    test::Process process({"data", "export", "mnist", "--png", (dir / "png").string()});
+    for (int i = 0; i < 3000 && fs::is_empty(dir.path()); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    process.send(SIGINT);
+    const test::Result result = process.wait();
+    code = result.code;
+    EXPECT_TRUE(code == 0 || fs::is_empty(dir.path())) << result.err;
   }
-  process.send(SIGINT);
-  const test::Result result = process.wait();
-  if (result.code == 0) GTEST_SKIP() << "all was written before the signal came";
-  EXPECT_EQ(result.code, 130) << result.err;
-  EXPECT_TRUE(fs::is_empty(dir.path()));
+  EXPECT_EQ(code, 130);
 }
 
 }  // namespace

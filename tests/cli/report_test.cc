@@ -70,6 +70,37 @@ TEST_F(Report, IsOneWellFormedPageWithAllSections) {
   }
 }
 
+// SetUp() trains without --report: the page is in the run folder.
+TEST_F(Report, TrainingWritesThePageOfTheReportCommand) {
+  const std::string written = test::read_file(dir_ / "run/report.html");
+  EXPECT_EQ(tag_fault(written), "");
+  ASSERT_EQ(nncli({"report", (dir_ / "run").string()}).code, 0);
+  EXPECT_TRUE(test::read_file(dir_ / "run/report.html") == written);
+}
+
+TEST_F(Report, TrainingWritesThePageWhereItIsTold) {
+  const std::string page = (dir_ / "page.html").string();
+  const Result result = nncli(test::train_shapes(data_, dir_ / "second", {"--report", page}));
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_NE(test::read_file(page).find("second"), std::string::npos);
+  EXPECT_FALSE(fs::exists(dir_ / "second/report.html"));
+}
+
+TEST_F(Report, OfATrainingThatCannotBeWrittenLeavesTheNetwork) {
+  const Result result = nncli(test::train_shapes(
+      data_, dir_ / "second", {"--quiet", "--report", (dir_ / "no/page.html").string()}));
+  EXPECT_EQ(result.code, 1);
+  EXPECT_NE(result.err.find("the network is saved"), std::string::npos) << result.err;
+  EXPECT_EQ(nncli({"eval", (dir_ / "second").string()}).code, 0);
+}
+
+TEST_F(Report, IsAboutOneRun) {
+  const Result result =
+      nncli(test::train_shapes(data_, dir_ / "second", {"--repeat", "2", "--report", "page.html"}));
+  EXPECT_EQ(result.code, 2);
+  EXPECT_NE(result.err.find("--repeat"), std::string::npos) << result.err;
+}
+
 TEST_F(Report, EvalWritesTheSamePage) {
   const std::string run = (dir_ / "run").string();
   const std::string file = (dir_ / "page.html").string();
@@ -92,6 +123,7 @@ TEST_F(Report, OfAModelFileHasNoHistory) {
 }
 
 TEST_F(Report, NamesTheLineOfADamagedRecord) {
+  fs::remove(dir_ / "run/report.html");
   test::write_file(dir_ / "run/metrics.jsonl", "{\"epoch\": 1}\n{\"epoch\":\n");
   const Result result = nncli({"report", (dir_ / "run").string()});
   EXPECT_EQ(result.code, 3);

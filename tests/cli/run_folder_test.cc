@@ -42,8 +42,11 @@ class RunFolderTest : public testing::Test {
 };
 
 const std::vector<std::string> kRunFiles = {"checkpoint.previous.safetensors",
-                                            "checkpoint.safetensors", "config.json",
-                                            "last.safetensors", "metrics.jsonl"};
+                                            "checkpoint.safetensors",
+                                            "config.json",
+                                            "last.safetensors",
+                                            "metrics.jsonl",
+                                            "report.html"};
 
 TEST_F(RunFolderTest, HoldsModelConfigurationAndMetrics) {
   ASSERT_EQ(train().code, 0);
