@@ -190,30 +190,27 @@ void RunMatrixTile(const MatrixTile<T>& tile) {
   const std::ptrdiff_t a_step = tile.a_step, b_step = tile.b_step, b_ahead = tile.b_ahead;
   const T* HWY_RESTRICT b = tile.b;
   const T* next_a = tile.next_a;
-  // In chunks of one cache line of a row, each of which asks for memory that is needed later: the
-  // next tile's A and, in the end, C.
+  // Each step asks for a line that is needed later, one at a time so that they do not queue up: of
+  // the next tile's A in chunks of one line of a row, and in the last chunks of C.
   constexpr std::int64_t kChunk = kAlignment / sizeof(T);
-  // One line a row, or (columns of A) one line a step. Tiles of few rows have no time for the
-  // latter.
-  constexpr int kPrefetches = kRows < 8 ? kRows : std::max(kRows, static_cast<int>(kChunk));
   std::int64_t k = tile.k;
-  for (; k > kChunk; k -= kChunk) {
-    NNKERNELS_UNROLL
-    for (int i = 0; i < kPrefetches; ++i) hwy::Prefetch(next_a + i * tile.next_a_row_stride);
-    next_a += tile.next_a_chunk_step;
+  for (; k >= 2 * kChunk; k -= kChunk) {
+    const T* line = next_a;
     for (std::int64_t p = 0; p < kChunk; ++p) {
+      hwy::Prefetch(line);
+      line += tile.next_a_row_stride;
       PrefetchRow<kWidth>(d, b + b_ahead);
       AddStep<kRows, kWidth, kMasked>(d, b, last, a, sum);
       a.advance(a_step);
       b += b_step;
     }
+    next_a += tile.next_a_chunk_step;
   }
-  NNKERNELS_UNROLL
-  for (int i = 0; i < kRows; ++i) {
-    hwy::Prefetch(tile.next_c + i * tile.c_row_stride);
-    if (kWidth > 1) hwy::Prefetch(tile.next_c + i * tile.c_row_stride + (kWidth - 1) * lanes);
-  }
+  const T* next_c = tile.next_c;
   for (; k > 0; --k) {
+    hwy::Prefetch(next_c);
+    if (kWidth > 1) hwy::Prefetch(next_c + (kWidth - 1) * lanes);
+    next_c += tile.c_row_stride;
     AddStep<kRows, kWidth, kMasked>(d, b, last, a, sum);
     a.advance(a_step);
     b += b_step;
