@@ -12,11 +12,31 @@
 namespace nnkernels::nn {
 namespace {
 
-/// How many rows of w make a piece of backward(): full tiles both as rows (of dw) and as columns
-/// (of dx), and few enough that they, their gradient and an optimizer's state stay in the L2 cache.
-std::int64_t rows_of_piece(std::int64_t in) {
-  if (in >= 576) return 96;
-  return in >= 128 ? 64 : in;
+/// How the rows of w are cut into pieces: few enough rows that they, their gradient and an
+/// optimizer's state stay in the L2 cache, full tiles both as rows (of dw) and as columns (of dx),
+/// and all of nearly one size, so that every thread gets as much.
+class Pieces {
+ public:
+  explicit Pieces(std::int64_t in) : in_(in) {
+    const std::int64_t rows = in >= 576 ? 96 : in >= 128 ? 64 : in;
+    count_ = std::max<std::int64_t>(1, (in + rows / 2) / rows);
+  }
+  std::int64_t count() const { return count_; }
+  /// The first row of piece i. Boundaries are those of cache lines in rows of x and dx.
+  std::int64_t begin(std::int64_t i) const {
+    return i == count_ ? in_ : (in_ + kGrain - 1) / kGrain * i / count_ * kGrain;
+  }
+
+ private:
+  static constexpr std::int64_t kGrain = 16;
+  std::int64_t in_, count_;
+};
+
+/// Into how many parts, each of whole pieces, forward() cuts the sums over `in`: more than one only
+/// where the partial sums, n x out each, cost little against reading w.
+std::int64_t parts_of_sum(std::int64_t in, std::int64_t out, std::int64_t n) {
+  if (n < 32 || in < 4 * out) return 1;
+  return std::clamp<std::int64_t>(Pieces(in).count() / 2, 1, 8);
 }
 
 }  // namespace
@@ -65,10 +85,33 @@ double Affine<T>::work(const Shape& /*x*/) const {
 }
 
 template <class T>
+void Affine<T>::plan(const Shape& /*x*/, std::int64_t n) {
+  const std::int64_t parts = parts_of_sum(in_, out_, n);
+  if (parts > 1) partial_sums_.reserve(parts * n * out_);
+}
+
+// Each thread reads the rows of w that it will change in backward(): w then stays in its caches,
+// and is not fetched from another core's twice a step.
+template <class T>
 void Affine<T>::forward(TensorView<const T> x, TensorView<T> y, std::int64_t /*first*/) {
-  const MatrixView<const T> w(parameters_[0].value.data(), in_, out_);
+  const MatrixView<const T> w(parameters_[0].value.data(), in_, out_), x_matrix = x.matrix();
   const T* b = bias_ ? parameters_[1].value.data() : nullptr;
-  gemm(T(1), x.matrix(), w, T(0), y.matrix(), {.bias = b, .activation = activation_});
+  const std::int64_t n = x_matrix.rows, parts = parts_of_sum(in_, out_, n);
+  if (parts == 1) {
+    return gemm(T(1), x_matrix, w, T(0), y.matrix(), {.bias = b, .activation = activation_});
+  }
+  const Pieces pieces(in_);
+  partial_sums_.reserve(parts * n * out_);
+  const double flops = 2.0 * static_cast<double>(y.size()) * static_cast<double>(in_);
+  parallel_for(parts, flops / kFlopsPerMicrosecond, [&](std::int64_t part, int /*slot*/) {
+    const std::int64_t row = pieces.begin(pieces.count() * part / parts);
+    const std::int64_t rows = pieces.begin(pieces.count() * (part + 1) / parts) - row;
+    gemm(T(1), x_matrix.col_block(row, rows), w.row_block(row, rows), T(0),
+         MatrixView<T>(partial_sums_.data() + part * n * out_, n, out_));
+  });
+  sum_pieces(parts, n * out_, partial_sums_.data(), y.data);
+  if (bias_) add_bias(n, out_, b, y.data);
+  activation_forward(activation_, n * out_, y.data, y.data);
 }
 
 // `dy` is already the gradient by x w + b: the activation's own layer, or the one behind it, has
@@ -86,9 +129,9 @@ void Affine<T>::backward(TensorView<const T> x, TensorView<const T> /*y*/, Tenso
     grads.finished(1, 0, out_);
   }
 
-  const std::int64_t step = rows_of_piece(in_), pieces = (in_ + step - 1) / step;
+  const Pieces pieces(in_);
   const auto run = [&](std::int64_t piece, int /*slot*/) {
-    const std::int64_t row = piece * step, rows = std::min(step, in_ - row);
+    const std::int64_t row = pieces.begin(piece), rows = pieces.begin(piece + 1) - row;
     const MatrixView<const T> x_block = x_matrix.col_block(row, rows);
     if (!dx.empty()) {
       prefetch(x_block);
@@ -106,10 +149,10 @@ void Affine<T>::backward(TensorView<const T> x, TensorView<const T> /*y*/, Tenso
     grads.finished(0, row * out_, rows * out_);
   };
   // A single piece is no loop: its products may then use all threads themselves.
-  if (pieces == 1) return run(0, 0);
+  if (pieces.count() == 1) return run(0, 0);
   const double flops =
       (dx.empty() ? 2.0 : 4.0) * static_cast<double>(dy.size()) * static_cast<double>(in_);
-  parallel_for(pieces, flops / kFlopsPerMicrosecond, run);
+  parallel_for(pieces.count(), flops / kFlopsPerMicrosecond, run);
 }
 
 template class Affine<float>;

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 
+#include "kernels/aligned_buffer.h"
 #include "nn/layer.h"
 
 namespace nnkernels::nn {
@@ -18,8 +19,9 @@ namespace nnkernels::nn {
 /// activation is the identity unless Sequential has fused the one that follows.
 ///
 /// Takes the whole batch at once: the GEMM shares the work among threads. Weights are zero until
-/// initialize() (nn/initialize.h). Samples of another rank than 1 need a Flatten before. Allocates
-/// nothing after construction, but for the GEMM's own scratch memory.
+/// initialize() (nn/initialize.h). Samples of another rank than 1 need a Flatten before. With many
+/// inputs for few outputs and a batch of 32 or more, y is the sum of up to 8 products over parts of
+/// `in`, in this order. Allocates nothing after plan(), but for the GEMM's own scratch memory.
 template <class T>
 class Affine : public Layer<T> {
  public:
@@ -34,6 +36,7 @@ class Affine : public Layer<T> {
   std::string type() const override { return "Affine"; }
   std::string description() const override;
   Shape output_shape(const Shape& x) const override;
+  void plan(const Shape& x, std::int64_t n) override;
   void forward(TensorView<const T> x, TensorView<T> y, std::int64_t first) override;
   void backward(TensorView<const T> x, TensorView<const T> y, TensorView<const T> dy,
                 TensorView<T> dx, Gradients<T>& grads, std::int64_t first) override;
@@ -52,6 +55,7 @@ class Affine : public Layer<T> {
   std::array<Parameter<T>, 2> parameters_;  // w, b
   Activation activation_ = Activation::identity;
   Activation activation_before_ = Activation::identity;  // x is its result
+  AlignedBuffer<T> partial_sums_;                        // [part][n][out]
 };
 
 }  // namespace nnkernels::nn
