@@ -20,7 +20,10 @@ if(NNKERNELS_BUILD_BENCH)
   find_package(benchmark 1.7.1 CONFIG REQUIRED)
   # What nnbench can race against besides any BLAS; without them, it says so when asked.
   find_package(Eigen3 3.4 CONFIG QUIET)
-  find_package(dnnl 2.6...<3 CONFIG QUIET)
+endif()
+# Code of others, not made for sanitizers.
+if((NNKERNELS_BUILD_BENCH OR NNKERNELS_BUILD_TESTS) AND NOT NNKERNELS_SANITIZE)
+  include(cmake/find_onednn.cmake)  # a peer of nnbench, and a judge in tests/oracle
 endif()
 if(NNKERNELS_BUILD_TESTS)
   find_package(GTest 1.12 CONFIG REQUIRED)

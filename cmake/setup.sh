@@ -2,6 +2,7 @@
 # Installs the packages of packages.txt that are missing, and does nothing when none is.
 #   setup.sh          what it takes to build and to run the tests
 #   setup.sh check    also what it takes to check the code as CI does
+#   setup.sh judge    also the libraries that judge this one in tests (which are skipped without them)
 #   setup.sh race     also the libraries that nnbench can race against
 # On Debian, Ubuntu and their kin it uses apt-get, through sudo unless it runs as root. Elsewhere it only
 # names what is missing. Exit status: 0 when everything is there, 1 otherwise.
@@ -36,7 +37,7 @@ missing=
 described=
 while read -r package needed probe purpose; do
   case $package in '' | '#'*) continue ;; esac
-  if [ "$needed" != build ] && [ "$needed" != "$wanted" ]; then continue; fi
+  case ,$needed, in *,build,* | *",$wanted,"*) ;; *) continue ;; esac
   if is_installed "$package" "$probe"; then continue; fi
   missing="$missing $package"
   described="$described  $package ($purpose)

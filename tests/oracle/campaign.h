@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <type_traits>
 
@@ -26,7 +27,11 @@ struct Campaign {
   const char* what;
   std::int64_t cases;  // how many a full run has
   Outcome (*run)(Values& values);
+  std::int64_t block = 100;  // cases that share an instruction set and a number of threads
 };
+
+/// All campaigns of this program (campaigns.cc, onednn_campaigns.cc).
+std::span<const Campaign> campaigns();
 
 /// Exact: small integers, whose sums are exact in T. Random: bounded by the rounding of the work.
 enum class Data { integers, reals };

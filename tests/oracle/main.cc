@@ -1,9 +1,8 @@
-// oracle: random campaigns against the definitions of the kernels.
+// The main program of random campaigns.
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
 #include <exception>
 #include <string>
 #include <string_view>
@@ -15,17 +14,6 @@
 
 namespace nnkernels::oracle {
 namespace {
-
-constexpr Campaign kCampaigns[] = {
-    {"gemm", "products of reals, within the proved bound", 100'000, gemm_case},
-    {"gemm-integers", "products of integers, exact", 50'000, integer_gemm_case},
-    {"conv", "convolutions, three passes: integers exact, reals within the bound", 20'000,
-     conv_case},
-    {"pool", "max and average poolings, forward and backward", 10'000, pool_case},
-};
-
-/// Cases that share an instruction set and a number of threads.
-constexpr std::int64_t kBlock = 100;
 
 struct Settings {
   std::int64_t cases = -1;  // all of the campaign
@@ -47,12 +35,12 @@ bool run(const Campaign& campaign, const Settings& settings) {
   std::int64_t wrong = 0;
   double ratio = 0, quality = 0;
   for (std::int64_t index = settings.first; index < end;) {
-    const std::int64_t block = index / kBlock;
+    const std::int64_t block = index / campaign.block;
     const auto set = static_cast<std::size_t>(block) % sets.size();
     const std::size_t threads = static_cast<std::size_t>(block) / sets.size() % std::size(kThreads);
     set_simd(sets[set]);
     const ForceThreads forced(kThreads[threads]);
-    for (; index < end && index / kBlock == block; ++index) {
+    for (; index < end && index / campaign.block == block; ++index) {
       Values values(start(settings.seed, index));
       const Outcome outcome = campaign.run(values);
       ratio = std::max(ratio, outcome.ratio);
@@ -75,12 +63,13 @@ bool run(const Campaign& campaign, const Settings& settings) {
   return wrong == 0;
 }
 
-int usage() {
+int usage(const char* program) {
   std::fprintf(stderr,
-               "usage: oracle all|CAMPAIGN [--cases N] [--first N] [--seed N]\n"
-               "--first I --cases 1 repeats case I. Campaigns, and their cases unless --cases:\n");
-  for (const Campaign& campaign : kCampaigns) {
-    std::fprintf(stderr, "  %-14s %6lld %s\n", campaign.name,
+               "usage: %s all|CAMPAIGN [--cases N] [--first N] [--seed N]\n"
+               "--first I --cases 1 repeats case I. Campaigns, and their cases unless --cases:\n",
+               program);
+  for (const Campaign& campaign : campaigns()) {
+    std::fprintf(stderr, "  %-18s %6lld %s\n", campaign.name,
                  static_cast<long long>(campaign.cases), campaign.what);
   }
   return 2;
@@ -93,22 +82,22 @@ bool parse(std::string_view text, std::int64_t& number) {
 
 int main(int argc, char** argv) {
   const std::vector<std::string_view> words(argv + 1, argv + argc);
-  if (words.size() % 2 != 1) return usage();
+  if (words.size() % 2 != 1) return usage(argv[0]);
   Settings settings;
   for (std::size_t i = 1; i < words.size(); i += 2) {
     std::int64_t* const number = words[i] == "--cases"   ? &settings.cases
                                  : words[i] == "--first" ? &settings.first
                                  : words[i] == "--seed"  ? &settings.seed
                                                          : nullptr;
-    if (number == nullptr || !parse(words[i + 1], *number)) return usage();
+    if (number == nullptr || !parse(words[i + 1], *number)) return usage(argv[0]);
   }
   bool known = false, right = true;
-  for (const Campaign& campaign : kCampaigns) {
+  for (const Campaign& campaign : campaigns()) {
     if (words[0] != "all" && words[0] != campaign.name) continue;
     known = true;
     right = run(campaign, settings) && right;
   }
-  if (!known) return usage();
+  if (!known) return usage(argv[0]);
   return right ? 0 : 1;
 }
 
@@ -119,7 +108,7 @@ int main(int argc, char** argv) {
   try {
     return nnkernels::oracle::main(argc, argv);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "oracle: %s\n", error.what());
+    std::fprintf(stderr, "%s: %s\n", argv[0], error.what());
     return 1;
   }
 }

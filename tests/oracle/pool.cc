@@ -5,32 +5,11 @@
 #include <vector>
 
 #include "tests/oracle/campaign.h"
+#include "tests/oracle/shapes.h"
 #include "tests/support/guarded_array.h"
 
 namespace nnkernels::oracle {
 namespace {
-
-std::string str(const PoolShape& s) {
-  return "n" + std::to_string(s.n) + " i" + std::to_string(s.ih) + "x" + std::to_string(s.iw) +
-         "x" + std::to_string(s.c) + " k" + std::to_string(s.kh) + "x" + std::to_string(s.kw) +
-         " s" + std::to_string(s.stride_h) + "x" + std::to_string(s.stride_w) + " p" +
-         std::to_string(s.pad_h) + "x" + std::to_string(s.pad_w);
-}
-
-PoolShape draw_shape(Values& values) {
-  PoolShape s;
-  s.n = values.integer(1, 3);
-  s.c = draw_size(values, 70);
-  s.kh = values.integer(1, 5);
-  s.kw = values.integer(0, 1) == 0 ? s.kh : values.integer(1, 5);
-  s.stride_h = values.integer(1, 4);
-  s.stride_w = values.integer(0, 1) == 0 ? s.stride_h : values.integer(1, 4);
-  s.pad_h = values.integer(0, s.kh / 2);
-  s.pad_w = values.integer(0, s.kw / 2);
-  s.ih = std::max<std::int64_t>(1, s.kh - 2 * s.pad_h) + values.integer(0, 12);
-  s.iw = std::max<std::int64_t>(1, s.kw - 2 * s.pad_w) + values.integer(0, 16);
-  return s;
-}
 
 /// Calls use(y index, x index, position in the window) for each pixel inside of each window,
 /// windows and positions in ascending order.
@@ -144,7 +123,7 @@ void run_case(const PoolShape& shape, Values& values, Outcome& outcome) {
 }  // namespace
 
 Outcome pool_case(Values& values) {
-  const PoolShape shape = draw_shape(values);
+  const PoolShape shape = draw_pool_shape(values);
   const bool is_double = values.integer(0, 3) == 0;
   Outcome outcome;
   outcome.shape = (is_double ? "double " : "float ") + str(shape);

@@ -13,6 +13,8 @@ here-dev   build   <cstdio>      a library that is installed
 gone-dev   build   <gone.h>      a library that is not
 gone       build   gone-command  a program that is not
 checker    check   -             a tool for CI
+judge      check,race  -         a library for two things
+racer      race    -             a library for one
 LIST
 for tool in sh dirname sort cat env mktemp rm; do ln -s "$(command -v "$tool")" "$work/bin/$tool"; done
 
@@ -91,7 +93,9 @@ saw calls 'install -y --no-install-recommends gone-dev gone (frontend noninterac
 case='root' FAKE_UID=0
 try 0 check
 saw_not calls sudo
-saw calls 'install -y --no-install-recommends gone-dev gone checker (frontend noninteractive)'
+saw calls 'install -y --no-install-recommends gone-dev gone checker judge (frontend noninteractive)'
+try 0 race
+saw calls 'install -y --no-install-recommends gone-dev gone judge racer (frontend noninteractive)'
 
 stand_in apt-get <<'BODY'
 exit 100
