@@ -18,7 +18,7 @@
 #include "kernels/exp-inl.h"
 #include "kernels/simd-inl.h"
 
-// As in gemm_tile.cc: a loop over vectors that is not unrolled keeps them in memory.
+// As in gemm_tile-inl.h: a loop over vectors that is not unrolled keeps them in memory.
 #define NNKERNELS_UNROLL _Pragma("GCC unroll 4")
 
 // Outside the per-target part, which is compiled several times.

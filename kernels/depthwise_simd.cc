@@ -11,7 +11,7 @@
 #include "hwy/highway.h"
 #include "kernels/simd-inl.h"
 
-// As in gemm_tile.cc: a loop over accumulators that is not unrolled keeps them in memory.
+// As in gemm_tile-inl.h: a loop over accumulators that is not unrolled keeps them in memory.
 #define NNKERNELS_UNROLL _Pragma("GCC unroll 32")
 
 HWY_BEFORE_NAMESPACE();

@@ -1,4 +1,4 @@
-// Products whose vectors run along k. Included by gemm_tile.cc inside foreach_target.
+// Products whose vectors run along k. Included by gemm_tile-inl.h inside foreach_target.
 // clang-format off: the toggle guard is Highway's idiom
 #if defined(NNKERNELS_KERNELS_GEMM_DOT_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NNKERNELS_KERNELS_GEMM_DOT_INL_H_

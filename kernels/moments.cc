@@ -16,7 +16,7 @@
 #include "hwy/highway.h"
 #include "kernels/simd-inl.h"
 
-// As in gemm_tile.cc: a loop over accumulators that is not unrolled keeps them in memory.
+// As in gemm_tile-inl.h: a loop over accumulators that is not unrolled keeps them in memory.
 #define NNKERNELS_UNROLL _Pragma("GCC unroll 8")
 
 // Outside the per-target part, which is compiled several times.

@@ -13,7 +13,7 @@
 #include "kernels/pool_windows-inl.h"
 #include "kernels/simd-inl.h"
 
-// As in gemm_tile.cc: a loop over accumulators that is not unrolled keeps them in memory.
+// As in gemm_tile-inl.h: a loop over accumulators that is not unrolled keeps them in memory.
 #define NNKERNELS_UNROLL _Pragma("GCC unroll 4")
 
 HWY_BEFORE_NAMESPACE();

@@ -1,4 +1,13 @@
-#include "kernels/gemm_tile.h"
+// The tiles of gemm_tile.h for any element type. Included inside foreach_target by
+// gemm_tile_float.cc and gemm_tile_double.cc, which two compilers can work on at once.
+// clang-format off: the toggle guard is Highway's idiom
+#if defined(NNKERNELS_KERNELS_GEMM_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef NNKERNELS_KERNELS_GEMM_TILE_INL_H_
+#undef NNKERNELS_KERNELS_GEMM_TILE_INL_H_
+#else
+#define NNKERNELS_KERNELS_GEMM_TILE_INL_H_
+#endif
+// clang-format on
 
 #include <algorithm>
 #include <array>
@@ -7,15 +16,11 @@
 #include <utility>
 
 #include "hwy/cache_control.h"
-#include "kernels/aligned_buffer.h"
-
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/gemm_tile.cc"
-#include "hwy/foreach_target.h"
-// After foreach_target.
 #include "hwy/highway.h"
+#include "kernels/aligned_buffer.h"
 #include "kernels/gemm_dot-inl.h"
 #include "kernels/gemm_pack-inl.h"
+#include "kernels/gemm_tile.h"
 #include "kernels/simd-inl.h"
 #include "kernels/unroll.h"
 
@@ -327,14 +332,11 @@ TileKernels<T> MakeKernels(std::integer_sequence<int, kWidths...>) {
   return kernels;
 }
 
-const TileKernels<float>& TilesF32() {
-  static const TileKernels<float> kernels =
-      MakeKernels<float>(std::make_integer_sequence<int, kTileWidths - 1>());
-  return kernels;
-}
-const TileKernels<double>& TilesF64() {
-  static const TileKernels<double> kernels =
-      MakeKernels<double>(std::make_integer_sequence<int, kTileWidths - 1>());
+/// The tiles of the instruction set that is being compiled for.
+template <class T>
+const TileKernels<T>& Tiles() {
+  static const TileKernels<T> kernels =
+      MakeKernels<T>(std::make_integer_sequence<int, kTileWidths - 1>());
   return kernels;
 }
 
@@ -343,22 +345,4 @@ const TileKernels<double>& TilesF64() {
 }  // namespace nnkernels
 HWY_AFTER_NAMESPACE();
 
-#if HWY_ONCE
-namespace nnkernels {
-HWY_EXPORT(TilesF32);
-HWY_EXPORT(TilesF64);
-
-namespace detail {
-
-template <>
-const TileKernels<float>& tile_kernels<float>() {
-  return HWY_DYNAMIC_DISPATCH(TilesF32)();
-}
-template <>
-const TileKernels<double>& tile_kernels<double>() {
-  return HWY_DYNAMIC_DISPATCH(TilesF64)();
-}
-
-}  // namespace detail
-}  // namespace nnkernels
-#endif  // HWY_ONCE
+#endif  // NNKERNELS_KERNELS_GEMM_TILE_INL_H_
