@@ -65,7 +65,7 @@ void ScaleShiftRows(std::size_t rows, std::size_t cols, const T* scale, const T*
     ForColumns<T>(cols, [&](auto access, std::size_t j) HWY_ATTR {
       auto v =
           hn::MulAdd(access.Load(d, scale + j), access.Load(d, x + j), access.Load(d, shift + j));
-      if constexpr (kRelu) v = hn::IfThenZeroElse(hn::Le(v, hn::Zero(d)), v);
+      if constexpr (kRelu) v = Rectified(v);
       access.Store(d, v, y + j);
     });
   }

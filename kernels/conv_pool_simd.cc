@@ -88,7 +88,7 @@ HWY_INLINE void StoreLargest(D d, const WindowTile<T>& tile, const V (&sum)[4 * 
                                hn::Set(places, static_cast<PlaceOf<T>>(q)), place);
       }
       best = hn::Add(best, bias);
-      if (tile.relu) best = hn::IfThenZeroElse(hn::Le(best, hn::Zero(d)), best);
+      if (tile.relu) best = Rectified(best);
       T* const y = tile.y + w * tile.step + j * lanes;
       if (count == lanes) {
         hn::StoreU(best, d, y);

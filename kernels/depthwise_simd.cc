@@ -85,10 +85,9 @@ HWY_INLINE void SomePixels(const DepthwisePixels<T>& s, std::int64_t first, std:
     }
   }
   if (s.relu) {
-    // Not Max: NaN must stay NaN on every instruction set.
     NNKERNELS_UNROLL
     for (int p = 0; p < kCount; ++p) {
-      sum[p] = hn::IfThenZeroElse(hn::Le(sum[p], hn::Zero(d)), sum[p]);
+      sum[p] = Rectified(sum[p]);
     }
   }
   T* const y = s.y + first * s.y_step + c;

@@ -1,4 +1,5 @@
-// How operands of a product are copied into panels. Included by gemm_tile-inl.h inside foreach_target.
+// How operands of a product are copied into panels. Included by gemm_tile-inl.h inside
+// foreach_target.
 // clang-format off: the toggle guard is Highway's idiom
 #if defined(NNKERNELS_KERNELS_GEMM_PACK_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef NNKERNELS_KERNELS_GEMM_PACK_INL_H_

@@ -110,8 +110,7 @@ HWY_INLINE void FinishVector(Part part, const RowsBlock<T>& block, const T* sums
   if (block.alpha != T{1}) y = hn::Mul(hn::Set(d, block.alpha), y);
   if (block.beta != T{0}) y = hn::MulAdd(hn::Set(d, block.beta), part.Load(d, c + j), y);
   if (block.bias != nullptr) y = hn::Add(y, part.Load(d, block.bias + j));
-  // Not Max: NaN must stay NaN on every instruction set.
-  if (block.relu) y = hn::IfThenZeroElse(hn::Le(y, hn::Zero(d)), y);
+  if (block.relu) y = Rectified(y);
   part.Store(d, y, c + j);
 }
 

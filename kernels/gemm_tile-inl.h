@@ -91,14 +91,10 @@ HWY_INLINE void FinishTile(D d, const AnyTile<T>& tile, const RowsOfC& c, V (&su
     }
   }
   if (tile.relu) {
-    // Not Max: NaN must stay NaN on every instruction set.
-    const V zero = hn::Zero(d);
     NNKERNELS_UNROLL
     for (int i = 0; i < kRows; ++i) {
       NNKERNELS_UNROLL
-      for (int j = 0; j < kWidth; ++j) {
-        sum[i][j] = hn::IfThenZeroElse(hn::Le(sum[i][j], zero), sum[i][j]);
-      }
+      for (int j = 0; j < kWidth; ++j) sum[i][j] = Rectified(sum[i][j]);
     }
   }
   if (whole) {

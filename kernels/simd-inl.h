@@ -38,6 +38,12 @@ HWY_INLINE V GreaterOrSecond(V a, V b) {
 #endif
 }
 
+/// The ReLU of sums: 0 where v < 0, else v; so NaN stays NaN, and -0 stays -0.
+template <class V>
+HWY_INLINE V Rectified(V v) {
+  return GreaterOrSecond(hn::Zero(hn::DFromV<V>()), v);
+}
+
 /// The first `count` lanes from p, in [0, Lanes(d)], zeros behind them; reads nothing else.
 template <class D, class T = hn::TFromD<D>>
 HWY_INLINE hn::Vec<D> LoadFirst(D d, const T* p, std::size_t count) {
