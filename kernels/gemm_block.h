@@ -66,8 +66,17 @@ void pack_tile(const TileKernels<T>& kernels, const Block<T>& block, const RowTi
 template <class T>
 void pack_rows(const TileKernels<T>& kernels, const Block<T>& block, T* packed) {
   const RowTiles tiles(block.rows, block.tile_rows);
-  for (std::int64_t t = 0; t < tiles.count(); ++t) {
-    pack_tile(kernels, block, tiles, t, packed + tiles.begin(t) * block.k);
+  // Where rows of A lie side by side, a cache line holds elements of two or more tiles. So few
+  // steps of all tiles at a time that their lines stay in the L1 cache, even if they share a set.
+  constexpr std::int64_t kFewSteps = 8;
+  const std::int64_t most = block.a_row_stride == 1 ? kFewSteps : block.k;
+  for (std::int64_t p = 0; p < block.k; p += most) {
+    const std::int64_t steps = std::min(most, block.k - p);
+    for (std::int64_t t = 0; t < tiles.count(); ++t) {
+      const std::int64_t row = tiles.begin(t), rows = tiles.size(t);
+      kernels.pack(block.a + row * block.a_row_stride + p * block.a_step, block.a_row_stride,
+                   block.a_step, rows, rows, steps, packed + row * block.k + p * rows);
+    }
   }
 }
 
