@@ -86,9 +86,6 @@ def try_all(mutants, arguments, note):
     """Tries the mutants, `jobs` at once; note(mutant, result, seconds) after each."""
     build = tree.Tree(ROOT, arguments.build)
     tests = arguments.tests.split() if arguments.tests else None
-    needed = tests or sorted({t for m in mutants for t in build.tests(m.file)})
-    print(f"{len(mutants)} mutants; first {len(needed)} tests without any", file=sys.stderr)
-    build.measure(needed)
     lock = threading.Lock()
 
     def one(mutant):

@@ -27,30 +27,42 @@ class Result:
         self.state, self.detail = state, detail
 
 
-def limits():
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_SIZE, FILE_SIZE))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+class Ended:
+    """What became of a command: exit status (None: too long), output, seconds on the processor."""
+    def __init__(self, status, output, seconds):
+        self.status, self.output, self.seconds = status, output, seconds
 
 
-def run(command, cwd, seconds, environment=None, limited=False):
-    """Exit status and output; None if it took longer. Ends what the command has started, too."""
+def run(command, cwd, wall_seconds=1200, cpu_seconds=None, environment=None):
+    """Runs the command, with limits if `cpu_seconds` says so, and ends what it has started, too."""
+    def limits():
+        for what, most in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_FSIZE, FILE_SIZE),
+                           (resource.RLIMIT_CORE, 0), (resource.RLIMIT_CPU, int(cpu_seconds) + 1)):
+            resource.setrlimit(what, (most, most))
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output,
                                    stderr=subprocess.STDOUT, env=environment,
-                                   start_new_session=True, preexec_fn=limits if limited else None)
-        try:
-            status = process.wait(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            status = None
-        finally:
-            try:
+                                   start_new_session=True, preexec_fn=limits if cpu_seconds else None)
+        end = time.monotonic() + wall_seconds
+        while True:
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if pid != 0:
+                break
+            if time.monotonic() > end:
                 os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-            process.wait()
+                _, status, usage = os.wait4(process.pid, 0)
+                break
+            time.sleep(0.01)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        try:
+            os.killpg(process.pid, signal.SIGKILL)  # what it has left behind
+        except ProcessLookupError:
+            pass
         output.seek(0)
-        return status, output.read(1 << 20).decode(errors="replace")
+        seconds = usage.ru_utime + usage.ru_stime
+        late = time.monotonic() > end or (cpu_seconds and seconds >= int(cpu_seconds))
+        return Ended(None if late and process.returncode < 0 else process.returncode,
+                     output.read(1 << 20).decode(errors="replace"), seconds)
 
 
 class Tree:
@@ -65,9 +77,9 @@ class Tree:
             self.compile[words[words.index("-o") + 1]] = (words, entry["file"])
         self.dependents = self._dependents()
         self.libraries = {}
-        for library in self._ninja("-t", "targets", "all").splitlines():
-            if library.partition(":")[0].endswith(".so"):
-                library = library.partition(":")[0]
+        for line in self._ninja("-t", "targets", "all").splitlines():
+            library, _, rule = line.partition(": ")
+            if library.endswith(".so") and rule != "phony":
                 command = self._ninja("-t", "commands", library).splitlines()[-1]
                 words = shlex.split(command.removeprefix(": && ").removesuffix(" && :"))
                 self.libraries[library] = words
@@ -76,8 +88,8 @@ class Tree:
             pattern, colon, tests = line.partition(": ")
             if colon and not line.startswith("#"):
                 self.map.append((pattern, tests.split()))
-        self.seconds = {}  # how long a test of the build takes
-        self.unchanged = {}  # objects of the build's sources, to compare with
+        self.seconds = {}  # that a test of the build takes on the processor
+        self.record = self.build / "test_seconds.json"
         self.lock = threading.Lock()
 
     def _ninja(self, *arguments):
@@ -90,9 +102,10 @@ class Tree:
         for line in self._ninja("-t", "deps").splitlines():
             if line and line[0] != " ":
                 target = line.partition(":")[0]
-            elif line.strip().startswith(str(self.root) + "/") and target in self.compile:
-                file = line.strip()[len(str(self.root)) + 1:]
-                found.setdefault(file, []).append(target)
+            elif line.strip() and target in self.compile:
+                path = os.path.normpath(self.build / line.strip())  # some are relative to the build
+                if path.startswith(str(self.root) + "/"):
+                    found.setdefault(path[len(str(self.root)) + 1:], []).append(target)
         return found
 
     def tests(self, file):
@@ -104,23 +117,30 @@ class Tree:
                         or (self.build / t.replace("%s", stem)).exists()]
         return []
 
-    def run_test(self, test, folder, library_path, seconds):
+    def run_test(self, test, folder, library_path, cpu_seconds):
         name, *arguments = test.split(":")
         environment = dict(os.environ, TMPDIR=str(folder), GTEST_FAIL_FAST="1", GTEST_BRIEF="1",
                            LD_LIBRARY_PATH=library_path)
-        return run([str(self.build / name), *arguments], folder, seconds, environment, limited=True)
+        # By the clock: only for what waits for ever, since others may keep the machine busy.
+        return run([str(self.build / name), *arguments], folder, 180 + 5 * cpu_seconds, cpu_seconds,
+                   environment)
 
-    def measure(self, tests):
-        """Runs the tests as they are: they must pass, and what they take bounds what a mutant may."""
-        for test in tests:
+    def measure(self, test):
+        """Runs the test as it is, once: it must pass, and its time bounds that of a mutant."""
+        with self.lock:
             if test in self.seconds:
-                continue
-            with tempfile.TemporaryDirectory() as folder:
-                start = time.monotonic()
-                status, output = self.run_test(test, folder, "", 600)
-                self.seconds[test] = time.monotonic() - start
-            if status != 0:
-                raise SystemExit(f"{test} fails without any mutant:\n{output[-2000:]}")
+                return
+            files = [self.build / f for f in [test.partition(":")[0], *self.libraries]]
+            stamp = [f.stat().st_mtime_ns for f in files]
+            known = json.loads(self.record.read_text()) if self.record.exists() else {}
+            if known.get(test, [0, 0])[1] != stamp:
+                with tempfile.TemporaryDirectory() as folder:
+                    ended = self.run_test(test, folder, "", 600)
+                if ended.status != 0:
+                    raise RuntimeError(f"{test} fails without any mutant:\n{ended.output[-2000:]}")
+                known[test] = ended.seconds, stamp
+                self.record.write_text(json.dumps(known))
+            self.seconds[test] = known[test][0]
 
     def _compile(self, target, overlay, output):
         words, source = self.compile[target]
@@ -130,26 +150,14 @@ class Tree:
         if (overlay / relative).exists():
             words[words.index(source)] = str(overlay / relative)
         words[1:1] = ["-w", f"-I{overlay}"]
-        return run(words, self.build, 600)
+        return run(words, self.build)
 
-    def _stripped(self, file):
-        run(["strip", "-o", f"{file}.s", str(file)], self.build, 60)
-        return pathlib.Path(f"{file}.s").read_bytes()
-
-    def _same_code(self, mutant_file, target, source_text, compiled):
+    def _same_code(self, folder, target, compiled):
         """Whether the compiler makes of the mutant what it makes of the source."""
-        with self.lock:
-            known = self.unchanged.get(target)
-        if known is None:
-            with tempfile.TemporaryDirectory() as folder:
-                overlay = pathlib.Path(folder)
-                (overlay / mutant_file).parent.mkdir(parents=True)
-                (overlay / mutant_file).write_text(source_text)
-                self._compile(target, overlay, overlay / "o")
-                known = self._stripped(overlay / "o")
-            with self.lock:
-                self.unchanged[target] = known
-        return self._stripped(compiled) == known
+        ours, theirs = folder / "ours", folder / "theirs"
+        for object_file, stripped in ((compiled, ours), (self.build / target, theirs)):
+            run(["strip", "-o", str(stripped), str(object_file)], self.build)
+        return ours.read_bytes() == theirs.read_bytes()
 
     def try_mutant(self, mutant, tests=None):
         """Result of state `no code` (does not compile), `same code`, `killed` or `survived`."""
@@ -166,11 +174,12 @@ class Tree:
             objects = {}
             for i, target in enumerate(targets):
                 objects[target] = folder / f"{i}.o"
-                status, output = self._compile(target, overlay, objects[target])
-                if status != 0:
-                    first = next((l for l in output.splitlines() if "error" in l), output[-200:])
+                ended = self._compile(target, overlay, objects[target])
+                if ended.status != 0:
+                    lines = ended.output.splitlines()
+                    first = next((l for l in lines if "error" in l), ended.output[-200:])
                     return Result("no code", first)
-            if all(self._same_code(mutant.file, t, source, o) for t, o in objects.items()):
+            if all(self._same_code(folder, t, o) for t, o in objects.items()):
                 return Result("same code")
             for library, words in self.libraries.items():
                 if not any(t in words for t in targets):
@@ -178,18 +187,22 @@ class Tree:
                 words = [str(objects.get(w, w)) for w in words]
                 words[words.index("-o") + 1] = str(folder / pathlib.Path(library).name)
                 words.append("-Wl,-z,defs")  # a template that nobody instantiates any more
-                status, output = run(words, self.build, 600)
-                if status != 0:
-                    return Result("no code", output[-200:])
+                ended = run(words, self.build)
+                if ended.status != 0:
+                    return Result("no code", ended.output[-200:])
             (folder / "run").mkdir()
-            for test in self.tests(mutant.file) if tests is None else tests:
-                limit = 20 + 6 * self.seconds[test]
-                status, output = self.run_test(test, folder / "run", str(folder), limit)
-                if status is None:
+            tests = self.tests(mutant.file) if tests is None else tests
+            for test in tests:
+                self.measure(test)
+            for test in sorted(tests, key=self.seconds.get):  # the quick ones may save the rest
+                limit = 10 + 10 * self.seconds[test]
+                ended = self.run_test(test, folder / "run", str(folder), limit)
+                if ended.status is None:
                     return Result("killed", f"{test}: no end within {limit:.0f} s")
-                if status != 0:
-                    failed = [l for l in output.splitlines() if "FAILED" in l or "rror" in l]
-                    return Result("killed", f"{test}: {failed[0] if failed else f'status {status}'}")
+                if ended.status != 0:
+                    failed = [l for l in ended.output.splitlines() if "FAILED" in l or "rror" in l]
+                    why = failed[0] if failed else f"status {ended.status}"
+                    return Result("killed", f"{test}: {why}")
             return Result("survived")
         finally:
             shutil.rmtree(folder, ignore_errors=True)
