@@ -276,6 +276,23 @@ TYPED_TEST(ArgumentsTest, ArraysWithoutElementsMayBeNull) {
   }
 }
 
+TYPED_TEST(ArgumentsTest, EachSizeMayBeZero) {
+  for (const Kernel& kernel : plain_kernels<TypeParam>()) {
+    Memory memory(kernel.arrays.size());
+    for (std::size_t i = 0; i < kernel.sizes.size(); ++i) {
+      if (kernel.name == "column_moments" && kernel.sizes[i] == "rows") continue;
+      SCOPED_TRACE(kernel.name + ", zero is " + kernel.sizes[i]);
+      Sizes sizes(kernel.sizes.size(), 3);
+      sizes[i] = 0;
+      if (kernel.name == "softmax_cross_entropy_forward" ||
+          kernel.name == "softmax_cross_entropy_backward") {
+        if (kernel.sizes[i] == "cols") continue;  // no label is below 0
+      }
+      kernel.run(sizes, Pointers(memory.pointers()));
+    }
+  }
+}
+
 TYPED_TEST(ArgumentsTest, SizesAreNotNegative) {
   for (const Kernel& kernel : plain_kernels<TypeParam>()) {
     Memory memory(kernel.arrays.size());

@@ -43,16 +43,19 @@ def run(command, cwd, wall_seconds=1200, cpu_seconds=None, environment=None):
         process = subprocess.Popen(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output,
                                    stderr=subprocess.STDOUT, env=environment,
                                    start_new_session=True, preexec_fn=limits if cpu_seconds else None)
-        end = time.monotonic() + wall_seconds
+        waited, before = 0.0, time.monotonic()
         while True:
             pid, status, usage = os.wait4(process.pid, os.WNOHANG)
             if pid != 0:
                 break
-            if time.monotonic() > end:
+            if waited > wall_seconds:
                 os.killpg(process.pid, signal.SIGKILL)
                 _, status, usage = os.wait4(process.pid, 0)
                 break
             time.sleep(0.01)
+            now = time.monotonic()
+            waited += min(now - before, 0.1)  # more: we were stopped, and so was the command
+            before = now
         process.returncode = os.waitstatus_to_exitcode(status)
         try:
             os.killpg(process.pid, signal.SIGKILL)  # what it has left behind
@@ -60,7 +63,7 @@ def run(command, cwd, wall_seconds=1200, cpu_seconds=None, environment=None):
             pass
         output.seek(0)
         seconds = usage.ru_utime + usage.ru_stime
-        late = time.monotonic() > end or (cpu_seconds and seconds >= int(cpu_seconds))
+        late = waited > wall_seconds or (cpu_seconds and seconds >= int(cpu_seconds))
         return Ended(None if late and process.returncode < 0 else process.returncode,
                      output.read(1 << 20).decode(errors="replace"), seconds)
 
