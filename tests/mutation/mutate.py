@@ -103,7 +103,8 @@ def run(arguments):
     done = {identity(row) for row in read_results(arguments.results)}
     mutants = [m for m in selection(arguments)
                if (m.file, m.text, m.column, m.operator, m.after) not in done]
-    mutants.sort(key=lambda m: m.key)  # an early look at the results sees all parts
+    # The quick ones first, and each part at random: an early look sees something of everything.
+    mutants.sort(key=lambda m: (group_of(m.file) == "kernels", m.key))
     arguments.results.parent.mkdir(parents=True, exist_ok=True)
     with arguments.results.open("a") as file:
         def note(mutant, result, seconds):
