@@ -6,7 +6,7 @@
   mutate.py report [--results FILE]      the table by folder, and the survivors
   mutate.py try FILE:LINE:COLUMN:OPERATOR...   these alone, named as `list` and `report` do
 
-Before `run` and `try`: cmake --preset mutation && cmake --build --preset mutation
+Before `run` and `try`: cmake --workflow --preset mutation
 docs/mutation.md says what comes out.
 """
 import argparse
