@@ -202,6 +202,26 @@ TEST_P(ConvTest, AgreesWithTheDefinitionOnManyChannels) {
   }
 }
 
+/// Images that are cut into several pieces, in forward and backward passes of every kind.
+TEST_P(ConvTest, AgreesWithTheDefinitionOnLargeImages) {
+  const ForceThreads many(3);
+  for (const std::int64_t stride : {1, 2}) {
+    for (const std::int64_t groups : {1, 2, 6}) {  // 6: depthwise
+      ConvShape s{.n = 2, .ih = 41, .iw = 67, .ic = 6, .oc = 6, .kh = 3, .kw = 3};
+      s.stride_h = s.stride_w = stride;
+      s.pad_h = s.pad_w = 1;
+      s.groups = groups;
+      check_exactly<float>(s);
+      s.dilation_h = 2;
+      check_exactly<double>(s);
+    }
+    ConvShape s{.n = 1, .ih = 39, .iw = 45, .ic = 40, .oc = 9, .kh = 3, .kw = 2};
+    s.stride_h = s.stride_w = stride;
+    s.pad_h = 1;
+    check_exactly<float>(s);
+  }
+}
+
 /// Convolutions that are matrix products: 1 x 1, and a kernel as large as the image.
 TEST_P(ConvTest, AgreesWithTheDefinitionOnMatrixProducts) {
   const ConvShape shapes[] = {

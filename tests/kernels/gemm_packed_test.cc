@@ -110,7 +110,10 @@ TEST(PackedMatrix, RefusesBadArguments) {
   using View = MatrixView<float>;
   PackedMatrix<float> b;
   EXPECT_THROW(b.pack(View(nullptr, 2, 3)), std::invalid_argument);
+  EXPECT_THROW(b.pack(View(nullptr, 1, 1)), std::invalid_argument);
   EXPECT_THROW(b.pack(View(memory.data(), -2, 3)), std::invalid_argument);
+  EXPECT_THROW(b.pack(View(memory.data(), 2, -3)), std::invalid_argument);
+  EXPECT_NO_THROW(b.pack(View(nullptr, 3, 0)));
   EXPECT_NO_THROW(b.pack(View(nullptr, 0, 3)));
   b.pack(View(memory.data(), 4, 5));
   const auto message = [&](const View& a, const View& c) {

@@ -30,6 +30,23 @@ TEST(BatchNorm, NormalizesEachChannelOfTheBatch) {
   }
 }
 
+TEST(BatchNorm, MovesTheRunningMomentsByTheMomentum) {
+  auto net = random_net<double>({2}, "batchnorm");
+  double mean = 0, variance = 1;
+  for (int step = 0; step < 3; ++step) {
+    // Both channels hold step, step + 2: mean step + 1, unbiased variance 2.
+    Tensor<double> x({2, 2});
+    for (std::int64_t i = 0; i < 4; ++i) x[i] = step + 2 * static_cast<double>(i / 2);
+    net.forward(x.view(), {.training = true});
+    mean = 0.9 * mean + 0.1 * (step + 1);
+    variance = 0.9 * variance + 0.1 * 2;
+    for (std::int64_t c = 0; c < 2; ++c) {
+      EXPECT_NEAR(net.buffers()[0]->value[c], mean, 1e-14);
+      EXPECT_NEAR(net.buffers()[1]->value[c], variance, 1e-14);
+    }
+  }
+}
+
 TEST(BatchNorm, UsesTheRunningMomentsInInference) {
   auto net = random_net<double>({3}, "batchnorm, relu");
   for (std::int64_t c = 0; c < 3; ++c) {

@@ -151,6 +151,13 @@ TEST(AppendLine, LeavesNoPartOfALineBehind) {
   EXPECT_EQ(message, "cannot write " + path + ": File too large");
   EXPECT_EQ(slurp(path), bytes_of_text("first\n"));
   EXPECT_TRUE(contains(write_error([] { append_line("/dev/full", "x"); }), "No space left"));
+  const std::string empty = folder.put("empty", {});
+  {
+    const FileSizeLimit limit(10);
+    message = write_error([&] { append_line(empty, "the first line"); });
+  }
+  EXPECT_EQ(message, "cannot write " + empty + ": File too large");
+  EXPECT_EQ(slurp(empty), Bytes());
 }
 
 TEST(Printable, EscapesAndCuts) {

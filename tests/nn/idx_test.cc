@@ -70,7 +70,8 @@ TEST(ReadIdx, RefusesEveryTruncation) {
       read_error(folder, {whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length)}, 3);
     }
   }
-  EXPECT_TRUE(contains(read_error(folder, {}, 3), "at byte 0: expected an IDX header"));
+  EXPECT_TRUE(contains(read_error(folder, {}, 3),
+                       "at byte 0: expected an IDX header of 16 bytes, found nothing"));
   EXPECT_TRUE(contains(read_error(folder, {packed.begin(), packed.end() - 1}, 3),
                        "at byte " + std::to_string(packed.size() - 1) + ": the gzip data ends"));
 }

@@ -9,6 +9,7 @@
 
 #include "nn/activation_layers.h"
 #include "nn/affine.h"
+#include "nn/avg_pool2d.h"
 #include "nn/conv2d.h"
 #include "nn/flatten.h"
 #include "nn/max_pool2d.h"
@@ -265,6 +266,39 @@ TEST(Sequential, RefusesWhatDoesNotFit) {
                std::invalid_argument);
   EXPECT_THROW(MaxPool2d<float>(Pool2dOptions{.kh = 2, .kw = 2, .pad_h = 2}),
                std::invalid_argument);
+}
+
+TEST(Layers, SayWhichOptionsTheyRefuse) {
+  const auto message = [](const auto& make) -> std::string {
+    try {
+      make();
+    } catch (const std::invalid_argument& error) {
+      return error.what();
+    }
+    return "nothing thrown";
+  };
+  const Conv2dOptions conv{.ic = 2,
+                           .oc = 3,
+                           .kh = 4,
+                           .kw = 5,
+                           .stride_h = 6,
+                           .stride_w = 7,
+                           .pad_h = 8,
+                           .pad_w = -1,
+                           .dilation_h = 10,
+                           .dilation_w = 11,
+                           .groups = 12};
+  EXPECT_EQ(message([&] { Conv2d<float>{conv}; }),
+            "Conv2d: sizes, strides, dilations and groups must be at least 1 and pads at least 0, "
+            "got ic 2, oc 3, kernel 4x5, stride 6x7, pad 8x-1, dilation 10x11, groups 12");
+  EXPECT_EQ(message([] { Conv2d<float>(Conv2dOptions{.ic = 4, .oc = 3, .groups = 2}); }),
+            "Conv2d: groups must divide the channels, got ic 4, oc 3, groups 2");
+  EXPECT_EQ(message([] { Conv2d<float>(Conv2dOptions{.ic = 3, .oc = 4, .groups = 2}); }),
+            "Conv2d: groups must divide the channels, got ic 3, oc 4, groups 2");
+  const Pool2dOptions pool{.kh = 4, .kw = 5, .stride_h = 6, .stride_w = 7, .pad_h = 1, .pad_w = 3};
+  EXPECT_EQ(message([&] { AvgPool2d<float>{pool}; }),
+            "AvgPool2d: kernel sizes must be at least 1, strides at least 0 and pads between 0 and "
+            "half the kernel, got kernel 4x5, stride 6x7, pad 1x3");
 }
 
 /// y[i] = x[i] * s[i] + (the mean over the batch of x): not sample by sample, and with a parameter.

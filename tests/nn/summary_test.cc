@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "nn/architecture.h"
 
 namespace nnkernels::nn {
@@ -34,6 +38,30 @@ TEST(Summary, CountsGroupsStridesAndDoubles) {
   EXPECT_EQ(summary.layers[0].output, (Shape{4, 4, 8}));
   EXPECT_EQ(summary.layers[0].multiply_adds, 4 * 4 * 9 * 1 * 8);
   EXPECT_EQ(summary.layers[1].activation_bytes, 4 * 4 * 8 * 8);
+}
+
+TEST(Summary, DescribesLayersByWhatIsNotTheDefault) {
+  const std::vector<std::pair<std::string, std::string>> layers = {
+      {"conv 4 3", "Conv2d 6->4 3x3"},
+      {"conv 4 3x5 stride 2x1 pad 1x2 dilation 1x2 groups 2",
+       "Conv2d 6->4 3x5 stride 2x1 pad 1x2 dilation 1x2 groups 2"},
+      {"conv 4 3 stride 1x2", "Conv2d 6->4 3x3 stride 1x2"},
+      {"conv 4 3 pad 0x1", "Conv2d 6->4 3x3 pad 0x1"},
+      {"conv 4 3 dilation 2x1", "Conv2d 6->4 3x3 dilation 2x1"},
+      {"maxpool 2", "MaxPool2d 2x2"},
+      {"maxpool 3x5 stride 1x2 pad 1x2", "MaxPool2d 3x5 stride 1x2 pad 1x2"},
+      {"maxpool 3 stride 3x1", "MaxPool2d 3x3 stride 3x1"},
+      {"avgpool 2 pad 1x0", "AvgPool2d 2x2 pad 1x0"},
+      {"avgpool 2 divisor window", "AvgPool2d 2x2 divisor window"},
+      {"dropout 0.25", "Dropout 0.25"},
+      {"leakyrelu 0.2", "LeakyReLU 0.2"},
+      {"batchnorm", "BatchNorm 6"},
+  };
+  for (const auto& [text, description] : layers) {
+    const Summary summary = summarize(build<float>({12, 14, 6}, text));
+    ASSERT_EQ(summary.layers.size(), 1u) << text;
+    EXPECT_EQ(summary.layers[0].description, description) << text;
+  }
 }
 
 TEST(Summary, OfNoLayersIsEmpty) {

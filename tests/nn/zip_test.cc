@@ -52,6 +52,63 @@ TEST(ZipArchive, ReadsWhatIsWrittenAndNoMore) {
   EXPECT_EQ(reader.read(piece), 0u);
 }
 
+/// Where an entry of the directory keeps its sizes and the offset of its local header.
+constexpr std::size_t kPackedSize = 20, kSize = 24, kHeader = 42;
+
+/// two_entries() where 0xffffffff stands in `places` of the first entry and `extra` behind its
+/// name.
+Bytes with_extra(const std::vector<std::size_t>& places, const Bytes& extra) {
+  Bytes file = two_entries();
+  const std::size_t entry = directory_of(file);
+  for (const std::size_t place : places) put_u32(file, entry + place, 0xffffffff);
+  file[entry + 30] = static_cast<std::uint8_t>(extra.size());
+  const std::size_t end = file.size() - kEnd;
+  put_u32(file, end + 12, end - entry + extra.size());
+  file.insert(file.begin() + static_cast<std::ptrdiff_t>(entry + kCentral + 3), extra.begin(),
+              extra.end());
+  return file;
+}
+
+/// A field of numbers of 64 bits, as the ZIP64 field (kind 1) is.
+Bytes field(std::uint8_t kind, const std::vector<std::uint8_t>& numbers) {
+  Bytes bytes = {kind, 0, static_cast<std::uint8_t>(8 * numbers.size()), 0};
+  for (const std::uint8_t number : numbers) {
+    bytes.push_back(number);
+    bytes.resize(bytes.size() + 7);
+  }
+  return bytes;
+}
+
+TEST(ZipArchive, TakesFromTheZip64FieldWhatDoesNotFit) {
+  const Bytes text = bytes_of_text("the first one");
+  const auto bytes = static_cast<std::uint8_t>(text.size());
+  const Bytes plain = two_entries();
+  const std::uint8_t packed = plain[directory_of(plain) + kPackedSize];
+  for (const Bytes& file :
+       {with_extra({kPackedSize, kSize, kHeader}, field(1, {bytes, packed, 0})),
+        with_extra({kSize}, field(1, {bytes})), with_extra({kPackedSize}, field(1, {packed})),
+        with_extra({kHeader}, field(1, {0})), with_extra({kSize, kHeader}, field(1, {bytes, 0})),
+        // What fits is not there, whatever the field says.
+        with_extra({}, field(1, {99, 99, 99})), with_extra({}, {})}) {
+    EXPECT_EQ(content(file, "one"), text);
+    EXPECT_EQ(content(file, "two"), bytes_of_text("another"));
+  }
+  Bytes two_fields = field(7, {1, 2});
+  const Bytes zip64 = field(1, {bytes});
+  two_fields.insert(two_fields.end(), zip64.begin(), zip64.end());
+  EXPECT_EQ(content(with_extra({kSize}, two_fields), "one"), text);
+}
+
+TEST(ZipArchive, RefusesAZip64FieldThatIsCut) {
+  for (const std::size_t place : {kPackedSize, kSize, kHeader}) {
+    for (const Bytes& extra :
+         {Bytes(), field(7, {13}), field(1, {}), Bytes{1, 0, 4, 0, 13, 0, 0, 0},
+          Bytes{1, 0, 8, 0, 13, 0, 0, 0}, Bytes{1, 0}}) {
+      EXPECT_TRUE(contains(error_of(with_extra({place}, extra)), "the ZIP64 field is cut"));
+    }
+  }
+}
+
 TEST(ZipArchive, RefusesEntriesThatItsCountHides) {
   Bytes file = two_entries();
   file[file.size() - kEnd + 10] = 1;
