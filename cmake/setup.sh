@@ -2,6 +2,7 @@
 # Installs the packages of packages.txt that are missing, and does nothing when none is.
 #   setup.sh          what it takes to build and to run the tests
 #   setup.sh check    also what it takes to check the code as CI does
+#   setup.sh cross    also what it takes to build for 64-bit Arm and run that
 #   setup.sh race     also the libraries that nnbench can race against
 # On Debian, Ubuntu and their kin it uses apt-get, through sudo unless it runs as root. Elsewhere it only
 # names what is missing. Exit status: 0 when everything is there, 1 otherwise.
