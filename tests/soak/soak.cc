@@ -183,7 +183,7 @@ int run(double seconds, const std::string& data_path) {
   Usage warm, last;
   std::int64_t rounds = 0, warm_rounds = 0;
   double next_line = 0;
-  for (; rounds < 2 * kMinRounds || elapsed() < seconds; ++rounds) {
+  for (; rounds < warm_rounds + kMinRounds || elapsed() < seconds; ++rounds) {
     const std::string now = round(data_path, folder.path);
     require(weights.empty() || weights == now, "a later round ended with other weights");
     weights = now;
@@ -206,7 +206,7 @@ int run(double seconds, const std::string& data_path) {
   const double grown = static_cast<double>(change(&Usage::resident)) / resident;
   const double heap_grown = static_cast<double>(change(&Usage::heap)) / resident;
   const bool steady = grown < 0.01 && heap_grown < 0.01 && change(&Usage::files) <= 0 &&
-                      change(&Usage::threads) <= 0 && rounds - warm_rounds >= kMinRounds;
+                      change(&Usage::threads) <= 0;
   std::printf(
       "%s: resident %+.2f %%, heap %+lld bytes, files %+lld, threads %+lld; every round ended with "
       "the weights %.16s\n",
