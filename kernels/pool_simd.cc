@@ -218,6 +218,12 @@ template <class T>
 struct MaxGradient {
   using D = hn::ScalableTag<T>;
   struct Parts {
+    // Declared, here and below: g++ gives no target attributes to a constructor that is implicit,
+    // and cannot inline those of NEON's vectors there.
+    Parts() = default;
+    HWY_INLINE Parts(hn::Vec<PositionTag<T>> winner_in, hn::Vec<D> dy_in)
+        : winner(winner_in), dy(dy_in) {}
+
     hn::Vec<PositionTag<T>> winner;
     hn::Vec<D> dy;
 
@@ -248,6 +254,9 @@ struct AverageGradient {
   struct Share {
     using D = hn::ScalableTag<T>;
     struct Parts {
+      Parts() = default;
+      HWY_INLINE explicit Parts(hn::Vec<D> share_in) : share(share_in) {}
+
       hn::Vec<D> share;
 
       HWY_INLINE hn::Vec<D> At(std::int64_t) const { return share; }
@@ -256,7 +265,7 @@ struct AverageGradient {
     template <class Access>
     HWY_INLINE Parts Load(Access access, std::int64_t i) const {
       const D d;
-      return {divisor.Divide(access.Load(d, dy + i))};
+      return Parts(divisor.Divide(access.Load(d, dy + i)));
     }
 
     Divisor<T> divisor;

@@ -28,17 +28,26 @@ bool write_line(const char* path, const std::string& line) {
   return written;
 }
 
-/// Covers `folder` by a file system of 64 KiB, in name spaces of this process's own: nothing of it
-/// is seen outside or left behind, and no privilege is needed where the kernel allows user name
-/// spaces.
-bool mount_small_disk(const std::string& folder) {
+/// Gives this process file systems of its own: nothing of them is seen outside or left behind, and
+/// no privilege is needed where the kernel allows user name spaces.
+bool own_mounts() {
   const std::string user = std::to_string(geteuid());
   const std::string group = std::to_string(getegid());
   return unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 &&
          write_line("/proc/self/uid_map", user + " " + user + " 1") &&
          write_line("/proc/self/setgroups", "deny") &&
-         write_line("/proc/self/gid_map", group + " " + group + " 1") &&
-         mount("tmpfs", folder.c_str(), "tmpfs", 0, "size=64k") == 0;
+         write_line("/proc/self/gid_map", group + " " + group + " 1");
+}
+
+/// Covers `folder` by a file system of 64 KiB.
+bool mount_small_disk(const std::string& folder) {
+  return own_mounts() && mount("tmpfs", folder.c_str(), "tmpfs", 0, "size=64k") == 0;
+}
+
+/// Lets nobody write in `folder`, root included, whom permissions do not stop.
+bool mount_read_only(const std::string& folder) {
+  return own_mounts() && mount(folder.c_str(), folder.c_str(), nullptr, MS_BIND, nullptr) == 0 &&
+         mount(nullptr, folder.c_str(), nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) == 0;
 }
 
 /// Prepares the forked child and becomes nncli.
@@ -60,6 +69,9 @@ bool mount_small_disk(const std::string& folder) {
   }
   if (!surroundings.full_disk.empty()) {
     ready = ready && mount_small_disk(surroundings.full_disk);
+  }
+  if (!surroundings.read_only.empty()) {
+    ready = ready && mount_read_only(surroundings.read_only);
   }
   if (!surroundings.cwd.empty()) ready = ready && chdir(surroundings.cwd.c_str()) == 0;
   for (const std::string& variable : surroundings.environment) {

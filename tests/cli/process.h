@@ -40,6 +40,7 @@ struct Surroundings {
   bool closed_pipe = false;                   // stdout is a pipe that nobody reads
   std::int64_t file_size_limit = -1;          // bytes a file may grow to
   std::filesystem::path full_disk = {};       // this folder becomes a file system of 64 KiB
+  std::filesystem::path read_only = {};       // nobody can write in this folder
 };
 
 /// The code of a run whose surroundings this system does not allow.

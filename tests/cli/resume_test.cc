@@ -241,5 +241,20 @@ TEST_F(Resume, ALimitOfFileSizesKeepsTheOldCheckpoint) {
   EXPECT_NO_THROW(nn::Checkpoint(checkpoint_.string()));
 }
 
+TEST_F(Resume, AReadOnlyFolderKeepsWhatThereIsAndTrainingGoesOn) {
+  interrupt();
+  const std::string before = read_file(checkpoint_);
+  test::Process process({"train", "--resume", run_.string()}, {.read_only = run_});
+  const bool told = process.wait_for("Read-only file system; training goes on");
+  process.send(SIGINT);
+  const Result result = process.wait();
+  if (result.code == test::kCannotPrepare) GTEST_SKIP() << "no file systems may be mounted here";
+  EXPECT_TRUE(told) << result.err;
+  EXPECT_EQ(result.code, 1) << result.err;
+  EXPECT_TRUE(read_file(checkpoint_) == before);
+  EXPECT_EQ(nncli({"eval", run_.string()}).code, 0);
+  EXPECT_NO_THROW(nn::Checkpoint(checkpoint_.string()));
+}
+
 }  // namespace
 }  // namespace nnkernels::cli

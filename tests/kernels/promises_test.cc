@@ -164,22 +164,39 @@ TEST(GuardPageTest, FaultsOnBothSides) {
 }
 
 #if defined(__x86_64__)
-/// The control bits of MXCSR: rounding, masks, flush to zero. The flags below them may change.
-unsigned control() { return _mm_getcsr() & ~0x3fu; }
+/// The control bits of MXCSR: masks, rounding, flush to zero. The flags below them may change.
+using Control = unsigned;
+Control control() { return _mm_getcsr() & ~0x3fu; }
+void set_control(Control bits) { _mm_setcsr(bits); }
+/// Rounds up, flushes denormal results and arguments to zero.
+constexpr Control kUnusual = 0x4000 | 0x8000 | 0x40;
+#elif defined(__aarch64__)
+/// FPCR; the flags are in another register.
+using Control = std::uint64_t;
+Control control() {
+  Control bits = 0;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(bits));
+  return bits;
+}
+void set_control(Control bits) { __asm__ volatile("msr fpcr, %0" : : "r"(bits)); }
+/// Rounds up, flushes denormal numbers to zero.
+constexpr Control kUnusual = 0x400000 | 0x1000000;
+#endif
 
+#if defined(__x86_64__) || defined(__aarch64__)
 TEST_P(PromisesTest, FloatingPointControlOfTheCallerStays) {
-  constexpr unsigned kFlushToZero = 0x8000, kDenormalsAreZero = 0x40, kRoundUp = 0x4000;
-  const unsigned before = _mm_getcsr();
+  const Control before = control();
   const ForceThreads many(3);
-  for (const unsigned extra : {0u, kFlushToZero | kDenormalsAreZero | kRoundUp}) {
+  for (const Control extra : {Control{0}, kUnusual}) {
     for (const KernelCall& call : shared_calls()) {
-      _mm_setcsr(before | extra);
-      const unsigned set = control();
+      set_control(before | extra);
+      const Control set = control();
       const int rounding = std::fegetround();
       run(call, 0);
-      const unsigned after = control();
+      const Control after = control();
       const int rounding_after = std::fegetround();
-      _mm_setcsr(before);
+      set_control(before);
+      EXPECT_EQ(set, before | extra);
       EXPECT_EQ(after, set) << call.name;
       EXPECT_EQ(rounding_after, rounding) << call.name;
     }
@@ -189,10 +206,12 @@ TEST_P(PromisesTest, FloatingPointControlOfTheCallerStays) {
 TEST_P(PromisesTest, FloatingPointControlOfTheWorkersStays) {
   constexpr int kThreads = 3;
   const ForceThreads many(kThreads);
-  const unsigned want = control();
+  const Control want = control();
   for (const KernelCall& call : shared_calls()) run(call, 0);
   // Pieces last long enough for every worker to take one.
-  std::array<std::atomic<unsigned>, kThreads> seen{};
+  constexpr Control kNobody = ~Control{0};
+  std::array<std::atomic<Control>, kThreads> seen{};
+  for (std::atomic<Control>& bits : seen) bits = kNobody;
   for (int attempt = 0; attempt < 1000; ++attempt) {
     parallel_for(64, 1e6, [&](std::int64_t, int slot) {
       seen[static_cast<std::size_t>(slot)] = control();
@@ -200,8 +219,8 @@ TEST_P(PromisesTest, FloatingPointControlOfTheWorkersStays) {
     });
   }
   int workers = 0;
-  for (const std::atomic<unsigned>& bits : seen) {
-    if (bits == 0) continue;  // a slot that no thread took; the masks are never all zero
+  for (const std::atomic<Control>& bits : seen) {
+    if (bits == kNobody) continue;  // a slot that no thread took
     EXPECT_EQ(bits, want);
     ++workers;
   }
