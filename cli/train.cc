@@ -77,13 +77,13 @@ Outcome run_once(const TrainOptions& options, const TrainConfig& config, RunFold
   const RunData data{.train = parts ? parts->first : named.sets.train,
                      .validation = parts ? &parts->second : nullptr,
                      .test = named.sets.test};
+  const nn::ModelInfo info = model_info(config, named);
+  nn::Sequential<float> net = make_net(config, data.train);
   if (config.batch_size > data.train.n) {
     throw UsageError("--batch-size: a batch of " + std::to_string(config.batch_size) +
                      " is larger than the training set of " + std::to_string(data.train.n) +
                      (data.train.n == 1 ? " image" : " images"));
   }
-  const nn::ModelInfo info = model_info(config, named);
-  nn::Sequential<float> net = make_net(config, data.train);
   if (from == nullptr || options.resume_epochs) {
     run.set_config(config_json(options, config, named, data, net));
   }
