@@ -158,6 +158,9 @@ TEST_F(TrainSettings, LossesAreTheSameInEval) {
     ASSERT_EQ(result.code, 0) << result.err;
     const test::Result judged = test::nncli({"eval", run_.string(), "--json"});
     EXPECT_EQ(json::parse(judged.out)["test_loss"], json::parse(result.out)["test_loss"]) << loss;
+    const std::string note =
+        std::string(loss) == "squared" ? "squared error" : "sigmoid cross-entropy";
+    EXPECT_NE(test::read_file(run_ / "report.html").find(">" + note + "</dd>"), std::string::npos);
   }
 }
 
