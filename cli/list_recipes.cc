@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <string>
 
 #include "cli/commands.h"
@@ -17,7 +18,14 @@ std::string training(const TrainConfig& config) {
                      std::to_string(config.batch_size) + ", ";
   text += config.steps > 0 ? std::to_string(config.steps) + " steps"
                            : std::to_string(config.epochs) + " epochs";
-  return text + ", " + config.schedule + ", " + config.loss + " loss, init " + config.init;
+  text += ", " + config.schedule + ", " + config.loss + " loss, init " + config.init;
+  for (const char* key : {"label_smoothing", "sampling", "ema", "augment"}) {
+    const auto setting = std::find_if(settings().begin(), settings().end(),
+                                      [key](const Setting& each) { return each.key == key; });
+    const std::string value = setting->get(config);
+    if (value != setting->get(TrainConfig())) text += ", " + flag_of(key).substr(2) + " " + value;
+  }
+  return text;
 }
 
 std::string as_text() {

@@ -9,7 +9,8 @@ namespace nnkernels::cli {
 
 const std::string kDataTakes =
     "Data set: mnist, digits, fashion-mnist, or a path: a folder of\nIDX files, of CSV "
-    "(*train.csv) or of images (CLASS/*.png), or a\nfile .csv, .csv.gz or .npz";
+    "(*train.csv), of NPY (x_train.npy) or of images\n(CLASS/*.png), or a file .csv, .csv.gz or "
+    ".npz";
 
 CLI::Option* add_text(CLI::App& app, const std::string& name, const std::string& type,
                       std::string& target, const std::string& description) {

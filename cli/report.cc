@@ -67,6 +67,11 @@ void add_card(HtmlWriter& html, const char* name, const std::string& value,
   html.close();
 }
 
+std::string loss_name(nn::LossKind kind) {
+  if (kind == nn::LossKind::squared) return "squared error";
+  return kind == nn::LossKind::sigmoid ? "sigmoid cross-entropy" : "cross-entropy";
+}
+
 void add_headline(HtmlWriter& html, const ReportInput& input) {
   const nn::ConfusionMatrix& confusion = input.evaluation.confusion;
   html.open("header").element("h1", input.title);
@@ -77,7 +82,7 @@ void add_headline(HtmlWriter& html, const ReportInput& input) {
   html.open("dl", {{"class", "cards"}});
   add_card(html, "Test accuracy", percent(input.evaluation.accuracy),
            grouped(confusion.total() - confusion.correct()) + " mistakes");
-  add_card(html, "Test loss", loss_text(input.evaluation.loss), "cross-entropy");
+  add_card(html, "Test loss", loss_text(input.evaluation.loss), loss_name(input.loss));
   add_card(html, "F1", percent(input.classes.macro.f1), "mean over classes");
   add_card(html, "Parameters", grouped(input.net->parameter_count()));
   const std::vector<double> seconds = values_of(input, &nn::EpochRecord::train_seconds);
@@ -246,6 +251,7 @@ ReportInput report_input(const fs::path& run, nn::Sequential<float>& net, const 
       .test = &data.sets.test,
       .class_names = class_names(data.sets.test),
       .evaluation = evaluation,
+      .loss = recorded_loss(info.metadata).kind,
       .classes = nn::classification_report(evaluation.confusion),
       .mistakes = nn::worst_mistakes(net, data.sets.test, info.preprocessing, kMistakes, 500,
                                      recorded_loss(info.metadata).kind),

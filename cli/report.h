@@ -9,6 +9,7 @@
 
 #include "cli/dataset.h"
 #include "nn/classification_report.h"
+#include "nn/classifier_loss.h"
 #include "nn/data/run_record.h"
 #include "nn/model_file.h"
 
@@ -22,6 +23,7 @@ struct ReportInput {
   const nn::Dataset* test = nullptr;
   std::vector<std::string> class_names;
   nn::Evaluation evaluation;
+  nn::LossKind loss = nn::LossKind::softmax;  // what `evaluation` holds
   nn::ClassificationReport classes;
   std::vector<nn::Mistake> mistakes;
   std::vector<nn::EpochRecord> epochs;                      // empty: nothing is known

@@ -98,12 +98,26 @@ PageImage filter_image(const Filter& filter) {
 
 PageImage sample_image(const nn::Dataset& data, std::int64_t i) {
   const std::int64_t shown = data.c >= 3 ? 3 : 1;
-  const std::uint8_t* sample = data.pixels.data() + i * data.h * data.w * data.c;
+  const std::int64_t size = data.h * data.w * data.c;
+  const auto value = [&](std::int64_t at) {
+    const auto index = static_cast<std::size_t>(i * size + at);
+    return data.values.empty() ? static_cast<double>(data.pixels[index])
+                               : static_cast<double>(data.values[index]);
+  };
+  double low = 0;
+  double high = data.full;
+  if (!data.values.empty()) {
+    const auto begin = data.values.begin() + i * size;
+    const auto [least, most] = std::minmax_element(begin, begin + size);
+    low = static_cast<double>(*least);
+    high = *most > *least ? static_cast<double>(*most) : low + 1;
+  }
   std::vector<std::uint8_t> pixels;
   pixels.reserve(static_cast<std::size_t>(data.h * data.w * shown));
   for (std::int64_t pixel = 0; pixel < data.h * data.w; ++pixel) {
     for (std::int64_t channel = 0; channel < shown; ++channel) {
-      pixels.push_back(sample[pixel * data.c + channel]);
+      const double share = (value(pixel * data.c + channel) - low) / (high - low);
+      pixels.push_back(static_cast<std::uint8_t>(std::lround(255 * std::clamp(share, 0.0, 1.0))));
     }
   }
   return page_image(data.w, data.h, shown, pixels);

@@ -19,6 +19,7 @@ struct PageImage {
 };
 
 /// Sample i: in colours if it has three channels or more (the first three), else its first one.
+/// Bytes go from 0 to data.full, floats from the smallest to the largest in the image.
 PageImage sample_image(const nn::Dataset& data, std::int64_t i);
 
 /// The weights by which the first layer looks at the image. Empty unless that layer is a Conv2d, or

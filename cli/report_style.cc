@@ -47,7 +47,8 @@ svg text { font: 13px system-ui, sans-serif; fill: var(--soft); }
 .dot.test { fill: var(--test); }
 .wide { overflow-x: auto; max-width: 100%; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-caption { text-align: left; color: var(--soft); padding-bottom: 6px; }
+caption { text-align: left; color: var(--soft); padding-bottom: 6px;
+  max-width: calc(100vw - 32px); }
 th, td { padding: 3px 10px; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--rule); }
 th { font-weight: 600; }
 th[scope=row] { text-align: left; }

@@ -187,8 +187,8 @@ std::vector<Setting> data_settings() {
   return {
       text("arch", "TEXT", &C::arch, "Layers, as in \"flatten, affine 100, relu, affine 10\""),
       text("data", "SPEC", &C::data,
-           "Data set: mnist, digits, fashion-mnist, or a path: a folder\nof IDX files, of CSV or "
-           "of images (CLASS/*.png), or a\nfile .csv, .csv.gz or .npz"),
+           "Data set: mnist, digits, fashion-mnist, or a path: a folder\nof IDX files, of CSV, of "
+           "NPY or of images (CLASS/*.png), or\na file .csv, .csv.gz or .npz"),
       choice("label", &C::label, {"first", "last"}, "Column of the labels in CSV files"),
       image(),
       real("test_share", &C::test_share, kShare,

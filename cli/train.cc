@@ -67,7 +67,7 @@ void write_page(const TrainOptions& options, const RunFolder& run, nn::Sequentia
 
 /// One run, from its start or from a checkpoint (else null): training, and its result on standard
 /// output.
-Outcome run_once(const TrainOptions& options, TrainConfig config, RunFolder& run,
+Outcome run_once(const TrainOptions& options, const TrainConfig& config, RunFolder& run,
                  const NamedData& named, const nn::Checkpoint* from,
                  const InterruptGuard& interrupt, Progress& progress) {
   std::optional<std::pair<nn::Dataset, nn::Dataset>> parts;
@@ -77,9 +77,13 @@ Outcome run_once(const TrainOptions& options, TrainConfig config, RunFolder& run
   const RunData data{.train = parts ? parts->first : named.sets.train,
                      .validation = parts ? &parts->second : nullptr,
                      .test = named.sets.test};
-  config.batch_size = std::min(config.batch_size, data.train.n);
   const nn::ModelInfo info = model_info(config, named);
   nn::Sequential<float> net = make_net(config, data.train);
+  if (config.batch_size > data.train.n) {
+    throw UsageError("--batch-size: a batch of " + std::to_string(config.batch_size) +
+                     " is larger than the training set of " + std::to_string(data.train.n) +
+                     (data.train.n == 1 ? " image" : " images"));
+  }
   if (from == nullptr || options.resume_epochs) {
     run.set_config(config_json(options, config, named, data, net));
   }

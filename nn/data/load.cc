@@ -106,12 +106,15 @@ LoadedData load_folder(const std::string& path, const CsvOptions& options, bool 
                               fs::path(csv[1]).filename().string() + "; give one of them");
   }
   if (csv.size() == 1) return {.format = DataFormat::csv, .sets = load_csv(csv[0], options)};
+  if (is_npy_folder(path)) {
+    return {.format = DataFormat::npy, .sets = read_npy_folder(path, options.image)};
+  }
   if (is_image_folder(path)) {
     return {.format = DataFormat::images, .sets = read_image_folder(path)};
   }
   throw FileError(path,
-                  "no data set in this folder: expected MNIST's four IDX files, *train.csv, or "
-                  "folders of images, CLASS/*.png or train/CLASS/*.png");
+                  "no data set in this folder: expected MNIST's four IDX files, *train.csv, "
+                  "x_train.npy, or folders of images, CLASS/*.png or train/CLASS/*.png");
 }
 
 LoadedData load(const std::string& path, const CsvOptions& options, bool test_only) {
@@ -123,7 +126,9 @@ LoadedData load(const std::string& path, const CsvOptions& options, bool test_on
     throw FileError(path, "is one file of a data set in IDX; give the folder that holds its four");
   }
   if (name.ends_with(".npy")) {
-    throw FileError(path, "is one array; give an .npz with x_train, y_train, x_test and y_test");
+    throw FileError(path,
+                    "is one array; give the folder that holds x_train.npy, y_train.npy, x_test.npy "
+                    "and y_test.npy, or an .npz of these");
   }
   LoadedData data{.format = name.ends_with(".npz") ? DataFormat::npz : DataFormat::csv, .sets = {}};
   data.sets =
@@ -209,6 +214,8 @@ std::string format_name(DataFormat format) {
       return "CSV";
     case DataFormat::npz:
       return "NPZ";
+    case DataFormat::npy:
+      return "NPY";
     default:
       return "folder of images";
   }

@@ -10,9 +10,9 @@
 
 namespace nnkernels::nn {
 
-enum class DataFormat { idx, csv, npz, images };
+enum class DataFormat { idx, csv, npz, npy, images };
 
-/// "IDX", "CSV", "NPZ", "folder of images".
+/// "IDX", "CSV", "NPZ", "NPY", "folder of images".
 std::string format_name(DataFormat format);
 
 struct LoadedData {
@@ -24,6 +24,7 @@ struct LoadedData {
 ///
 /// - a folder with MNIST's four IDX files (load_mnist());
 /// - a folder with one file *train.csv, plain or .csv.gz: that file, as below;
+/// - a folder with x_train.npy or x.npy (read_npy_folder());
 /// - a folder of images, one folder a class (read_image_folder());
 /// - a file .npz (read_npz());
 /// - any other file, which must be CSV, plain or gzip (read_csv()). If its name holds "train" and

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 #include "kernels/aligned_buffer.h"
@@ -14,6 +16,9 @@
 #include "nn/file_error.h"
 
 namespace nnkernels::nn {
+
+namespace fs = std::filesystem;
+
 namespace {
 
 /// An array of an archive and its name there.
@@ -27,21 +32,82 @@ struct Named {
   }
 };
 
-Named read_array(const ZipArchive& archive, const std::string& name) {
-  const ZipEntry* const entry = archive.find(name + ".npy");
-  if (entry != nullptr) return {archive.path(), name, read_npy(archive, *entry)};
-  std::string found;
-  for (const ZipEntry& each : archive.entries()) {
-    found += (found.empty() ? "" : ", ") + printable(each.name);
+/// Where arrays are: the files NAME.npy of an archive or of a folder.
+class Arrays {
+ public:
+  virtual ~Arrays() = default;
+  virtual const std::string& path() const = 0;
+  virtual bool has(const std::string& name) const = 0;
+  /// The array of a name that is there.
+  virtual NpyArray read(const std::string& name) const = 0;
+  /// The names of all files, for messages.
+  virtual std::vector<std::string> files() const = 0;
+};
+
+class ArchiveArrays final : public Arrays {
+ public:
+  explicit ArchiveArrays(const ZipArchive& archive) : archive_(archive) {}
+
+  const std::string& path() const override { return archive_.path(); }
+  bool has(const std::string& name) const override {
+    return archive_.find(name + ".npy") != nullptr;
   }
-  throw FileError(archive.path(), "no array " + name +
-                                      "; expected x_train, y_train, x_test and y_test, or x and y, "
-                                      "found " +
-                                      (found.empty() ? "nothing" : found));
+  NpyArray read(const std::string& name) const override {
+    return read_npy(archive_, *archive_.find(name + ".npy"));
+  }
+  std::vector<std::string> files() const override {
+    std::vector<std::string> names;
+    for (const ZipEntry& entry : archive_.entries()) names.push_back(entry.name);
+    return names;
+  }
+
+ private:
+  const ZipArchive& archive_;
+};
+
+class FolderArrays final : public Arrays {
+ public:
+  explicit FolderArrays(std::string dir) : dir_(std::move(dir)) {}
+
+  const std::string& path() const override { return dir_; }
+  bool has(const std::string& name) const override {
+    std::error_code error;
+    return fs::exists(file(name), error);
+  }
+  NpyArray read(const std::string& name) const override { return read_npy(file(name)); }
+  std::vector<std::string> files() const override {
+    std::vector<std::string> names;
+    std::error_code error;
+    for (fs::directory_iterator it(dir_, error), end; !error && it != end; it.increment(error)) {
+      const std::string name = it->path().filename().string();
+      if (name.ends_with(".npy")) names.push_back(name);
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+ private:
+  std::string file(const std::string& name) const {
+    return (fs::path(dir_) / (name + ".npy")).string();
+  }
+
+  std::string dir_;
+};
+
+Named read_array(const Arrays& arrays, const std::string& name) {
+  if (arrays.has(name)) return {arrays.path(), name, arrays.read(name)};
+  std::string found;
+  for (const std::string& file : arrays.files()) {
+    found += (found.empty() ? "" : ", ") + printable(file);
+  }
+  throw FileError(arrays.path(), "no array " + name +
+                                     "; expected x_train, y_train, x_test and y_test, or x and y, "
+                                     "found " +
+                                     (found.empty() ? "nothing" : found));
 }
 
-Named read_numbers(const ZipArchive& archive, const std::string& name) {
-  Named result = read_array(archive, name);
+Named read_numbers(const Arrays& arrays, const std::string& name) {
+  Named result = read_array(arrays, name);
   if (result.array.kind == 'S') result.fail("expected numbers, found text");
   return result;
 }
@@ -162,18 +228,18 @@ void take_labels(const Named& y, const Named& x, Dataset& data) {
   });
 }
 
-Dataset with_labels(const ZipArchive& archive, const std::string& labels, const Named& x,
+Dataset with_labels(const Arrays& arrays, const std::string& labels, const Named& x,
                     const std::string& name, const std::optional<ImageShape>& image) {
   Dataset data{.name = name, .pixels = {}, .labels = {}};
   set_shape(x, image, data);
-  take_labels(read_numbers(archive, labels), x, data);
+  take_labels(read_numbers(arrays, labels), x, data);
   return data;
 }
 
-std::vector<std::string> read_class_names(const ZipArchive& archive) {
+std::vector<std::string> read_class_names(const Arrays& arrays) {
   std::vector<std::string> names;
-  if (archive.find("class_names.npy") == nullptr) return names;
-  const Named text = read_array(archive, "class_names");
+  if (!arrays.has("class_names")) return names;
+  const Named text = read_array(arrays, "class_names");
   if (text.array.kind != 'S' || text.array.shape.size() != 1 || text.array.size() > kMaxClasses) {
     text.fail("expected at most " + std::to_string(kMaxClasses) + " byte strings");
   }
@@ -185,6 +251,40 @@ std::vector<std::string> read_class_names(const ZipArchive& archive) {
     names.emplace_back(begin, std::find(begin, begin + text.array.item, '\0'));
   }
   return names;
+}
+
+/// What read_npz() makes of the arrays.
+TrainMaybeTest data_set(const Arrays& arrays, const std::optional<ImageShape>& image) {
+  const bool plain = !arrays.has("x_train") && arrays.has("x");
+  Named x = read_numbers(arrays, plain ? "x" : "x_train");
+  TrainMaybeTest both{.train = with_labels(arrays, plain ? "y" : "y_train", x, "train", image),
+                      .test = {}};
+  Fit fit = fit_of(x);
+  std::optional<Named> x_test;
+  if (!plain && (arrays.has("x_test") || arrays.has("y_test"))) {
+    x_test = read_numbers(arrays, "x_test");
+    both.test = with_labels(arrays, "y_test", *x_test, "test", image);
+    const Dataset& test = *both.test;
+    if (test.h != both.train.h || test.w != both.train.w || test.c != both.train.c) {
+      x_test->fail("expected images of " + x.array.shape_text() + " as in " + x.name + ", found " +
+                   x_test->array.shape_text());
+    }
+    // One network reads both, so both are of one kind.
+    const Fit fit_test = fit_of(*x_test);
+    fit = {.whole = fit.whole && fit_test.whole, .unit = fit.unit && fit_test.unit};
+    take_numbers(*x_test, fit, *both.test);
+  }
+  take_numbers(x, fit, both.train);
+  both.train.class_names = read_class_names(arrays);
+  if (both.test) both.test->class_names = both.train.class_names;
+  settle(both);
+  const std::size_t names = both.train.class_names.size();
+  if (names != 0 && names != static_cast<std::size_t>(both.train.classes)) {
+    throw FileError(arrays.path(), "class_names: expected a name for each of the " +
+                                       std::to_string(both.train.classes) + " classes, found " +
+                                       std::to_string(names));
+  }
+  return both;
 }
 
 /// The array of byte strings that read_class_names() reads.
@@ -239,36 +339,16 @@ TrainMaybeTest read_npz(const std::string& path, const std::optional<ImageShape>
 TrainMaybeTest parse_npz(const std::string& path, std::span<const std::uint8_t> file,
                          const std::optional<ImageShape>& image) {
   const ZipArchive archive(path, file);
-  const bool plain = archive.find("x_train.npy") == nullptr && archive.find("x.npy") != nullptr;
-  Named x = read_numbers(archive, plain ? "x" : "x_train");
-  TrainMaybeTest both{.train = with_labels(archive, plain ? "y" : "y_train", x, "train", image),
-                      .test = {}};
-  Fit fit = fit_of(x);
-  std::optional<Named> x_test;
-  if (!plain && (archive.find("x_test.npy") != nullptr || archive.find("y_test.npy") != nullptr)) {
-    x_test = read_numbers(archive, "x_test");
-    both.test = with_labels(archive, "y_test", *x_test, "test", image);
-    const Dataset& test = *both.test;
-    if (test.h != both.train.h || test.w != both.train.w || test.c != both.train.c) {
-      x_test->fail("expected images of " + x.array.shape_text() + " as in " + x.name + ", found " +
-                   x_test->array.shape_text());
-    }
-    // One network reads both, so both are of one kind.
-    const Fit fit_test = fit_of(*x_test);
-    fit = {.whole = fit.whole && fit_test.whole, .unit = fit.unit && fit_test.unit};
-    take_numbers(*x_test, fit, *both.test);
-  }
-  take_numbers(x, fit, both.train);
-  both.train.class_names = read_class_names(archive);
-  if (both.test) both.test->class_names = both.train.class_names;
-  settle(both);
-  const std::size_t names = both.train.class_names.size();
-  if (names != 0 && names != static_cast<std::size_t>(both.train.classes)) {
-    throw FileError(path, "class_names: expected a name for each of the " +
-                              std::to_string(both.train.classes) + " classes, found " +
-                              std::to_string(names));
-  }
-  return both;
+  return data_set(ArchiveArrays(archive), image);
+}
+
+bool is_npy_folder(const std::string& dir) {
+  const FolderArrays arrays(dir);
+  return arrays.has("x_train") || arrays.has("x");
+}
+
+TrainMaybeTest read_npy_folder(const std::string& dir, const std::optional<ImageShape>& image) {
+  return data_set(FolderArrays(dir), image);
 }
 
 std::vector<std::uint8_t> npz_file(const TrainTest& sets) {

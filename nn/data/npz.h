@@ -1,4 +1,4 @@
-// Data sets as NumPy archives: arrays of images and labels, as in Keras's mnist.npz.
+// Data sets as NumPy arrays of images and labels: archives as Keras's mnist.npz, and folders.
 #ifndef NNKERNELS_NN_DATA_NPZ_H_
 #define NNKERNELS_NN_DATA_NPZ_H_
 
@@ -31,6 +31,12 @@ TrainMaybeTest read_npz(const std::string& path, const std::optional<ImageShape>
 /// The same of a file's bytes; `path` is for messages.
 TrainMaybeTest parse_npz(const std::string& path, std::span<const std::uint8_t> file,
                          const std::optional<ImageShape>& image = {});
+
+/// Whether a folder holds x_train.npy or x.npy.
+bool is_npy_folder(const std::string& dir);
+
+/// The same of a folder that holds these arrays as files: x_train.npy, y_train.npy...
+TrainMaybeTest read_npy_folder(const std::string& dir, const std::optional<ImageShape>& image = {});
 
 /// The bytes of such an archive, deflated: x_train and x_test as uint8, (n, h, w) if c = 1, (n,
 /// h, w, c) otherwise, or as float32; y_train and y_test as uint8, or int64 from 257 classes on;

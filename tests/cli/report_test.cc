@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "nn/data/npz.h"
 #include "tests/cli/process.h"
 #include "tests/cli/samples.h"
 
@@ -109,6 +110,19 @@ TEST_F(Report, EvalWritesTheSamePage) {
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_EQ(test::read_file(file), test::read_file(dir_ / "run/report.html"));
   EXPECT_EQ(result.out, nncli({"eval", run}).out);
+}
+
+TEST_F(Report, ShowsMistakesOfDataThatAreNoBytes) {
+  nn::Dataset half{.n = 12, .h = 2, .w = 3, .c = 1, .pixels = {}, .labels = {}, .classes = 3};
+  for (int i = 0; i < 12 * 6; ++i) half.values.push_back(0.37F * static_cast<float>(i % 7 - 3));
+  for (int i = 0; i < 12; ++i) half.labels.push_back(i % 3);
+  const std::vector<std::uint8_t> npz = nn::npz_file({.train = half, .test = half});
+  test::write_file(dir_ / "x.npz", std::string(npz.begin(), npz.end()));
+  const Result result = nncli(test::train_shapes(
+      dir_ / "x.npz", dir_ / "floats", {"--epochs", "1", "--batch-size", "4", "--lr", "1e-6"}));
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_NE(test::read_file(dir_ / "floats/report.html").find("class=\"mistakes\""),
+            std::string::npos);
 }
 
 TEST_F(Report, OfAModelFileHasNoHistory) {

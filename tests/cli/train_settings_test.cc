@@ -138,9 +138,10 @@ TEST_F(TrainSettings, ThreeClassesOfColourImagesThatAreNotSquare) {
   }
   const fs::path file = dir_ / "colours.csv";
   test::write_file(file, csv);
-  const test::Result result = test::nncli(
-      {"train", "--arch", "conv 4 2x2, relu, flatten, affine classes", "--data", file.string(),
-       "--image", "2x3x3", "--epochs", "60", "--lr", "0.01", "--out", run_.string(), "--json"});
+  const test::Result result =
+      test::nncli({"train", "--arch", "conv 4 2x2, relu, flatten, affine classes", "--data",
+                   file.string(), "--image", "2x3x3", "--batch-size", "45", "--epochs", "60",
+                   "--lr", "0.01", "--out", run_.string(), "--json"});
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_EQ(json::parse(result.out)["test_accuracy"], 1);
   const test::Result judged = test::nncli({"eval", run_.string(), "--json"});
@@ -157,6 +158,9 @@ TEST_F(TrainSettings, LossesAreTheSameInEval) {
     ASSERT_EQ(result.code, 0) << result.err;
     const test::Result judged = test::nncli({"eval", run_.string(), "--json"});
     EXPECT_EQ(json::parse(judged.out)["test_loss"], json::parse(result.out)["test_loss"]) << loss;
+    const std::string note =
+        std::string(loss) == "squared" ? "squared error" : "sigmoid cross-entropy";
+    EXPECT_NE(test::read_file(run_ / "report.html").find(">" + note + "</dd>"), std::string::npos);
   }
 }
 

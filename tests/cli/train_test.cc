@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -73,9 +74,20 @@ TEST_F(Train, EveryOptimizerAndInitializationRuns) {
   EXPECT_EQ(hashes.size(), 9u);
 }
 
-TEST_F(Train, BatchesMayBeLargerThanTheDataSet) {
-  EXPECT_EQ(train("run", {"--batch-size", "1000000", "--epochs", "1"})["batch_size"], 200);
-  EXPECT_EQ(json::parse(test::read_file(dir_ / "run/config.json"))["batch_size"], 200);
+TEST_F(Train, ABatchIsNoLargerThanTheTrainingSet) {
+  const auto refused = [&](const std::string& size, const std::string& images,
+                           std::vector<std::string> more) {
+    more.insert(more.end(), {"--batch-size", size, "--epochs", "1"});
+    const Result result = nncli(test::train_shapes(dir_ / "data", dir_ / "refused", more));
+    EXPECT_EQ(result.code, 2) << result.err;
+    EXPECT_EQ(result.err, "nncli: --batch-size: a batch of " + size +
+                              " is larger than the training set of " + images + " images\n");
+    EXPECT_FALSE(std::filesystem::exists(dir_ / "refused"));
+  };
+  refused("201", "200", {});
+  refused("201", "200", {"--sampling", "replacement"});
+  refused("200", "180", {"--validation", "0.1"});
+  EXPECT_EQ(train("run", {"--batch-size", "200", "--epochs", "1"})["batch_size"], 200);
 }
 
 TEST_F(Train, LearnsTheBundledMnist) {

@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "nn/data/image_folder.h"
+#include "nn/data/npy.h"
 #include "tests/nn/file_fixtures.h"
 
 namespace nnkernels::nn {
@@ -126,6 +127,39 @@ TEST(LoadDataset, FindsTheTestSetBesideTheTrainingSet) {
   EXPECT_EQ(load_test_set(folder.file("a_train.csv")).sets.test->labels[0], 5);
 }
 
+TEST(LoadDataset, ReadsAFolderOfArrays) {
+  const TempFolder folder;
+  const Bytes x = npy_file({.shape = {2, 1, 3}, .bytes = {0, 50, 255, 4, 5, 6}});
+  const Bytes y = npy_file({.shape = {2}, .bytes = {1, 0}});
+  const auto error = [&] {
+    return file_error(folder.path(), [&] { load_dataset(folder.path()); });
+  };
+  folder.put("x.npy", x);
+  EXPECT_TRUE(contains(error(),
+                       "no array y; expected x_train, y_train, x_test and y_test, or x "
+                       "and y, found \"x.npy\""));
+  folder.put("y.npy", y);
+  LoadedData loaded = load_dataset(folder.path());
+  EXPECT_EQ(format_name(loaded.format), "NPY");
+  EXPECT_FALSE(loaded.sets.test);
+  EXPECT_EQ(loaded.sets.train.w, 3);
+  EXPECT_EQ(loaded.sets.train.labels, (std::vector<std::int32_t>{1, 0}));
+
+  for (const char* name : {"x_train.npy", "x_test.npy"}) folder.put(name, x);
+  folder.put("y_train.npy", y);
+  EXPECT_TRUE(contains(error(), "no array y_test"));
+  folder.put("y_test.npy", y);
+  loaded = load_dataset(folder.path());
+  ASSERT_TRUE(loaded.sets.test);
+  EXPECT_EQ(loaded.sets.train.pixels, loaded.sets.test->pixels);
+  EXPECT_EQ(load_test_set(folder.path()).sets.test->labels, loaded.sets.train.labels);
+
+  folder.put("y_train.npy", npy_file({.shape = {1}, .bytes = {1}}));
+  EXPECT_TRUE(contains(error(), "y_train: expected 2 labels"));
+  const std::string cut = folder.put("y_train.npy", {y.begin(), y.end() - 1});
+  EXPECT_FALSE(file_error(cut, [&] { load_dataset(folder.path()); }).empty());
+}
+
 TEST(LoadDataset, SaysWhatIsNoDataSet) {
   const TempFolder folder;
   const auto error_of = [](const std::string& path) {
@@ -135,6 +169,8 @@ TEST(LoadDataset, SaysWhatIsNoDataSet) {
   EXPECT_TRUE(contains(error_of(folder.file("none")), "no such file or folder"));
   EXPECT_TRUE(contains(error_of(folder.put("x.npz", bytes_of_text("no zip"))),
                        "found no central directory"));
+  EXPECT_TRUE(
+      contains(error_of(folder.put("y.npy", {})), "give the folder that holds x_train.npy"));
   EXPECT_TRUE(contains(error_of(folder.put("x.csv", bytes_of_text("0,1,1\n0,2,2\n"))),
                        "if they are in the last column, say --label last"));
 }
