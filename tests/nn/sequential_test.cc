@@ -268,6 +268,26 @@ TEST(Sequential, RefusesWhatDoesNotFit) {
                std::invalid_argument);
 }
 
+TEST(Sequential, GrowsAfterAPass) {
+  const auto whole = random_net<float>({4}, "affine 5, tanh, affine 3");
+  auto net = build<float>({4}, "affine 5");
+  const auto x = random_tensor<float>({6, 4}, 1);
+  net.forward(x.view());
+  net.add<Tanh<float>>();
+  net.forward(x.view());
+  net.add<Affine<float>>(5, 3);
+  for (std::size_t i = 0; i < net.parameters().size(); ++i) {
+    net.parameters()[i]->value = whole.parameters()[i]->value.clone();
+  }
+  auto other = random_net<float>({4}, "affine 5, tanh, affine 3");
+  EXPECT_TRUE(same_bits<float>(net.forward(x.view()), other.forward(x.view())));
+  const auto dy = random_tensor<float>({6, 3}, 2);
+  Tensor<float> dx({6, 4}), other_dx({6, 4});
+  net.backward(x.view(), dy.view(), dx.view());
+  other.backward(x.view(), dy.view(), other_dx.view());
+  EXPECT_TRUE(same_bits<float>(dx.view(), other_dx.view()));
+}
+
 TEST(Layers, SayWhichOptionsTheyRefuse) {
   const auto message = [](const auto& make) -> std::string {
     try {
