@@ -377,10 +377,10 @@ TEST(Sequential, TakesLayersThatItDoesNotKnow) {
   }
 }
 
-/// Counts how often it is given each element.
+/// Counts how often it is given each element; also as outer products, if it takes these.
 class CountingUpdater : public Updater<double> {
  public:
-  explicit CountingUpdater(const Sequential<double>& net) {
+  CountingUpdater(const Sequential<double>& net, bool takes_outer) : takes_outer_(takes_outer) {
     for (const Parameter<double>* p : net.parameters()) {
       counts.emplace_back(static_cast<std::size_t>(p->value.size()));
     }
@@ -390,7 +390,15 @@ class CountingUpdater : public Updater<double> {
       ++counts.at(static_cast<std::size_t>(index)).at(static_cast<std::size_t>(i));
     }
   }
+  bool update_outer(std::int64_t index, std::int64_t first, std::span<const double> x,
+                    std::span<const double> y) override {
+    if (takes_outer_) update(index, first, static_cast<std::int64_t>(x.size() * y.size()));
+    return takes_outer_;
+  }
   std::vector<std::vector<int>> counts;
+
+ private:
+  bool takes_outer_;
 };
 
 TEST(Sequential, GivesEachElementToTheUpdaterOnce) {
@@ -406,11 +414,13 @@ TEST(Sequential, GivesEachElementToTheUpdaterOnce) {
   for (const std::int64_t n : {0, 1, 40}) {
     const auto x = random_tensor<double>({n, 14, 14, 1}, 1);
     const auto dy = random_tensor<double>({n, 3}, 2);
-    CountingUpdater updater(net);
-    net.forward(x.view());
-    net.backward(x.view(), dy.view(), {}, &updater);
-    for (const std::vector<int>& counts : updater.counts) {
-      EXPECT_EQ(counts, std::vector<int>(counts.size(), 1)) << n;
+    for (const bool takes_outer : {false, true}) {
+      CountingUpdater updater(net, takes_outer);
+      net.forward(x.view());
+      net.backward(x.view(), dy.view(), {}, &updater);
+      for (const std::vector<int>& counts : updater.counts) {
+        EXPECT_EQ(counts, std::vector<int>(counts.size(), 1)) << n;
+      }
     }
   }
 }
