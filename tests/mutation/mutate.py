@@ -70,6 +70,10 @@ def identity(row):
     return row["file"], row["text"], int(row["column"]), row["operator"], row["after"]
 
 
+def key_of(mutant):
+    return mutant.file, mutant.text, mutant.column, mutant.operator, mutant.after
+
+
 def read_results(path):
     if not path.exists():
         return []
@@ -103,15 +107,18 @@ def try_all(mutants, arguments, note):
 def run(arguments):
     """Rows are added, never changed: the last one of a mutant counts."""
     last = {identity(row): row for row in read_results(arguments.results)}
-    again = {key for key, row in last.items() if is_survivor(row, equivalents())}
-    wanted = again if arguments.command == "retry" else None
-    mutants = []
-    for m in selection(arguments) if wanted is None else all_mutants(arguments.seed):
-        key = (m.file, m.text, m.column, m.operator, m.after)
-        if key not in last if wanted is None else key in wanted:
-            mutants.append(m)
-            if wanted is not None:
-                wanted.discard(key)
+    if arguments.command == "retry":
+        known, nearest = equivalents(), {}
+        for m in all_mutants(arguments.seed):  # a line may be there twice, and may have moved
+            row = last.get(key_of(m))
+            if row is None or not is_survivor(row, known):
+                continue
+            before = nearest.setdefault(key_of(m), m)
+            if abs(m.line - int(row["line"])) < abs(before.line - int(row["line"])):
+                nearest[key_of(m)] = m
+        mutants = list(nearest.values())
+    else:
+        mutants = [m for m in selection(arguments) if key_of(m) not in last]
     # The quick ones first, and each part at random: an early look sees something of everything.
     mutants.sort(key=lambda m: (group_of(m.file) == "kernels", m.key))
     arguments.results.parent.mkdir(parents=True, exist_ok=True)
@@ -188,7 +195,7 @@ def report(arguments):
               f"{table['all']['same code']} that compiled to the same code.")
         since = sum(row["state"] == "survived" and last[key]["state"] == "killed"
                     for key, row in first.items())
-        print(f"Survived when first tried, and killed by tests added since: {since}.")
+        print(f"Survived when first tried, and killed since: {since}.")
     for row in survivors:
         print(f"\n{row['file']}:{row['line']}:{row['column']}:{row['operator']}\n    {row['text']}\n"
               f"    {row['before']} -> {row['after']}")
