@@ -124,6 +124,16 @@ TEST_P(ConvPoolTest, AgreesWithTheLayersOneByOne) {
   }
 }
 
+/// Batches whose gradients of the weights are summed in several pieces.
+std::vector<ConvShape> large_batches() {
+  return {{.n = 75, .ih = 28, .iw = 28, .ic = 1, .oc = 30, .kh = 5, .kw = 5},
+          {.n = 40, .ih = 12, .iw = 12, .ic = 24, .oc = 32, .kh = 3, .kw = 3}};
+}
+
+TEST_P(ConvPoolTest, AgreesWithTheLayersOnLargeBatches) {
+  for (const ConvShape& s : large_batches()) check_agrees<float>(s, Activation::relu, 1);
+}
+
 TEST_P(ConvPoolTest, TakesTheActivationOfTheLargest) {
   const ConvShape s{.n = 1, .ih = 6, .iw = 6, .ic = 1, .oc = 19, .kh = 3, .kw = 3};
   Values values(3);
@@ -159,9 +169,7 @@ TEST_P(ConvPoolTest, NanWins) {
 }
 
 TEST_P(ConvPoolTest, SameBitsForAnyNumberOfThreads) {
-  for (const ConvShape& s :
-       {ConvShape{.n = 37, .ih = 28, .iw = 28, .ic = 1, .oc = 30, .kh = 5, .kw = 5},
-        ConvShape{.n = 9, .ih = 12, .iw = 12, .ic = 24, .oc = 32, .kh = 3, .kw = 3}}) {
+  for (const ConvShape& s : large_batches()) {
     Values values(4);
     const std::int64_t pooled = pool_shape(s).y_size();
     const std::vector<float> x = values.uniforms<float>(s.x_size(), -1, 1);

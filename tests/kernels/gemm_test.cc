@@ -280,8 +280,15 @@ TEST(Gemm, RefusesBadArguments) {
   EXPECT_NE(
       message(View(p, 2, 3), View(p, 3, 5), View(c, 2, 4)).find("C must have as many columns"),
       std::string::npos);
-  EXPECT_NE(message(View(p, -1, 3), View(p, 3, 5), View(c, -1, 5)).find("negative"),
-            std::string::npos);
+  for (std::size_t i = 0; i < 6; ++i) {
+    std::int64_t sizes[] = {2, 3, 3, 5, 2, 5};
+    sizes[i] = -1;
+    EXPECT_NE(message(View(p, sizes[0], sizes[1]), View(p, sizes[2], sizes[3]),
+                      View(c, sizes[4], sizes[5]))
+                  .find("a size is negative"),
+              std::string::npos)
+        << i;
+  }
   EXPECT_NE(message(View(nullptr, 2, 3), View(p, 3, 5), View(c, 2, 5)).find("A is a null pointer"),
             std::string::npos);
   EXPECT_NE(message(View(p, 2, 3), View(nullptr, 3, 5), View(c, 2, 5)).find("B is a null pointer"),

@@ -3,6 +3,7 @@
 
   mutate.py list                         the mutants that a run would try
   mutate.py run [--results FILE]         tries them; goes on where an earlier run with FILE stopped
+  mutate.py retry [--results FILE]       tries those again that have survived, but for the equivalent
   mutate.py report [--results FILE]      the table by folder, and the survivors
   mutate.py try FILE:LINE:COLUMN:OPERATOR...   these alone, named as `list` and `report` do
 
@@ -30,7 +31,7 @@ READERS = ["nn/data/*.cc", "nn/checkpoint.cc", "nn/model_file.cc", "nn/tensor_fi
            "nn/weight_file.cc", "nn/weight_layout.cc", "nn/weight_match.cc", "nn/model_exchange.cc",
            "nn/onnx.cc", "nn/protobuf.cc"]
 GROUPS = [("readers", READERS, 110, 8), ("nn", ["nn/*.cc"], 110, 8),
-          ("kernels", ["kernels/*.cc", "kernels/*-inl.h"], 115, 8)]
+          ("kernels", ["kernels/*.cc", "kernels/*-inl.h"], 125, 8)]
 
 
 def group_of(file):
@@ -69,6 +70,10 @@ def identity(row):
     return row["file"], row["text"], int(row["column"]), row["operator"], row["after"]
 
 
+def key_of(mutant):
+    return mutant.file, mutant.text, mutant.column, mutant.operator, mutant.after
+
+
 def read_results(path):
     if not path.exists():
         return []
@@ -100,9 +105,20 @@ def try_all(mutants, arguments, note):
 
 
 def run(arguments):
-    done = {identity(row) for row in read_results(arguments.results)}
-    mutants = [m for m in selection(arguments)
-               if (m.file, m.text, m.column, m.operator, m.after) not in done]
+    """Rows are added, never changed: the last one of a mutant counts."""
+    last = {identity(row): row for row in read_results(arguments.results)}
+    if arguments.command == "retry":
+        known, nearest = equivalents(), {}
+        for m in all_mutants(arguments.seed):  # a line may be there twice, and may have moved
+            row = last.get(key_of(m))
+            if row is None or not is_survivor(row, known):
+                continue
+            before = nearest.setdefault(key_of(m), m)
+            if abs(m.line - int(row["line"])) < abs(before.line - int(row["line"])):
+                nearest[key_of(m)] = m
+        mutants = list(nearest.values())
+    else:
+        mutants = [m for m in selection(arguments) if key_of(m) not in last]
     # The quick ones first, and each part at random: an early look sees something of everything.
     mutants.sort(key=lambda m: (group_of(m.file) == "kernels", m.key))
     arguments.results.parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +129,7 @@ def run(arguments):
             print(f"{result.state:10} {seconds:5.1f} s  {mutant.name}  {mutant.before} -> "
                   f"{mutant.after}  {result.detail[:100]}", flush=True)
         try_all(mutants, arguments, note)
-    report(arguments)
+    return report(arguments)
 
 
 def try_some(arguments):
@@ -143,15 +159,22 @@ def equivalents():
     return found
 
 
+def is_survivor(row, known):
+    return (row["state"] == "survived"
+            and (row["file"], row["text"], row["before"], row["after"]) not in known)
+
+
 def report(arguments):
-    known, table, survivors = equivalents(), {}, []
+    known, table, survivors, first, last = equivalents(), {}, [], {}, {}
     for row in read_results(arguments.results):
+        first.setdefault(identity(row), row)
+        last[identity(row)] = row
+    for row in last.values():
         state = row["state"]
-        if state == "survived":
-            equal = (row["file"], row["text"], row["before"], row["after"]) in known
-            state = "equivalent" if equal else state
-            if not equal:
-                survivors.append(row)
+        if is_survivor(row, known):
+            survivors.append(row)
+        elif state == "survived":
+            state = "equivalent"
         for name in (group_of(row["file"]), "all"):
             counts = table.setdefault(name, dict.fromkeys(
                 ["killed", "survived", "equivalent", "same code", "no code"], 0))
@@ -170,6 +193,9 @@ def report(arguments):
     if "all" in table:
         print(f"\nNot counted: {table['all']['no code']} that did not compile, "
               f"{table['all']['same code']} that compiled to the same code.")
+        since = sum(row["state"] == "survived" and last[key]["state"] == "killed"
+                    for key, row in first.items())
+        print(f"Survived when first tried, and killed since: {since}.")
     for row in survivors:
         print(f"\n{row['file']}:{row['line']}:{row['column']}:{row['operator']}\n    {row['text']}\n"
               f"    {row['before']} -> {row['after']}")
@@ -179,7 +205,7 @@ def report(arguments):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["list", "run", "report", "try"])
+    parser.add_argument("command", choices=["list", "run", "retry", "report", "try"])
     parser.add_argument("names", nargs="*", help="for `try`")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scale", type=float, default=1.0, help="of the numbers of mutants")
@@ -194,7 +220,7 @@ def main():
         for m in selection(arguments):
             print(f"{m.name}\n    {m.text}\n    {m.before} -> {m.after}")
         return 0
-    return {"run": run, "report": report, "try": try_some}[arguments.command](arguments)
+    return {"run": run, "retry": run, "report": report, "try": try_some}[arguments.command](arguments)
 
 
 if __name__ == "__main__":

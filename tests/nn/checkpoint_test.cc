@@ -200,6 +200,9 @@ TEST_F(CheckpointTest, PositionsAreThoseOfTheRun) {
   Trainer<float>& trainer = training.trainer;
   trainer.set_position({.epoch = 3, .batches = 3, .samples = 53});
   EXPECT_EQ(trainer.step(), 9);
+  trainer.set_position({.epoch = 1});
+  EXPECT_EQ(trainer.step(), 0);
+  trainer.set_position({.epoch = 3, .batches = 3, .samples = 53});
   for (const TrainerPosition& wrong :
        std::vector<TrainerPosition>{{.epoch = 0},
                                     {.epoch = 4},

@@ -4,6 +4,7 @@
 #include <array>
 #include <numeric>
 
+#include "nn/batch.h"
 #include "tests/nn/file_fixtures.h"
 
 namespace nnkernels::nn {
@@ -128,6 +129,29 @@ TEST(LoadMnist, ReadsMnistItself) {
             (std::array<int, 10>{5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949}));
   const double sum = std::accumulate(data.train.pixels.begin(), data.train.pixels.end(), 0.0);
   EXPECT_NEAR(sum / 255 / 784 / 60000, 0.1307, 0.00005);
+}
+
+TEST(GatherBatch, TakesBytesAndFloats) {
+  Dataset data{.name = "three",
+               .n = 3,
+               .h = 1,
+               .w = 2,
+               .c = 1,
+               .pixels = {1, 2, 3, 4, 5, 6},
+               .labels = {7, 8, 9},
+               .classes = 10};
+  const std::vector<std::int64_t> indices = {2, 0};
+  const auto gather = [&] {
+    Tensor<double> x({2, 1, 2, 1});
+    std::vector<std::int32_t> labels(2);
+    gather_batch<double>(data, {.scale = 0.5, .shift = -1}, indices, x.view(), labels, indices);
+    EXPECT_EQ(labels, (std::vector<std::int32_t>{9, 7}));
+    return std::vector<double>(x.begin(), x.end());
+  };
+  EXPECT_EQ(gather(), (std::vector<double>{1.5, 2, -0.5, 0}));
+  data.pixels.clear();
+  data.values = {0.25F, -2, 0, 0, 100, 1};
+  EXPECT_EQ(gather(), (std::vector<double>{49, -0.5, -0.875, -2}));
 }
 
 }  // namespace

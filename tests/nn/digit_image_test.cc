@@ -145,6 +145,17 @@ TEST(ToDigit, ToleratesNoise) {
       4, 0.5);
 }
 
+TEST(ToDigit, IgnoresSpeckles) {
+  for (std::int64_t i = 0; i < 8; ++i) {
+    GreyImage picture = placed(enlarged(inverted(mnist(i)), 48), 1500, 1500, 80, 60, 255);
+    const GreyImage clean = to_digit(picture);
+    for (const std::int64_t place : {2, 1499}) {
+      picture.pixels[static_cast<std::size_t>(place * 1500 + place)] = 0;
+    }
+    EXPECT_LE(difference(to_digit(picture), clean), 0.1) << i;
+  }
+}
+
 TEST(ToDigit, FitsTheBoxAndCentresTheMass) {
   for (const auto& [w, h] : {std::pair{300, 40}, std::pair{40, 300}, std::pair{3, 5},
                              std::pair{1, 1}, std::pair{1, 200}}) {

@@ -132,6 +132,19 @@ TEST(WriteFileAtomically, RefusesWhatIsNoFile) {
   EXPECT_TRUE(folder.names().empty());
 }
 
+TEST(WriteFileAtomically, TakesDescriptor0IfThatIsFree) {
+  const TempFolder folder;
+  const std::string path = folder.file("file");
+  const int input = ::dup(0);
+  ::close(0);
+  write_file_atomically(path, std::string_view("text"));
+  if (input >= 0) {
+    ::dup2(input, 0);
+    ::close(input);
+  }
+  EXPECT_EQ(slurp(path), bytes_of_text("text"));
+}
+
 TEST(AppendLine, AddsLines) {
   const TempFolder folder;
   const std::string path = folder.file("log");

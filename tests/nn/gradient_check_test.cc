@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
@@ -188,6 +189,21 @@ TEST(GradientCheck, RestoresParametersAndRefusesBadOptions) {
   EXPECT_THROW(check_gradients(net, x.view(), linear_loss(), {.h = 0}), std::invalid_argument);
   EXPECT_THROW(check_gradients(net, x.view(), linear_loss(), {.max_elements = -1}),
                std::invalid_argument);
+}
+
+// The bias decides on which side of its kink each ReLU is, and moves no winner.
+TEST(GradientCheck, SeesTheKinksOfAReluBelowAPool) {
+  auto net = random_net<double>({4, 4, 1}, "conv 1 1x1, relu, maxpool 2, flatten, affine 2");
+  net.parameters()[0]->value[0] = 0;
+  net.parameters()[1]->value[0] = 0;
+  const auto x = random_tensor<double>({3, 4, 4, 1}, 1);
+  const auto results = check_gradients(net, x.view(), linear_loss());
+  const auto bias = std::find_if(results.begin(), results.end(), [](const auto& result) {
+    return result.name.ends_with("b") && result.skipped > 0;
+  });
+  ASSERT_NE(bias, results.end());
+  EXPECT_EQ(bias->checked, 0);
+  EXPECT_EQ(bias->skipped, 1);
 }
 
 }  // namespace

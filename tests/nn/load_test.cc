@@ -98,6 +98,14 @@ TEST(ReadImageFolder, SortsNamesAndCountsEmptyClasses) {
   expect_same(sets, read_image_folder(folder.file("png")));
 }
 
+TEST(WriteImageFolder, LeavesNothingWhenItIsStopped) {
+  const TempFolder folder;
+  int asked = 0;
+  EXPECT_FALSE(write_image_folder(sample(1), folder.file("png"), [&] { return ++asked > 0; }));
+  EXPECT_GT(asked, 0);
+  EXPECT_TRUE(folder.names().empty());
+}
+
 TEST(ReadImageFolder, RefusesOtherFilesSizesAndDamage) {
   const TempFolder folder;
   write_image_folder(sample(1), folder.file("png"));

@@ -206,5 +206,18 @@ TEST(MeanSquaredError, RefusesWhatDoesNotFit) {
   EXPECT_THROW(loss.value({x.data(), Shape()}, {x.data(), Shape()}), std::invalid_argument);
 }
 
+TEST(ClassProbabilities, AreThoseOfTheLoss) {
+  const std::vector<double> y = {-0.5, 0.25, 1.75};
+  const TensorView<const double> view{y.data(), {3}};
+  EXPECT_EQ(class_probabilities(view, LossKind::squared), (std::vector<double>{0, 0.25, 1}));
+  const std::vector<double> sigmoid = class_probabilities(view, LossKind::sigmoid);
+  const std::vector<double> softmax = class_probabilities(view, LossKind::softmax);
+  const double sum = std::exp(-0.5) + std::exp(0.25) + std::exp(1.75);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_NEAR(sigmoid[i], 1 / (1 + std::exp(-y[i])), 1e-15);
+    EXPECT_NEAR(softmax[i], std::exp(y[i]) / sum, 1e-15);
+  }
+}
+
 }  // namespace
 }  // namespace nnkernels::nn

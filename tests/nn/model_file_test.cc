@@ -209,8 +209,16 @@ TEST(ModelFile, RefusesWeightsThatAreNotFinite) {
     std::memcpy(text.data(), &value, sizeof value);
     return text;
   };
-  EXPECT_TRUE(contains(load_error(crafted(folder, path, text_of(12345.0f), text_of(infinity))),
-                       "expected a finite weight, found inf in tensor 4.w"));
+  const std::string bad_path = crafted(folder, path, text_of(12345.0f), text_of(infinity));
+  const Bytes bytes = slurp(bad_path);
+  const std::string infinite = text_of(infinity);
+  const auto at =
+      std::search(bytes.begin(), bytes.end(), infinite.begin(), infinite.end(),
+                  [](std::uint8_t byte, char c) { return byte == static_cast<std::uint8_t>(c); }) -
+      bytes.begin();
+  EXPECT_TRUE(contains(
+      load_error(bad_path),
+      "at byte " + std::to_string(at) + ": expected a finite weight, found inf in tensor 4.w"));
 
   for (const float bad : {infinity, -infinity, std::numeric_limits<float>::quiet_NaN()}) {
     w[1] = bad;

@@ -169,8 +169,22 @@ TEST(ReadNpz, RefusesBadArrays) {
   EXPECT_TRUE(
       contains(error_of({{"x.npy", x}, {"y.npy", npy("'<i8'", {1}, raw<std::int64_t>({-1}))}}),
                "expected a label, a whole number from 0 to 999"));
-  EXPECT_TRUE(contains(error_of({{"x.npy", x}, {"y.npy", npy("'|u1'", {2}, {0, 1})}}),
-                       "expected 1 labels, one for each image in x"));
+  for (const Bytes& labels : {npy("'|u1'", {2}, {0, 1}), npy("'|u1'", {1, 1, 1}, {0}),
+                              npy("'|u1'", {}, {0}), npy("'|u1'", {0}, {})}) {
+    EXPECT_TRUE(contains(error_of({{"x.npy", x}, {"y.npy", labels}}),
+                         "expected 1 labels, one for each image in x"));
+  }
+}
+
+TEST(ReadNpz, RefusesImagesThatAreNotAsAskedFor) {
+  const TempFolder folder;
+  const Bytes x = npy("'|u1'", {1, 6}, {1, 2, 3, 4, 5, 6});
+  const std::string path =
+      folder.put("x.npz", zip({{"x.npy", x}, {"y.npy", npy("'|u1'", {1}, {0})}}));
+  EXPECT_EQ(read_npz(path, ImageShape{.h = 2, .w = 3, .c = 1}).train.h, 2);
+  const std::string error =
+      file_error(path, [&] { read_npz(path, ImageShape{.h = 2, .w = 2, .c = 1}); });
+  EXPECT_TRUE(contains(error, "expected images of 2x2x1, found (1, 6)")) << error;
 }
 
 TEST(ReadNpz, RefusesWhatIsInfiniteAsAFloat) {
@@ -203,6 +217,23 @@ TEST(ParseNpy, RefusesHeadersThatSayTwoThings) {
                        "expected bytes of 0 and 1 for bool"));
 }
 
+TEST(ParseNpy, ReadsHeadersOfEveryVersionAndLength) {
+  const std::string text = "{'descr': '|u1', 'fortran_order': False, 'shape': (2,), }";
+  for (const std::uint8_t version : {1, 2, 3}) {
+    for (const std::size_t length :
+         {text.size(), std::size_t{255}, std::size_t{256}, std::size_t{257}, std::size_t{1000}}) {
+      Bytes file = bytes_of_text("\x93NUMPY");
+      file.insert(file.end(), {version, 0, static_cast<std::uint8_t>(length & 255),
+                               static_cast<std::uint8_t>(length >> 8)});
+      if (version > 1) file.insert(file.end(), {0, 0});
+      const std::string header = text + std::string(length - text.size(), ' ');
+      file.insert(file.end(), header.begin(), header.end());
+      file.insert(file.end(), {7, 8});
+      EXPECT_EQ(parse_npy("x", file).bytes, (Bytes{7, 8}));
+    }
+  }
+}
+
 TEST(ParseNpy, AnEmptyArrayOfLargeDimensionsIsEmpty) {
   const Bytes file = npy("'<f4'", {1LL << 32, 1LL << 32, 0}, {}, "True");
   EXPECT_TRUE(parse_npy("x", file).bytes.empty());
@@ -226,6 +257,25 @@ TEST(NpzFile, ReadsBack) {
   EXPECT_EQ(back.train.labels, sets.train.labels);
   EXPECT_EQ(back.train.c, 3);
   EXPECT_EQ(back.test->class_names, sets.train.class_names);
+}
+
+TEST(NpzFile, HoldsLabelsThatNeedMoreThanAByte) {
+  const TempFolder folder;
+  for (const std::int32_t classes : {256, 257, 300}) {
+    TrainTest sets{.train = {.name = "train",
+                             .n = 2,
+                             .h = 1,
+                             .w = 1,
+                             .c = 1,
+                             .pixels = {1, 2},
+                             .labels = {0, classes - 1},
+                             .classes = classes},
+                   .test = {}};
+    sets.test = sets.train;
+    const TrainMaybeTest back = read_npz(folder.put("x.npz", npz_file(sets)));
+    EXPECT_EQ(back.train.labels, sets.train.labels);
+    EXPECT_EQ(back.train.classes, classes);
+  }
 }
 
 }  // namespace

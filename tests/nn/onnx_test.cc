@@ -103,6 +103,7 @@ TEST(Onnx, HoldsNodesInOrderEachFedByTheOneBefore) {
   ASSERT_EQ(weight.all(1).size(), 4u);
   EXPECT_EQ(weight.number(1, 2), 3u);  // [4][2][3][2]
   EXPECT_EQ(weight.text(9).size(), 4u * 2 * 3 * 2 * 4);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(graph.message(5, i).number(2), 1u);  // FLOAT
   const std::map<std::string, std::string> expected = {
       {"loss", "softmax"},
       {"nnkernels.architecture",
@@ -118,6 +119,8 @@ TEST(Onnx, HoldsNodesInOrderEachFedByTheOneBefore) {
 
 TEST(Onnx, TellsTheShapesChannelsFirst) {
   Message graph = Message(model_of("flatten, affine 3")).message(7);
+  EXPECT_EQ(graph.message(11).message(2).message(1).number(1), 1u);  // FLOAT
+  EXPECT_EQ(graph.message(12).message(2).message(1).number(1), 1u);
   Message shape = graph.message(11).message(2).message(1).message(2);
   ASSERT_EQ(shape.all(1).size(), 4u);
   EXPECT_EQ(shape.message(1, 0).text(2), "n");

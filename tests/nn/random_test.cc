@@ -24,6 +24,23 @@ TEST(Philox, GivesThePublishedAnswers) {
             (Words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
 }
 
+// What a run can be repeated from: no change of the generator may go unnoticed.
+TEST(Random, IsPhiloxOfItsKey) {
+  const std::uint64_t seed = 0x0123456789abcdef, step = 0x11223344556677, element = 0x8899aabbccdd;
+  const auto purpose = static_cast<std::uint32_t>(Purpose::test);
+  const Words words = philox4x32({0xaabbccdd, 0x00008899, 0x44556677U << 8 | purpose, 0x11223344},
+                                 {0x89abcdef, 0x01234567});
+  const auto unit = [](std::uint32_t high, std::uint32_t low) {
+    return std::ldexp(static_cast<double>((std::uint64_t{high} << 32 | low) >> 11), -53);
+  };
+  const Random random(seed, Purpose::test);
+  const double first = unit(words[1], words[0]), second = unit(words[3], words[2]);
+  EXPECT_EQ(random.uniform(step, element), first);
+  EXPECT_NEAR(random.gaussian(step, element),
+              std::sqrt(-2 * std::log(1 - first)) * std::cos(2 * std::acos(-1.0) * second), 1e-14);
+  EXPECT_EQ(random.below(1000, step, element), static_cast<std::uint64_t>(first * 1000));
+}
+
 TEST(Random, DependsOnEveryPartOfItsKey) {
   std::set<double> values;
   for (const std::uint64_t seed : {0ULL, 1ULL, 1ULL << 32}) {

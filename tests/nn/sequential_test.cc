@@ -268,6 +268,26 @@ TEST(Sequential, RefusesWhatDoesNotFit) {
                std::invalid_argument);
 }
 
+TEST(Sequential, GrowsAfterAPass) {
+  const auto whole = random_net<float>({4}, "affine 5, tanh, affine 3");
+  auto net = build<float>({4}, "affine 5");
+  const auto x = random_tensor<float>({6, 4}, 1);
+  net.forward(x.view());
+  net.add<Tanh<float>>();
+  net.forward(x.view());
+  net.add<Affine<float>>(5, 3);
+  for (std::size_t i = 0; i < net.parameters().size(); ++i) {
+    net.parameters()[i]->value = whole.parameters()[i]->value.clone();
+  }
+  auto other = random_net<float>({4}, "affine 5, tanh, affine 3");
+  EXPECT_TRUE(same_bits<float>(net.forward(x.view()), other.forward(x.view())));
+  const auto dy = random_tensor<float>({6, 3}, 2);
+  Tensor<float> dx({6, 4}), other_dx({6, 4});
+  net.backward(x.view(), dy.view(), dx.view());
+  other.backward(x.view(), dy.view(), other_dx.view());
+  EXPECT_TRUE(same_bits<float>(dx.view(), other_dx.view()));
+}
+
 TEST(Layers, SayWhichOptionsTheyRefuse) {
   const auto message = [](const auto& make) -> std::string {
     try {
@@ -357,10 +377,10 @@ TEST(Sequential, TakesLayersThatItDoesNotKnow) {
   }
 }
 
-/// Counts how often it is given each element.
+/// Counts how often it is given each element; also as outer products, if it takes these.
 class CountingUpdater : public Updater<double> {
  public:
-  explicit CountingUpdater(const Sequential<double>& net) {
+  CountingUpdater(const Sequential<double>& net, bool takes_outer) : takes_outer_(takes_outer) {
     for (const Parameter<double>* p : net.parameters()) {
       counts.emplace_back(static_cast<std::size_t>(p->value.size()));
     }
@@ -370,7 +390,15 @@ class CountingUpdater : public Updater<double> {
       ++counts.at(static_cast<std::size_t>(index)).at(static_cast<std::size_t>(i));
     }
   }
+  bool update_outer(std::int64_t index, std::int64_t first, std::span<const double> x,
+                    std::span<const double> y) override {
+    if (takes_outer_) update(index, first, static_cast<std::int64_t>(x.size() * y.size()));
+    return takes_outer_;
+  }
   std::vector<std::vector<int>> counts;
+
+ private:
+  bool takes_outer_;
 };
 
 TEST(Sequential, GivesEachElementToTheUpdaterOnce) {
@@ -386,11 +414,13 @@ TEST(Sequential, GivesEachElementToTheUpdaterOnce) {
   for (const std::int64_t n : {0, 1, 40}) {
     const auto x = random_tensor<double>({n, 14, 14, 1}, 1);
     const auto dy = random_tensor<double>({n, 3}, 2);
-    CountingUpdater updater(net);
-    net.forward(x.view());
-    net.backward(x.view(), dy.view(), {}, &updater);
-    for (const std::vector<int>& counts : updater.counts) {
-      EXPECT_EQ(counts, std::vector<int>(counts.size(), 1)) << n;
+    for (const bool takes_outer : {false, true}) {
+      CountingUpdater updater(net, takes_outer);
+      net.forward(x.view());
+      net.backward(x.view(), dy.view(), {}, &updater);
+      for (const std::vector<int>& counts : updater.counts) {
+        EXPECT_EQ(counts, std::vector<int>(counts.size(), 1)) << n;
+      }
     }
   }
 }

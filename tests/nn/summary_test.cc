@@ -51,6 +51,7 @@ TEST(Summary, DescribesLayersByWhatIsNotTheDefault) {
       {"maxpool 2", "MaxPool2d 2x2"},
       {"maxpool 3x5 stride 1x2 pad 1x2", "MaxPool2d 3x5 stride 1x2 pad 1x2"},
       {"maxpool 3 stride 3x1", "MaxPool2d 3x3 stride 3x1"},
+      {"maxpool 2 pad 0x1", "MaxPool2d 2x2 pad 0x1"},
       {"avgpool 2 pad 1x0", "AvgPool2d 2x2 pad 1x0"},
       {"avgpool 2 divisor window", "AvgPool2d 2x2 divisor window"},
       {"dropout 0.25", "Dropout 0.25"},

@@ -19,6 +19,8 @@ TEST(Shape, KnowsItsDimensions) {
   EXPECT_EQ(shape.sample().batch(100), shape);
   EXPECT_EQ(shape.str(), "[100, 28, 27, 3]");
   EXPECT_EQ(Shape().size(), 1);
+  EXPECT_EQ(Shape{5}.sample(), Shape());
+  EXPECT_EQ(Shape().batch(5), Shape{5});
   EXPECT_EQ((Shape{0, std::int64_t{1} << 40, 5}).size(), 0);
   EXPECT_NE((Shape{2, 3}), (Shape{2, 3, 1}));
 }

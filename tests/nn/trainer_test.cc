@@ -37,6 +37,29 @@ TEST(Trainer, LearnsToTellBlobsApart) {
   EXPECT_EQ(evaluate(net, unseen, {}).accuracy, 1.0);
 }
 
+TEST(Trainer, AugmentsWhatItTrainsOnIfAsked) {
+  const Dataset data = blobs(60, 10, 4);
+  const auto losses = [&](const Augmentation& augmentation) {
+    auto net = random_net<float>({10, 10, 1}, kSmallCnn);
+    const auto sgd = make_optimizer<float>("sgd", 0.01);
+    TrainerOptions options{.epochs = 2, .batch_size = 20};
+    options.augmentation = augmentation;
+    Trainer<float> trainer(net, *sgd, data, options);
+    std::vector<double> all;
+    trainer.on_batch = [&](const BatchProgress& progress) {
+      all.push_back(progress.loss);
+      return true;
+    };
+    trainer.run();
+    return all;
+  };
+  const std::vector<double> plain = losses({}), shifted = losses({.shift = 2});
+  EXPECT_EQ(plain, losses({}));
+  EXPECT_EQ(shifted, losses({.shift = 2}));
+  ASSERT_EQ(plain.size(), 6u);
+  EXPECT_NE(plain[0], shifted[0]);  // before any update, so the images differ
+}
+
 // The loop of Trainer, written out: the same samples in the same batches, the last one smaller.
 TEST(Trainer, DoesWhatItsDocumentationSays) {
   const Dataset data = blobs(53, 6, 3);

@@ -230,6 +230,18 @@ TEST(WeightMatch, SaysWhatDoesNotFit) {
       << error;
 }
 
+TEST(WeightMatch, ABatchNormOfVectorsIsAsItIs) {
+  const auto net = build<float>({7}, "affine 6, batchnorm, relu, affine 3");
+  for (const WeightLayout layout : {WeightLayout::torch, WeightLayout::tutorial}) {
+    const LayoutModule norm = layout_modules(net, layout).at(1);
+    ASSERT_EQ(norm.tensors.size(), 4u);
+    for (const LayoutTensor& tensor : norm.tensors) {
+      for (std::int64_t i = 0; i < 6; ++i) (*tensor.value)[i] = static_cast<float>(i);
+      EXPECT_EQ(to_layout(tensor), (std::vector<float>{0, 1, 2, 3, 4, 5})) << tensor.name;
+    }
+  }
+}
+
 TEST(WeightMatch, RefusesWhatALayoutHasNoNameFor) {
   const auto net = numbered_net("conv 2 2x2, batchnorm, batchnorm, flatten, affine 3");
   EXPECT_THROW(layout_modules(net, WeightLayout::tutorial), std::invalid_argument);
