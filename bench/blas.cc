@@ -1,5 +1,6 @@
 #include "bench/blas.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <sstream>
 #include <stdexcept>
@@ -15,7 +16,7 @@ namespace {
 std::string short_name(const std::string& path) {
   const std::filesystem::path file(path);
   std::string name = file.filename().string();
-  name = name.substr(0, name.find('.'));
+  name.resize(std::min(name.size(), name.find('.')));
   if (name == "libblas" && file.has_parent_path()) return file.parent_path().filename().string();
   return name.starts_with("lib") ? name.substr(3) : name;
 }

@@ -68,7 +68,7 @@ Place find(const DataOptions& options) {
   const fs::path path = fs::canonical(spec);
   std::string name = path.filename().string();
   // "x.csv.gz" is x; a folder's name is its own.
-  if (!fs::is_directory(path, error)) name = name.substr(0, name.find('.', 1));
+  if (!fs::is_directory(path, error)) name.resize(std::min(name.size(), name.find('.', 1)));
   return {std::move(name), path, reading};
 }
 

@@ -28,7 +28,8 @@ struct NpyArray {
 /// Calls f(at) with a function at(i) that gives element i in its own type, for numbers (not S).
 template <class F>
 decltype(auto) visit_numbers(const NpyArray& array, F&& f) {
-  const auto with = [&]<class T>(T /*of this type*/) -> decltype(auto) {
+  const auto with = [&](auto of_this_type) -> decltype(auto) {
+    using T = decltype(of_this_type);
     return f([bytes = array.bytes.data()](std::int64_t i) {
       T value;
       std::memcpy(&value, bytes + i * static_cast<std::int64_t>(sizeof(T)), sizeof(T));
