@@ -172,10 +172,11 @@ Recipe best() {
   config.ema = 0.998;
   config.label_smoothing = 0.05;
   config.augment = "shift 2, rotate 10, scale 0.1";
-  return {.summary = "as accurate as some minutes allow: six convolutions, moving average, 12 epochs",
-          .source = "nnkernels",
-          .expected = 0.996,
-          .config = config};
+  return {
+      .summary = "as accurate as some minutes allow: six convolutions, moving average, 12 epochs",
+      .source = "nnkernels",
+      .expected = 0.996,
+      .config = config};
 }
 
 std::vector<std::string> names_of(bool models_only) {
