@@ -27,6 +27,9 @@
 HWY_BEFORE_NAMESPACE();
 namespace nnkernels {
 namespace HWY_NAMESPACE {
+// Two sources include this, each for its own type. With external linkage the table of Tiles() would
+// be one symbol for all libraries of a process that were built from this.
+// NOLINTNEXTLINE(cert-dcl59-cpp,google-build-namespaces)
 namespace {
 
 using detail::AnyTile;
