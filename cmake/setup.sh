@@ -4,6 +4,7 @@
 #   setup.sh check    also what it takes to check the code as CI does
 #   setup.sh judge    also the libraries that judge this one in tests (which are skipped without them)
 #   setup.sh cross    also what it takes to build for 64-bit Arm and run that
+#   setup.sh coverage also what it takes to see which lines the tests run
 #   setup.sh race     also the libraries that nnbench can race against
 # On Debian, Ubuntu and their kin it uses apt-get, through sudo unless it runs as root. Elsewhere it only
 # names what is missing. Exit status: 0 when everything is there, 1 otherwise.
