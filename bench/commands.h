@@ -23,6 +23,7 @@ void run_train(const Arguments& arguments);        // train.cc
 void run_layers(const Arguments& arguments);       // layers.cc
 void run_threads(const Arguments& arguments);      // threads.cc
 void run_parallel(const Arguments& arguments);     // parallel.cc
+void run_scaling(const Arguments& arguments);      // scaling.cc
 void run_peak(const Arguments& arguments);         // machine.cc
 
 /// What a command measures when no flag chooses, in f32 and without peers: for `threads`.

@@ -22,7 +22,7 @@ struct Command {
   void (*run)(const Arguments& arguments);
 };
 
-constexpr std::array<Command, 11> kCommands = {{
+constexpr std::array<Command, 12> kCommands = {{
     {"gemm", "the matrix product; --vs races it against any BLAS, oneDNN, Eigen", run_gemm},
     {"conv", "convolution, forward and both backward passes; --vs onednn", run_conv},
     {"im2col", "im2col and col2im", run_im2col},
@@ -33,6 +33,7 @@ constexpr std::array<Command, 11> kCommands = {{
     {"layers", "where the time of a training step goes, layer by layer", run_layers},
     {"threads", "what several threads gain over one, hot and after idling", run_threads},
     {"parallel", "what it costs to share a loop among threads", run_parallel},
+    {"scaling", "what more threads should give a training step, computed", run_scaling},
     {"peak", "what this machine can do: multiply-adds and copies", run_peak},
 }};
 

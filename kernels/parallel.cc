@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "kernels/cpus.h"
+#include "kernels/loop_record.h"
 #include "kernels/sharing.h"
 #include "kernels/simd.h"
 #include "tbb/global_control.h"
@@ -200,6 +201,9 @@ double now_microseconds() {
 
 thread_local bool inside_piece = false;
 
+/// Where this thread's loops are recorded; null: nowhere.
+thread_local std::vector<detail::LoopRecord>* loop_records = nullptr;
+
 /// Marks this thread as working on a piece, so that loops inside it run serially.
 class InsidePiece {
  public:
@@ -325,24 +329,24 @@ void run_shared(State& s, int count, std::int64_t pieces, LoopBody body, void* c
   see_what_is_visible(&s);
 }
 
-}  // namespace
-
-void parallel_for(std::int64_t pieces, double microseconds, LoopBody body, void* context) {
+/// Returns whether the loop was shared.
+bool run_loop(std::int64_t pieces, double microseconds, LoopBody body, void* context) {
   State& s = state();
   int count = static_cast<int>(std::min<std::int64_t>(s.threads, pieces));
   const double hot = s.hot;
   if (count <= 1 || microseconds < hot || inside_piece ||
       s.busy.test_and_set(std::memory_order_acquire)) {
-    return run_alone(pieces, body, context);
+    run_alone(pieces, body, context);
+    return false;
   }
   if (!s.sharing.shares(microseconds, now_microseconds())) {
     // Meanwhile another application thread may have work that is worth the workers.
     s.busy.clear(std::memory_order_release);
     run_alone(pieces, body, context);
-    if (s.busy.test_and_set(std::memory_order_acquire)) return;
+    if (s.busy.test_and_set(std::memory_order_acquire)) return false;
     s.sharing.ended(false, now_microseconds());
     s.busy.clear(std::memory_order_release);
-    return;
+    return false;
   }
   /// Also after an exception.
   struct Release {
@@ -356,7 +360,25 @@ void parallel_for(std::int64_t pieces, double microseconds, LoopBody body, void*
   const double per_thread = hot / 2;
   if (microseconds < count * per_thread) count = static_cast<int>(microseconds / per_thread);
   run_shared(s, count, pieces, body, context);
+  return true;
 }
+
+}  // namespace
+
+void parallel_for(std::int64_t pieces, double microseconds, LoopBody body, void* context) {
+  if (loop_records == nullptr || inside_piece) {
+    run_loop(pieces, microseconds, body, context);
+    return;
+  }
+  const double begin = now_microseconds();
+  const bool shared = run_loop(pieces, microseconds, body, context);
+  loop_records->push_back({.pieces = pieces,
+                           .estimate = microseconds,
+                           .microseconds = now_microseconds() - begin,
+                           .shared = shared});
+}
+
+void record_loops(std::vector<LoopRecord>* records) { loop_records = records; }
 
 }  // namespace detail
 }  // namespace nnkernels

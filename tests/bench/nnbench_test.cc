@@ -1,6 +1,7 @@
 // What nnbench prints and writes: figures there, sensible and readable by scripts; errors one line.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -22,7 +23,7 @@ TEST(NnbenchTest, HelpNamesEveryCommand) {
   const Outcome overview = run("--help");
   EXPECT_EQ(overview.status, 0);
   for (const char* command : {"gemm", "conv", "im2col", "pool", "softmax", "elementwise", "train",
-                              "layers", "threads", "parallel", "peak"}) {
+                              "layers", "threads", "parallel", "scaling", "peak"}) {
     EXPECT_NE(overview.out.find(command), std::string::npos) << command;
     const Outcome page = run(std::string(command) + " --help");
     EXPECT_EQ(page.status, 0) << command;
@@ -51,6 +52,7 @@ TEST(NnbenchTest, UsageErrorsAreOneLineAndSuggest) {
   expect_usage_error("train --network \"conv 8 3x3, relu\"", "vector of classes");
   expect_usage_error("layers cnnn", "cnnn");
   expect_usage_error("layers \"flatten, affine 10, softmaxx\"", "softmaxx");
+  expect_usage_error("scaling cnnn", "cnnn");
   expect_usage_error("threads --family gem", "expected gemm");
   expect_usage_error("elementwise --size 100", "multiple");
 }
@@ -135,6 +137,28 @@ TEST(NnbenchTest, SampleWiseLayersAreOneStage) {
       measure("layers --model \"conv 2 3x3, relu, maxpool 2, flatten, affine 10\" --batch-size 4");
   EXPECT_EQ(document["results"][0]["name"], "conv 2 3x3, relu, maxpool 2, flatten");
   EXPECT_EQ(document["results"][4]["name"], "affine 10");
+}
+
+// T(p) = S + sum over loops of 1 + 0.3 log2(p) + t ceil(P / p) / P, in microseconds.
+TEST(NnbenchTest, ScalingFollowsItsRule) {
+  const Outcome outcome =
+      run("scaling \"flatten, affine 200, relu, affine 10\" --batch-size 32 --steps 3 "
+          "--threads 1,3 --json -");
+  ASSERT_EQ(outcome.status, 0) << outcome.out;
+  const nlohmann::json document = nlohmann::json::parse(outcome.out);
+  ASSERT_GT(document["loops"].size(), 0u);
+  double one = document["serial_microseconds"], three = one;
+  EXPECT_GT(one, 0.0);
+  for (const nlohmann::json& loop : document["loops"]) {
+    const double time = loop["microseconds"], pieces = loop["pieces"];
+    EXPECT_GE(pieces, 2.0);
+    one += time;
+    three += 1 + 0.3 * std::log2(3.0) + time * std::ceil(pieces / 3) / pieces;
+  }
+  ASSERT_EQ(document["predictions"].size(), 2u);
+  EXPECT_NEAR(document["predictions"][0]["microseconds"].get<double>(), one, 1e-6 * one);
+  EXPECT_NEAR(document["predictions"][1]["microseconds"].get<double>(), three, 1e-6 * three);
+  EXPECT_NEAR(document["predictions"][1]["gain"].get<double>(), one / three, 1e-6);
 }
 
 TEST(NnbenchTest, ThreadsComparesHotAndIdle) {

@@ -2,10 +2,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <csignal>
+#include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "tests/cli/process.h"
 #include "tests/cli/samples.h"
@@ -86,6 +90,66 @@ TEST(Data, ADecimalInCsvIsRefusedWithWhatHoldsDecimals) {
   EXPECT_EQ(result.err, "nncli: " + (dir / "x.csv").string() +
                             ": line 2: column 2: expected a whole number from 0 to 255, found "
                             "\"0.5\" (NPZ files hold decimals)\n");
+}
+
+TEST(Data, CsvIsReadAsTheFlagsSay) {
+  const test::TempDir dir;
+  std::string rows;
+  for (int i = 0; i < 8; ++i) rows += "0,50,100,150,200,250," + std::to_string(i % 2) + "\n";
+  test::write_file(dir / "x.csv", rows);
+  const auto info = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words = {"data", "info", (dir / "x.csv").string(), "--json"};
+    words.insert(words.end(), more.begin(), more.end());
+    return nncli(words);
+  };
+  const test::Result result = info({"--label", "last", "--image", "1x2x3", "--test-share", "0.5"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  const json told = json::parse(result.out);
+  EXPECT_EQ(told["height"], 1);
+  EXPECT_EQ(told["width"], 2);
+  EXPECT_EQ(told["channels"], 3);
+  EXPECT_EQ(told["classes"], 2);
+  EXPECT_EQ(told["train_per_class"], json::array({2, 2}));
+  EXPECT_EQ(told["test_per_class"], json::array({2, 2}));
+  EXPECT_EQ(told["mean"], 125);
+  for (const std::vector<std::string>& wrong :
+       {std::vector<std::string>{"--label", "middle"}, {"--image", "2x"}, {"--test-share", "1"}}) {
+    const test::Result refused = info(wrong);
+    EXPECT_EQ(refused.code, 2) << wrong[0];
+    EXPECT_NE(refused.err.find(wrong[0]), std::string::npos) << refused.err;
+    EXPECT_EQ(std::count(refused.err.begin(), refused.err.end(), '\n'), 1) << refused.err;
+  }
+}
+
+/// An NPY file of `type` ("<f4", "<i4"); `shape` as Python writes it.
+template <class Number>
+std::string npy(const std::string& type, const std::string& shape,
+                const std::vector<Number>& values) {
+  std::string header = "{'descr': '" + type + "', 'fortran_order': False, 'shape': " + shape + "}";
+  header.resize(117, ' ');
+  return std::string("\x93NUMPY\x01\0\x76\0", 10) + header + "\n" +
+         std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(Number));
+}
+
+TEST(Data, StatisticsOfDecimals) {
+  const test::TempDir dir;
+  for (const std::string part : {"train", "test"}) {
+    test::write_file(dir / ("x_" + part + ".npy"),
+                     npy<float>("<f4", "(3, 2, 2)", {0, 0, 0, 0, 1, -1, 2, 2, 0, 0.5F, 1.5F, 0}));
+    test::write_file(dir / ("y_" + part + ".npy"), npy<std::int32_t>("<i4", "(3,)", {1, 0, 1}));
+  }
+  const test::Result result = nncli({"data", "info", dir.path().string(), "--json"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  const json told = json::parse(result.out);
+  EXPECT_EQ(told["type"], "float32");
+  EXPECT_EQ(told["least"], -1);
+  EXPECT_EQ(told["most"], 2);
+  EXPECT_DOUBLE_EQ(told["mean"], 0.5);
+  EXPECT_DOUBLE_EQ(told["share_of_zeros"], 0.5);
+  // The mean of the squares, 12.5 / 12, less the square of the mean.
+  EXPECT_NEAR(told["deviation"], std::sqrt(12.5 / 12 - 0.25), 1e-12);
+  const test::Result text = nncli({"data", "info", dir.path().string()});
+  EXPECT_NE(text.out.find("mean 0.5000"), std::string::npos) << text.out;
 }
 
 // Malformed files of every kind: one line, and the code of a bad file.

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/loop_record.h"
 #include "tests/support/each_simd.h"
 #include "tests/support/expect.h"
 
@@ -129,6 +130,30 @@ TEST_F(ParallelTest, NestedLoopsAreSerial) {
   });
   EXPECT_EQ(inner, 70);
   EXPECT_EQ(strangers, 0);
+}
+
+TEST_F(ParallelTest, RecordsOutermostLoops) {
+  std::vector<detail::LoopRecord> records;
+  detail::record_loops(&records);
+  {
+    const ForceThreads force(2);
+    parallel_for(3, kLong,
+                 [](std::int64_t, int) { parallel_for(5, kLong, [](std::int64_t, int) {}); });
+  }
+  set_threads(1);
+  parallel_for(4, 20.0, [](std::int64_t, int) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  });
+  detail::record_loops(nullptr);
+  parallel_for(7, kLong, [](std::int64_t, int) {});
+
+  ASSERT_EQ(records.size(), 2U);
+  EXPECT_EQ(records[0].pieces, 3);
+  EXPECT_TRUE(records[0].shared);
+  EXPECT_EQ(records[1].pieces, 4);
+  EXPECT_EQ(records[1].estimate, 20.0);
+  EXPECT_GE(records[1].microseconds, 8000.0);
+  EXPECT_FALSE(records[1].shared);
 }
 
 TEST_F(ParallelTest, ExceptionsReachTheCallerAndTheWorkersSurvive) {

@@ -5,7 +5,11 @@
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
+#include <string>
+#include <vector>
 
+#include "kernels/loop_record.h"
+#include "kernels/parallel.h"
 #include "nn/metrics.h"
 #include "nn/update_rules.h"
 #include "tests/nn/fixtures.h"
@@ -35,6 +39,30 @@ TEST(Trainer, LearnsToTellBlobsApart) {
   EXPECT_LT(epochs[5].loss, 0.1 * epochs[0].loss);
   EXPECT_GT(epochs[5].epoch_seconds, 0);
   EXPECT_EQ(evaluate(net, unseen, {}).accuracy, 1.0);
+}
+
+// Each shared loop costs its start and its end, which is what limits many threads at small models.
+TEST(Trainer, SharesFiveLoopsAStepOfTheBuiltInModels) {
+  for (const std::string& model : model_names()) {
+    const Dataset data = blobs(400, 28, 10);
+    auto net = random_net<float>({28, 28, 1}, model_architecture(model));
+    const auto adam = make_optimizer<float>("adam", 0.001);
+    Trainer<float> trainer(net, *adam, data, {.epochs = 1, .batch_size = 100});
+    std::vector<detail::LoopRecord> records;
+    trainer.on_batch = [&](const BatchProgress& progress) {
+      const auto worth_sharing = [](const detail::LoopRecord& loop) {
+        return loop.pieces > 1 && loop.estimate >= detail::WorthSharing{}.hot;
+      };
+      EXPECT_LE(std::count_if(records.begin(), records.end(), worth_sharing), 5)
+          << model << ", batch " << progress.batch;
+      EXPECT_GE(std::count_if(records.begin(), records.end(), worth_sharing), 2);
+      records.clear();
+      return true;
+    };
+    detail::record_loops(&records);
+    trainer.run();
+    detail::record_loops(nullptr);
+  }
 }
 
 TEST(Trainer, AugmentsWhatItTrainsOnIfAsked) {
