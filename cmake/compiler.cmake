@@ -7,10 +7,15 @@ function(nnkernels_target target)
   target_compile_options(${target} PRIVATE
     -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-qual
     -ffp-contract=off -fno-math-errno)
+  set(without ${NNKERNELS_WITHOUT_SIMD})
   # SVE's vectors have no size that the compiler knows, and kernels keep them in arrays: Arm means NEON.
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
-    target_compile_definitions(${target} PRIVATE
-      "HWY_DISABLED_TARGETS=(HWY_SVE|HWY_SVE2|HWY_SVE_256|HWY_SVE2_128)")
+    list(APPEND without SVE SVE2 SVE_256 SVE2_128)
+  endif()
+  if(without)
+    list(TRANSFORM without PREPEND HWY_)
+    list(JOIN without "|" without)
+    target_compile_definitions(${target} PRIVATE "HWY_DISABLED_TARGETS=(${without})")
   endif()
   # GCC bug 105651: a false alarm about the standard library's operator+ for strings.
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
