@@ -81,6 +81,18 @@ TEST(NnbenchTest, EveryFamilyMeasures) {
   EXPECT_GT(pool["results"][0]["percent_of_copy"], 0.0);
 }
 
+TEST(NnbenchTest, ConvolutionsMayHaveGroups) {
+  const nlohmann::json document =
+      measure("conv --size 6 --ic 8 --oc 4 --pad 1 --groups 4 --pass forward");
+  const nlohmann::json& result = document["results"][0];
+  EXPECT_EQ(result["name"], "shape 8->4 3x3 p1 g4 on 6x6 n1 forward");
+  EXPECT_EQ(result["parameters"]["groups"], 4);
+  // Two channels in for each of 4 x 6 x 6 results.
+  EXPECT_NEAR(result["gflops"].get<double>() * result["seconds"].get<double>(),
+              2e-9 * 4 * 36 * 9 * 2, 1e-12);
+  expect_usage_error("conv --ic 8 --oc 4 --groups 3", "groups");
+}
+
 TEST(NnbenchTest, TrainCountsImages) {
   const nlohmann::json document =
       measure("train --network \"flatten, affine 10\" --batch-size 8 --optimizer momentum");
