@@ -14,6 +14,8 @@ namespace nnkernels::bench {
 using Arguments = std::vector<std::string>;
 
 void run_gemm(const Arguments& arguments);         // gemm.cc
+void run_packed(const Arguments& arguments);       // gemm_ways.cc
+void run_batched(const Arguments& arguments);      // gemm_ways.cc
 void run_conv(const Arguments& arguments);         // conv.cc
 void run_im2col(const Arguments& arguments);       // im2col.cc
 void run_pool(const Arguments& arguments);         // pool.cc

@@ -22,8 +22,10 @@ struct Command {
   void (*run)(const Arguments& arguments);
 };
 
-constexpr std::array<Command, 11> kCommands = {{
+constexpr std::array<Command, 13> kCommands = {{
     {"gemm", "the matrix product; --vs races it against any BLAS, oneDNN, Eigen", run_gemm},
+    {"packed", "the matrix product with a right operand packed before, against gemm", run_packed},
+    {"batched", "many matrix products of one shape, against a loop of gemm", run_batched},
     {"conv", "convolution, forward and both backward passes; --vs onednn", run_conv},
     {"im2col", "im2col and col2im", run_im2col},
     {"pool", "max and average pooling, forward and backward; --vs onednn", run_pool},

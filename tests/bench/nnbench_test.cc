@@ -21,8 +21,8 @@ using nnkernels::test::run;
 TEST(NnbenchTest, HelpNamesEveryCommand) {
   const Outcome overview = run("--help");
   EXPECT_EQ(overview.status, 0);
-  for (const char* command : {"gemm", "conv", "im2col", "pool", "softmax", "elementwise", "train",
-                              "layers", "threads", "parallel", "peak"}) {
+  for (const char* command : {"gemm", "packed", "batched", "conv", "im2col", "pool", "softmax",
+                              "elementwise", "train", "layers", "threads", "parallel", "peak"}) {
     EXPECT_NE(overview.out.find(command), std::string::npos) << command;
     const Outcome page = run(std::string(command) + " --help");
     EXPECT_EQ(page.status, 0) << command;
@@ -79,6 +79,31 @@ TEST(NnbenchTest, EveryFamilyMeasures) {
   EXPECT_EQ(pool["results"][0]["level"], "L1");
   EXPECT_GT(pool["results"][0]["gigabytes_per_second"], 0.0);
   EXPECT_GT(pool["results"][0]["percent_of_copy"], 0.0);
+}
+
+TEST(NnbenchTest, PackedComparesWithPlain) {
+  const nlohmann::json document =
+      measure("packed --m 5 --n 70 --k 9 --layout nn,nt --type f64 --threads 1,2");
+  ASSERT_EQ(document["results"].size(), 4u);
+  const nlohmann::json& result = document["results"][3];
+  EXPECT_EQ(result["name"], "nt 5x70x9");
+  EXPECT_EQ(result["threads"], 2);
+  EXPECT_GT(result["pack_seconds"], 0.0);
+  const double gain =
+      result["plain_seconds"].get<double>() / result["packed_seconds"].get<double>();
+  EXPECT_NEAR(result["gain"].get<double>(), gain, 1e-9 * gain);
+  EXPECT_EQ(measure("packed")["results"].size(), 8u);
+  expect_usage_error("packed --m 5 --shapes odd", "excludes");
+}
+
+TEST(NnbenchTest, BatchedComparesWithALoop) {
+  const nlohmann::json document =
+      measure("batched --batch 3 --m 5 --n 7 --k 9 --layout nn,nt,tn,tt");
+  ASSERT_EQ(document["results"].size(), 4u);
+  EXPECT_EQ(document["results"][1]["name"], "nt 5x7x9 times 3");
+  EXPECT_EQ(document["results"][1]["parameters"]["batch"], 3);
+  EXPECT_GT(document["results"][1]["loop_seconds"], 0.0);
+  EXPECT_EQ(measure("batched --threads 2")["results"].size(), 2u);
 }
 
 TEST(NnbenchTest, ConvolutionsMayHaveGroups) {
