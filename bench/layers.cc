@@ -7,17 +7,18 @@
 
 #include "bench/commands.h"
 #include "bench/network_parts.h"
+#include "bench/network_source.h"
 #include "bench/race.h"
 #include "bench/runner.h"
 #include "bench/training_step.h"
 #include "kernels/parallel.h"
-#include "nn/architecture.h"
 #include "nn/optimizer.h"
+#include "nn/shape_text.h"
 
 namespace nnkernels::bench {
 namespace {
 
-/// As many as MNIST has, so that batches come from memory.
+/// As many as MNIST has, if they are as small: batches come from memory.
 constexpr std::int64_t kImages = 60000;
 
 void run_step(TrainingStep& step) {
@@ -127,37 +128,33 @@ void run_layers(const Arguments& arguments) {
   CommonOptions common;
   std::string model = "cnn";
   TrainingSetup setup;
-  Options flags("layers",
-                "measures where the time of a training step goes. MODEL, which may come first "
-                "without the flag, is mlp, cnn, or layers such as \"conv 8 3x3, relu, flatten, "
-                "affine 10\" for images of 28x28 that end in a vector of classes");
-  flags.text("model", "MODEL", "the network", model);
+  Options flags("layers", "measures where the time of a training step goes");
+  flags.text("model", "MODEL",
+             "the network, which may come first without the flag: " + std::string(kNetworkHelp),
+             model);
   flags.integer("batch-size", "N", "images in a batch; 0 for 64 (mlp) or 100", setup.batch_size, 0,
                 1 << 16);
   flags.choice("optimizer", "instead of sgd for mlp, adam for others", nn::optimizer_names(),
                setup.optimizer);
   common.add_to(flags);
-  Arguments words = arguments;
-  if (!words.empty() && !words[0].starts_with("-")) words.insert(words.begin(), "--model");
-  if (!parse(flags, common, words)) return;
+  if (!parse(flags, common, with_model_flag(arguments))) return;
 
-  const std::vector<std::string> known = nn::model_names();
-  const bool built_in = std::find(known.begin(), known.end(), model) != known.end();
-  setup.architecture = built_in ? nn::model_architecture(model) : model;
-  checked("layers", [&setup] { check_classifier(setup.architecture); });
+  setup.network = checked("layers", [&model] { return network_source(model); });
   if (setup.batch_size == 0) setup.batch_size = model == "mlp" ? 64 : 100;
   if (setup.optimizer.empty()) setup.optimizer = model == "mlp" ? "sgd" : "adam";
   apply(common);
   announce("layers", common);
   if (!common.silent()) {
-    std::cout << setup.architecture << "; batch " << setup.batch_size << ", " << setup.optimizer
-              << std::endl;
+    std::cout << setup.network.architecture << "; input " << nn::shape_text(setup.network.input)
+              << "; batch " << setup.batch_size << ", " << setup.optimizer << std::endl;
   }
   Layers layers(setup, common);
   std::vector<Json> results;
   for (const std::int64_t threads : common.threads) layers.run(threads, results);
   save_json(document("layers", common)
-                .add("architecture", setup.architecture)
+                .add("model", model)
+                .add("architecture", setup.network.architecture)
+                .add("input", nn::shape_text(setup.network.input))
                 .add("batch_size", setup.batch_size)
                 .add("optimizer", setup.optimizer)
                 .add("results", results),

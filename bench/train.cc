@@ -5,10 +5,9 @@
 #include <vector>
 
 #include "bench/commands.h"
-#include "bench/network_parts.h"
+#include "bench/network_source.h"
 #include "bench/runner.h"
 #include "bench/training_step.h"
-#include "nn/architecture.h"
 #include "nn/optimizer.h"
 
 namespace nnkernels::bench {
@@ -31,8 +30,7 @@ void run_part(TrainingStep& step, const std::string& part) {
 
 /// The networks and habits that the published figures of other libraries are about.
 std::vector<TrainingSetup> usual_setups() {
-  return {{"mlp", nn::model_architecture("mlp"), "sgd", 64},
-          {"cnn", nn::model_architecture("cnn"), "adam", 100}};
+  return {{network_source("mlp"), "sgd", 64}, {network_source("cnn"), "adam", 100}};
 }
 
 std::vector<Case> cases(const std::vector<TrainingSetup>& setups,
@@ -41,10 +39,10 @@ std::vector<Case> cases(const std::vector<TrainingSetup>& setups,
   for (const TrainingSetup& setup : setups) {
     for (const std::string& part : parts) {
       Case one;
-      one.name = setup.name + " batch " + std::to_string(setup.batch_size) + ' ' + setup.optimizer +
-                 ' ' + part;
-      one.parameters.add("network", setup.name)
-          .add("architecture", setup.architecture)
+      one.name = setup.network.name + " batch " + std::to_string(setup.batch_size) + ' ' +
+                 setup.optimizer + ' ' + part;
+      one.parameters.add("network", setup.network.name)
+          .add("architecture", setup.network.architecture)
           .add("optimizer", setup.optimizer)
           .add("batch_size", setup.batch_size)
           .add("part", part);
@@ -73,14 +71,9 @@ void run_train(const Arguments& arguments) {
   std::vector<std::string> parts = all_parts();
   std::string network, optimizer;
   std::int64_t batch_size = 0;
-  Options flags("train",
-                "measures training on one batch of random 28x28 images: no data set is read");
+  Options flags("train", "measures training on one batch of random images: no data set is read");
   flags.choices("model", "built-in networks", {"mlp", "cnn"}, models);
-  flags.text(
-      "network", "TEXT",
-      "another network: layers, such as \"conv 8 3x3, relu, flatten, affine 10\", that end in "
-      "a vector of classes",
-      network);
+  flags.text("network", "MODEL", std::string("another network: ") + kNetworkHelp, network);
   flags.choices("part", "up to where: forward, gradients (with loss and backward), step (all)",
                 all_parts(), parts);
   flags.choice("optimizer", "instead of each network's own (sgd for mlp, adam for others)",
@@ -95,13 +88,13 @@ void run_train(const Arguments& arguments) {
 
   std::vector<TrainingSetup> setups;
   for (const TrainingSetup& setup : usual_setups()) {
-    if (std::find(models.begin(), models.end(), setup.name) != models.end()) {
+    if (std::find(models.begin(), models.end(), setup.network.name) != models.end()) {
       setups.push_back(setup);
     }
   }
   if (flags.given("network")) {
-    checked("--network", [&network] { check_classifier(network); });
-    setups = {{"network", network, "adam", 100}};
+    setups = {{checked("--network", [&network] { return network_source(network); }), "adam", 100}};
+    setups[0].network.name = "network";
   }
   for (TrainingSetup& setup : setups) {
     if (!optimizer.empty()) setup.optimizer = optimizer;

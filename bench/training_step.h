@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/network_source.h"
 #include "nn/classifier_loss.h"
 #include "nn/data/dataset.h"
 #include "nn/optimizer.h"
@@ -17,8 +18,7 @@ namespace nnkernels::bench {
 
 /// A network and how it is trained.
 struct TrainingSetup {
-  std::string name;
-  std::string architecture;
+  NetworkSource network;
   std::string optimizer;
   std::int64_t batch_size = 0;
 };
@@ -26,8 +26,7 @@ struct TrainingSetup {
 /// Everything that a training step needs, and its parts in the order in which Trainer runs them.
 class TrainingStep {
  public:
-  /// On that many random images, or one batch if that is more. Takes one step, so that each part
-  /// can then run alone.
+  /// On random_images(images, one batch). Takes one step, so that each part can then run alone.
   TrainingStep(const TrainingSetup& setup, std::int64_t images);
 
   const nn::Sequential<float>& net() const { return net_; }
@@ -51,8 +50,8 @@ class TrainingStep {
   nn::Tensor<float> x_, dy_;
   nn::TensorView<const float> y_;
   std::vector<std::int32_t> labels_;
-  std::vector<std::int64_t> order_;
   nn::Dataset data_;
+  std::vector<std::int64_t> order_;
   std::size_t next_ = 0;
   std::uint64_t step_ = 0;
 };

@@ -1,5 +1,6 @@
 // What nnbench prints and writes: figures there, sensible and readable by scripts; errors one line.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -9,6 +10,9 @@
 #include <vector>
 
 #include "kernels/simd.h"
+#include "nn/architecture.h"
+#include "nn/initialize.h"
+#include "nn/model_file.h"
 #include "tests/bench/run_nnbench.h"
 
 namespace {
@@ -51,6 +55,7 @@ TEST(NnbenchTest, UsageErrorsAreOneLineAndSuggest) {
   expect_usage_error("train --network \"conv 8 3x3, relu\"", "vector of classes");
   expect_usage_error("layers cnnn", "cnnn");
   expect_usage_error("layers \"flatten, affine 10, softmaxx\"", "softmaxx");
+  expect_usage_error("layers \"conv 8 3x3\"", "vector of classes");
   expect_usage_error("threads --family gem", "expected gemm");
   expect_usage_error("elementwise --size 100", "multiple");
 }
@@ -156,6 +161,51 @@ TEST(NnbenchTest, LayersNamesStagesAndLayers) {
   const nlohmann::json& last = document["results"][3];
   EXPECT_NEAR(last["backward_gflops"].get<double>() * last["backward_seconds"].get<double>(),
               4e-9 * 12 * 10 * 8, 1e-12);
+}
+
+/// A file that holds a network for images of 9 x 7 in two colours and three classes.
+std::string saved_model() {
+  namespace nn = nnkernels::nn;
+  auto net = nn::build<float>({9, 7, 2}, "conv 4 3x3, relu, flatten, affine 3");
+  nn::initialize(net, nn::Initialization::he, 1);
+  nn::ModelInfo info;
+  info.classes = 3;
+  const std::filesystem::path run =
+      std::filesystem::path(testing::TempDir()) / ("nnbench_run_" + std::to_string(getpid()));
+  std::filesystem::create_directory(run);
+  nn::save_model((run / "last.safetensors").string(), net, info);
+  return run.string();
+}
+
+TEST(NnbenchTest, LayersTakesSavedModels) {
+  const std::string run = saved_model();
+  for (const std::string& model : {run, run + "/last.safetensors"}) {
+    const nlohmann::json document = measure("layers " + model + " --batch-size 4");
+    EXPECT_EQ(document["architecture"], "conv 4 3x3, relu, flatten, affine 3");
+    EXPECT_EQ(document["input"], "9x7x2");
+  }
+  EXPECT_EQ(measure("train --network " + run + " --batch-size 4")["results"].size(), 3u);
+  std::filesystem::remove_all(run);
+}
+
+TEST(NnbenchTest, WhatIsNoModelIsNamedInOneLine) {
+  const std::string path =
+      (std::filesystem::path(testing::TempDir()) / "nnbench_no_model").string();
+  std::ofstream(path) << "no model";
+  for (const std::string& model :
+       {path, path + "/last.safetensors", std::string("/nonexistent/run")}) {
+    const Outcome outcome = run("layers " + model);
+    EXPECT_EQ(outcome.status, 1) << outcome.out;
+    EXPECT_NE(outcome.out.find("nnbench: " + model), std::string::npos) << outcome.out;
+    EXPECT_EQ(outcome.out.find('\n'), outcome.out.size() - 1) << outcome.out;
+  }
+  std::filesystem::remove(path);
+}
+
+TEST(NnbenchTest, LayersTakesTheTextOfARecipe) {
+  const nlohmann::json document =
+      measure("layers \"conv 2 3x3, relu, maxpool 2, flatten, affine classes\" --batch-size 4");
+  EXPECT_EQ(document["architecture"], "conv 2 3x3, relu, maxpool 2, flatten, affine 10");
 }
 
 TEST(NnbenchTest, LayersRunsAsInTraining) {
