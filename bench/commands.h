@@ -22,6 +22,7 @@ void run_pool(const Arguments& arguments);         // pool.cc
 void run_softmax(const Arguments& arguments);      // softmax.cc
 void run_elementwise(const Arguments& arguments);  // elementwise.cc
 void run_train(const Arguments& arguments);        // train.cc
+void run_infer(const Arguments& arguments);        // infer.cc
 void run_layers(const Arguments& arguments);       // layers.cc
 void run_threads(const Arguments& arguments);      // threads.cc
 void run_parallel(const Arguments& arguments);     // parallel.cc
@@ -35,6 +36,7 @@ std::vector<Case> usual_softmax_cases();
 std::vector<Case> usual_elementwise_cases();
 /// Training steps, and what comes before them.
 std::vector<Case> usual_train_cases();
+std::vector<Case> usual_infer_cases();
 
 }  // namespace nnkernels::bench
 

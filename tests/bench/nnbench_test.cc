@@ -22,6 +22,20 @@ using nnkernels::test::measure;
 using nnkernels::test::Outcome;
 using nnkernels::test::run;
 
+/// A file that holds a network for images of 9 x 7 in two colours and three classes.
+std::string saved_model() {
+  namespace nn = nnkernels::nn;
+  auto net = nn::build<float>({9, 7, 2}, "conv 4 3x3, relu, flatten, affine 3");
+  nn::initialize(net, nn::Initialization::he, 1);
+  nn::ModelInfo info;
+  info.classes = 3;
+  const std::filesystem::path run =
+      std::filesystem::path(testing::TempDir()) / ("nnbench_run_" + std::to_string(getpid()));
+  std::filesystem::create_directory(run);
+  nn::save_model((run / "last.safetensors").string(), net, info);
+  return run.string();
+}
+
 TEST(NnbenchTest, HelpNamesEveryCommand) {
   const Outcome overview = run("--help");
   EXPECT_EQ(overview.status, 0);
@@ -132,6 +146,21 @@ TEST(NnbenchTest, TrainCountsImages) {
   EXPECT_NEAR(step["images_per_second"].get<double>() * step["seconds"].get<double>(), 8, 1e-9);
 }
 
+TEST(NnbenchTest, InferTakesBatchSizesThreadsAndModels) {
+  const nlohmann::json document =
+      measure("infer \"flatten, affine 10\" --batch-size 1,3 --threads 1,2");
+  ASSERT_EQ(document["results"].size(), 8u);
+  const nlohmann::json& last = document["results"][7];
+  EXPECT_EQ(last["name"], "flatten, affine 10 batch 3 predict");
+  EXPECT_EQ(last["threads"], 2);
+  EXPECT_NEAR(last["images_per_second"].get<double>() * last["seconds"].get<double>(), 3, 1e-9);
+  const std::string saved = saved_model();
+  EXPECT_EQ(measure("infer --model mlp --model " + saved + " --part forward")["results"].size(),
+            6u);
+  std::filesystem::remove_all(saved);
+  expect_usage_error("infer cnnn", "cnnn");
+}
+
 TEST(NnbenchTest, LayersNamesStagesAndLayers) {
   const nlohmann::json document =
       measure("layers \"flatten, affine 12, relu, affine 10\" --batch-size 8 --threads 1,2");
@@ -161,20 +190,6 @@ TEST(NnbenchTest, LayersNamesStagesAndLayers) {
   const nlohmann::json& last = document["results"][3];
   EXPECT_NEAR(last["backward_gflops"].get<double>() * last["backward_seconds"].get<double>(),
               4e-9 * 12 * 10 * 8, 1e-12);
-}
-
-/// A file that holds a network for images of 9 x 7 in two colours and three classes.
-std::string saved_model() {
-  namespace nn = nnkernels::nn;
-  auto net = nn::build<float>({9, 7, 2}, "conv 4 3x3, relu, flatten, affine 3");
-  nn::initialize(net, nn::Initialization::he, 1);
-  nn::ModelInfo info;
-  info.classes = 3;
-  const std::filesystem::path run =
-      std::filesystem::path(testing::TempDir()) / ("nnbench_run_" + std::to_string(getpid()));
-  std::filesystem::create_directory(run);
-  nn::save_model((run / "last.safetensors").string(), net, info);
-  return run.string();
 }
 
 TEST(NnbenchTest, LayersTakesSavedModels) {
