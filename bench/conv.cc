@@ -84,9 +84,8 @@ std::vector<Case> cases(const std::vector<NamedConv>& convs, const std::vector<s
       one.set = one.series = named.name;
       one.name = conv_name(conv) + ' ' + named.name;
       one.parameters = conv_parameters(conv.shape).add("pass", named.name);
-      one.flops =
-          2.0 * static_cast<double>(conv.shape.y_size()) *
-          static_cast<double>(conv.shape.kh * conv.shape.kw * conv.shape.ic / conv.shape.groups);
+      const std::int64_t terms = conv.shape.kh * conv.shape.kw * conv.shape.ic / conv.shape.groups;
+      one.flops = 2.0 * static_cast<double>(conv.shape.y_size()) * static_cast<double>(terms);
       one.size = one.flops;
       one.prepare = [shape = conv.shape, pass = named.pass, precision, onednn] {
         return precision == Precision::f32 ? prepare<float>(shape, pass, onednn)

@@ -35,6 +35,7 @@ void compare(const std::string& command, const CommonOptions& options,
   for (const std::int64_t threads : options.threads) {
     const auto get_ready = [threads] { set_threads(static_cast<int>(threads)); };
     std::vector<Contestant> contestants;
+    contestants.reserve(ways.size());
     for (const std::string& way : ways) contestants.emplace_back(way, get_ready);
     for (const Case& each : cases) {
       const std::vector<Timing> timings =

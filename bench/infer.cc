@@ -118,6 +118,7 @@ void run_infer(const Arguments& arguments) {
 
   apply(common);
   std::vector<NetworkSource> networks;
+  networks.reserve(models.size());
   for (const std::string& model : models) {
     networks.push_back(checked("infer", [&model] { return network_source(model); }));
   }
