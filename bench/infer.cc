@@ -1,5 +1,4 @@
 // nnbench infer: what a trained network takes to say what an image shows.
-#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <numeric>

@@ -28,9 +28,9 @@ inline constexpr const char* kNetworkHelp =
     "classes; or what nncli train saved, a run's folder or its last.safetensors";
 
 /// The network that `text` names: a built-in model; a saved one if it is the path of a file or
-/// folder, or looks like one ("/" or ".safetensors" in it); else layers, "classes" being 10. Throws
-/// std::invalid_argument unless the network exists and gives one number a class of images, and
-/// nn::FileError for a file that is no model.
+/// folder, or looks like one ("/" or ".safetensors" in it), of a folder the model that nncli eval
+/// takes; else layers, "classes" being 10. Throws std::invalid_argument unless the network exists
+/// and gives one number a class of images, and nn::FileError for a file that is no model.
 NetworkSource network_source(const std::string& text);
 
 /// `words`, with --model in front of the first one unless that is a flag.

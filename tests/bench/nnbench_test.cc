@@ -22,7 +22,8 @@ using nnkernels::test::measure;
 using nnkernels::test::Outcome;
 using nnkernels::test::run;
 
-/// A file that holds a network for images of 9 x 7 in two colours and three classes.
+/// A folder as nncli train leaves it, with a network for images of 9 x 7, two channels and three
+/// classes.
 std::string saved_model() {
   namespace nn = nnkernels::nn;
   auto net = nn::build<float>({9, 7, 2}, "conv 4 3x3, relu, flatten, affine 3");
