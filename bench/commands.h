@@ -14,12 +14,15 @@ namespace nnkernels::bench {
 using Arguments = std::vector<std::string>;
 
 void run_gemm(const Arguments& arguments);         // gemm.cc
+void run_packed(const Arguments& arguments);       // gemm_ways.cc
+void run_batched(const Arguments& arguments);      // gemm_ways.cc
 void run_conv(const Arguments& arguments);         // conv.cc
 void run_im2col(const Arguments& arguments);       // im2col.cc
 void run_pool(const Arguments& arguments);         // pool.cc
 void run_softmax(const Arguments& arguments);      // softmax.cc
 void run_elementwise(const Arguments& arguments);  // elementwise.cc
 void run_train(const Arguments& arguments);        // train.cc
+void run_infer(const Arguments& arguments);        // infer.cc
 void run_layers(const Arguments& arguments);       // layers.cc
 void run_threads(const Arguments& arguments);      // threads.cc
 void run_parallel(const Arguments& arguments);     // parallel.cc
@@ -34,6 +37,7 @@ std::vector<Case> usual_softmax_cases();
 std::vector<Case> usual_elementwise_cases();
 /// Training steps, and what comes before them.
 std::vector<Case> usual_train_cases();
+std::vector<Case> usual_infer_cases();
 
 }  // namespace nnkernels::bench
 

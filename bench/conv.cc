@@ -57,8 +57,8 @@ void add_onednn(Entries& entries, const OneDnn& onednn, const ConvShape& s, Pass
   const Array<float>& result = pass == Pass::forward         ? o.y
                                : pass == Pass::backward_data ? o.x
                                                              : o.w;
-  const std::int64_t terms = pass == Pass::forward         ? s.kh * s.kw * s.ic
-                             : pass == Pass::backward_data ? s.kh * s.kw * s.oc
+  const std::int64_t terms = pass == Pass::forward         ? s.kh * s.kw * s.ic / s.groups
+                             : pass == Pass::backward_data ? s.kh * s.kw * s.oc / s.groups
                                                            : s.n * s.oh() * s.ow();
   add_job(entries, onednn.conv(s, pass, o.x.data(), o.w.data(), o.b.data(), o.y.data()),
           result.data(), result.size(), static_cast<double>(terms));
@@ -84,8 +84,8 @@ std::vector<Case> cases(const std::vector<NamedConv>& convs, const std::vector<s
       one.set = one.series = named.name;
       one.name = conv_name(conv) + ' ' + named.name;
       one.parameters = conv_parameters(conv.shape).add("pass", named.name);
-      one.flops = 2.0 * static_cast<double>(conv.shape.y_size()) *
-                  static_cast<double>(conv.shape.kh * conv.shape.kw * conv.shape.ic);
+      const std::int64_t terms = conv.shape.kh * conv.shape.kw * conv.shape.ic / conv.shape.groups;
+      one.flops = 2.0 * static_cast<double>(conv.shape.y_size()) * static_cast<double>(terms);
       one.size = one.flops;
       one.prepare = [shape = conv.shape, pass = named.pass, precision, onednn] {
         return precision == Precision::f32 ? prepare<float>(shape, pass, onednn)
@@ -111,6 +111,7 @@ void run_conv(const Arguments& arguments) {
   std::string type = "f32";
   Options flags("conv", "measures convolutions; multiply-adds with padding zeros count as work");
   shapes.add_to(flags);
+  shapes.add_groups_to(flags);
   flags.choices("pass", "forward (with bias and ReLU), gradients by data or by weights",
                 pass_names(), passes);
   flags.choice("type", "type of the elements", {"f32", "f64"}, type);

@@ -21,7 +21,8 @@ struct NamedConv {
 const std::vector<NamedConv>& named_convs();
 std::vector<std::string> conv_network_names();
 
-/// "mnist 1->30 5x5 on 28x28 n100", with "/2" behind the kernel for stride 2 and "p1" for a pad.
+/// "mnist 1->30 5x5 on 28x28 n100", with "/2" behind the kernel for stride 2, "p1" for a pad and
+/// "g32" for groups.
 std::string conv_name(const NamedConv& conv);
 Json conv_parameters(const ConvShape& shape);
 
@@ -33,6 +34,8 @@ struct ConvFlags {
   std::int64_t size = 28, kernel = 3, stride = 1, pad = 0, dilation = 1;
 
   void add_to(Options& options);
+  /// For those to whom groups of channels make a difference.
+  void add_groups_to(Options& options);
   /// What was chosen. Throws UsageError if both a network and a single shape were.
   std::vector<NamedConv> chosen(const Options& options) const;
 };

@@ -14,40 +14,6 @@
 namespace nnkernels::bench {
 namespace {
 
-struct ShapeFlags {
-  std::int64_t m = 256, n = 256, k = 256;
-  std::vector<std::string> layouts = {"nn"};
-  std::vector<std::string> lists = {"squares"};
-
-  void add_to(Options& flags) {
-    constexpr std::int64_t kMost = 1 << 20;
-    flags.choices("shapes", "lists of shapes", gemm_list_names(), lists);
-    flags.integer("m", "N", "rows of C; --m, --n or --k replace the lists by one shape", m, 1,
-                  kMost);
-    flags.integer("n", "N", "columns of C", n, 1, kMost);
-    flags.integer("k", "N", "length of the sums", k, 1, kMost);
-    flags.choices("layout",
-                  "how A and B are stored, t for transposed; the lists mlp and conv have their own",
-                  gemm_layouts(), layouts);
-  }
-
-  std::vector<GemmShape> chosen(const Options& flags) const {
-    std::vector<GemmShape> shapes;
-    if (flags.given("m") || flags.given("n") || flags.given("k")) {
-      if (flags.given("shapes")) throw UsageError("gemm: --shapes excludes --m, --n and --k");
-      for (const std::string& layout : layouts) {
-        shapes.push_back(with_layout("shape", layout, m, n, k));
-      }
-    } else {
-      for (const std::string& list : lists) {
-        const std::vector<GemmShape> more = gemm_list(list, layouts);
-        shapes.insert(shapes.end(), more.begin(), more.end());
-      }
-    }
-    return shapes;
-  }
-};
-
 using Libraries = std::vector<std::shared_ptr<const Blas>>;
 
 /// Opens the libraries. Throws UsageError if one has no product of that type.
@@ -93,7 +59,7 @@ std::vector<Case> usual_gemm_cases() {
 
 void run_gemm(const Arguments& arguments) {
   RaceOptions options;
-  ShapeFlags shape_flags;
+  GemmFlags shape_flags;
   std::string type = "f32";
   std::vector<std::string> caches = {"hot"};
   std::vector<std::string> names;

@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "bench/gemm_operands.h"
+#include "bench/memory_levels.h"
 #include "kernels/gemm.h"
 
 namespace nnkernels::bench {

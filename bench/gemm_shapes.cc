@@ -43,6 +43,14 @@ std::vector<GemmShape> conv() {
   return shapes;
 }
 
+/// Products by weights that stay: dx = dy w' in training, y = x w in inference.
+std::vector<GemmShape> weights() {
+  return {{"weights", false, true, 100, 4320, 100}, {"weights", false, true, 64, 784, 128},
+          {"weights", false, true, 64, 128, 64},    {"weights", false, true, 128, 768, 768},
+          {"weights", false, false, 1, 100, 4320},  {"weights", false, false, 16, 100, 4320},
+          {"weights", false, false, 8, 1000, 2048}, {"weights", false, false, 16, 1000, 2048}};
+}
+
 std::vector<Size> squares() {
   std::vector<Size> sizes;
   for (const std::int64_t size :
@@ -71,6 +79,13 @@ std::vector<Size> skinny() {
   return sizes;
 }
 
+/// Few rows, for which the product takes as long as reading B.
+std::vector<Size> rows() {
+  return {{1, 100, 4320},  {1, 1024, 1024}, {1, 4096, 4096},  {2, 1024, 1024},
+          {2, 4096, 4096}, {3, 256, 1024},  {4, 1024, 1024},  {4, 4096, 4096},
+          {8, 1024, 4096}, {8, 4096, 4096}, {16, 1024, 1024}, {16, 4096, 4096}};
+}
+
 std::vector<Size> inference() {
   std::vector<Size> sizes;
   for (const std::int64_t batch : {1, 2, 4, 8, 16}) {
@@ -97,12 +112,10 @@ struct FixedList {
   const char* name;
   std::vector<GemmShape> (*shapes)();
 };
-constexpr FreeList kFreeLists[] = {{"squares", squares},
-                                   {"odd", odd},
-                                   {"skinny", skinny},
-                                   {"inference", inference},
-                                   {"transformer", transformer}};
-constexpr FixedList kFixedLists[] = {{"mlp", mlp}, {"conv", conv}};
+constexpr FreeList kFreeLists[] = {{"squares", squares},     {"odd", odd},
+                                   {"skinny", skinny},       {"rows", rows},
+                                   {"inference", inference}, {"transformer", transformer}};
+constexpr FixedList kFixedLists[] = {{"mlp", mlp}, {"conv", conv}, {"weights", weights}};
 
 }  // namespace
 
@@ -146,6 +159,35 @@ std::vector<GemmShape> gemm_list(const std::string& name, const std::vector<std:
     for (const Size& size : found->sizes()) {
       shapes.push_back(with_layout(name, layout, size.m, size.n, size.k));
     }
+  }
+  return shapes;
+}
+
+void GemmFlags::add_to(Options& options) {
+  constexpr std::int64_t kMost = 1 << 20;
+  options.choices("shapes", "lists of shapes", gemm_list_names(), lists);
+  options.integer("m", "N", "rows of C; --m, --n or --k replace the lists by one shape", m, 1,
+                  kMost);
+  options.integer("n", "N", "columns of C", n, 1, kMost);
+  options.integer("k", "N", "length of the sums", k, 1, kMost);
+  options.choices("layout",
+                  "how A and B are stored, t for transposed; the lists mlp, conv and weights have "
+                  "their own",
+                  gemm_layouts(), layouts);
+}
+
+std::vector<GemmShape> GemmFlags::chosen(const Options& options) const {
+  std::vector<GemmShape> shapes;
+  if (options.given("m") || options.given("n") || options.given("k")) {
+    if (options.given("shapes")) throw UsageError("--shapes excludes --m, --n and --k");
+    for (const std::string& layout : layouts) {
+      shapes.push_back(with_layout("shape", layout, m, n, k));
+    }
+    return shapes;
+  }
+  for (const std::string& list : lists) {
+    const std::vector<GemmShape> more = gemm_list(list, layouts);
+    shapes.insert(shapes.end(), more.begin(), more.end());
   }
   return shapes;
 }

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "bench/options.h"
+
 namespace nnkernels::bench {
 
 /// C (m x n) = op(A) op(B), all row-major. With `transpose_a` A is stored k x m, else m x k; with
@@ -32,9 +34,20 @@ GemmShape with_layout(const std::string& set, const std::string& layout, std::in
 /// The names of the lists.
 std::vector<std::string> gemm_list_names();
 
-/// The shapes of one list. Lists that come from networks (mlp, conv) fix the layout of each shape;
-/// the others hold each shape once for every one of `layouts`.
+/// The shapes of one list. Lists that come from networks (mlp, conv, weights) fix the layout of
+/// each shape; the others hold each shape once for every one of `layouts`.
 std::vector<GemmShape> gemm_list(const std::string& name, const std::vector<std::string>& layouts);
+
+/// The flags that choose products: --shapes, or one by --m, --n and --k; --layout.
+struct GemmFlags {
+  std::vector<std::string> lists = {"squares"};
+  std::int64_t m = 256, n = 256, k = 256;
+  std::vector<std::string> layouts = {"nn"};
+
+  void add_to(Options& options);
+  /// What was chosen. Throws UsageError if both a list and a single shape were.
+  std::vector<GemmShape> chosen(const Options& options) const;
+};
 
 }  // namespace nnkernels::bench
 

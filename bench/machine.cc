@@ -1,5 +1,6 @@
 // nnbench peak: the yardsticks themselves, for every number of threads.
 #include "bench/commands.h"
+#include "bench/memory_levels.h"
 #include "bench/peak.h"
 #include "bench/runner.h"
 #include "kernels/parallel.h"

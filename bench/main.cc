@@ -22,14 +22,17 @@ struct Command {
   void (*run)(const Arguments& arguments);
 };
 
-constexpr std::array<Command, 12> kCommands = {{
+constexpr std::array<Command, 15> kCommands = {{
     {"gemm", "the matrix product; --vs races it against any BLAS, oneDNN, Eigen", run_gemm},
+    {"packed", "the matrix product with a right operand packed before, against gemm", run_packed},
+    {"batched", "many matrix products of one shape, against a loop of gemm", run_batched},
     {"conv", "convolution, forward and both backward passes; --vs onednn", run_conv},
     {"im2col", "im2col and col2im", run_im2col},
     {"pool", "max and average pooling, forward and backward; --vs onednn", run_pool},
     {"softmax", "softmax, log-softmax and cross-entropy; --vs onednn", run_softmax},
     {"elementwise", "activations, optimizer updates, vector kernels; --vs onednn", run_elementwise},
     {"train", "one training step of whole networks", run_train},
+    {"infer", "classifying images with whole networks, for several batch sizes", run_infer},
     {"layers", "where the time of a training step goes, layer by layer", run_layers},
     {"threads", "what several threads gain over one, hot and after idling", run_threads},
     {"parallel", "what it costs to share a loop among threads", run_parallel},

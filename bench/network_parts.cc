@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <stdexcept>
 #include <utility>
 
 #include "bench/data.h"
@@ -75,14 +74,6 @@ std::vector<NetworkStage> stages_of(const Sequential<float>& net) {
     begin = end;
   }
   return stages;
-}
-
-void check_classifier(const std::string& architecture) {
-  const nn::Shape y = nn::build<float>(nn::model_input(), architecture).output_shape();
-  if (y.rank() == 1) return;
-  throw std::invalid_argument(
-      "expected a network that ends in a vector of classes, got an output of " + y.str() +
-      "; append \"flatten, affine 10\"");
 }
 
 struct PartRunner::State {

@@ -32,9 +32,6 @@ struct NetworkStage {
 /// stage before, or to the first.
 std::vector<NetworkStage> stages_of(const nn::Sequential<float>& net);
 
-/// Throws std::invalid_argument unless the network exists and gives one number a class.
-void check_classifier(const std::string& architecture);
-
 /// Forward and backward passes of a part as a network of its own, on a batch of random numbers.
 class PartRunner {
  public:

@@ -60,8 +60,13 @@ std::string version() {
 
 Job conv(const ConvShape& s, Pass pass, const float* x, const float* w, const float* b,
          const float* y) {
-  const memory::dims x_dims = {s.n, s.ic, s.ih, s.iw}, w_dims = {s.oc, s.ic, s.kh, s.kw},
-                     y_dims = {s.n, s.oc, s.oh(), s.ow()}, b_dims = {s.oc};
+  const memory::dims x_dims = {s.n, s.ic, s.ih, s.iw}, y_dims = {s.n, s.oc, s.oh(), s.ow()},
+                     b_dims = {s.oc};
+  // Our channels out, [oc], are [groups][oc / groups].
+  const memory::dims w_dims =
+      s.groups == 1 ? memory::dims{s.oc, s.ic, s.kh, s.kw}
+                    : memory::dims{s.groups, s.oc / s.groups, s.ic / s.groups, s.kh, s.kw};
+  const Tag w_tag = s.groups == 1 ? Tag::hwio : Tag::hwigo;
   const memory::dims strides = {s.stride_h, s.stride_w}, pad = {s.pad_h, s.pad_w},
                      dilates = {s.dilation_h - 1, s.dilation_w - 1};
   const memory::desc any_x = described(x_dims, Tag::any), any_w = described(w_dims, Tag::any),
@@ -80,7 +85,7 @@ Job conv(const ConvShape& s, Pass pass, const float* x, const float* w, const fl
     const memory to(forward.dst_desc(), engine());
     return job(dnnl::convolution_forward(forward),
                {{DNNL_ARG_SRC, given(x, x_dims, Tag::nhwc, forward.src_desc())},
-                {DNNL_ARG_WEIGHTS, given(w, w_dims, Tag::hwio, forward.weights_desc())},
+                {DNNL_ARG_WEIGHTS, given(w, w_dims, w_tag, forward.weights_desc())},
                 {DNNL_ARG_BIAS, given(b, b_dims, Tag::x, b_desc)},
                 {DNNL_ARG_DST, to}},
                to, y_dims, Tag::nhwc);
@@ -91,7 +96,7 @@ Job conv(const ConvShape& s, Pass pass, const float* x, const float* w, const fl
     const memory to(backward.diff_src_desc(), engine());
     return job(dnnl::convolution_backward_data(backward),
                {{DNNL_ARG_DIFF_DST, given(y, y_dims, Tag::nhwc, backward.diff_dst_desc())},
-                {DNNL_ARG_WEIGHTS, given(w, w_dims, Tag::hwio, backward.weights_desc())},
+                {DNNL_ARG_WEIGHTS, given(w, w_dims, w_tag, backward.weights_desc())},
                 {DNNL_ARG_DIFF_SRC, to}},
                to, x_dims, Tag::nhwc);
   }
@@ -103,7 +108,7 @@ Job conv(const ConvShape& s, Pass pass, const float* x, const float* w, const fl
               {DNNL_ARG_DIFF_DST, given(y, y_dims, Tag::nhwc, backward.diff_dst_desc())},
               {DNNL_ARG_DIFF_WEIGHTS, to},
               {DNNL_ARG_DIFF_BIAS, memory(b_desc, engine())}},
-             to, w_dims, Tag::hwio);
+             to, w_dims, w_tag);
 }
 
 Job max_pool(const PoolShape& s, MaxPool pass, bool blocked, const float* x, const float* dy) {

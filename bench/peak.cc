@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "bench/affinity.h"
 #include "bench/options.h"
@@ -96,11 +97,6 @@ using Clock = std::chrono::steady_clock;
 
 /// Short and many: where others work too, at least some rounds are not disturbed.
 constexpr double kRoundSeconds = 0.004;
-
-/// Caches of instructions are of no interest here.
-bool holds_data(const benchmark::CPUInfo::CacheInfo& cache) {
-  return cache.type != "Instruction" && cache.size > 0;
-}
 
 }  // namespace
 
@@ -196,40 +192,6 @@ Yardstick copy_yardstick(std::int64_t footprint, const Crew& crew) {
     }
   };
   return {crew, {prepare, perform}, 1, 8.0 * static_cast<double>(size)};
-}
-
-std::vector<MemoryLevel> memory_levels(int threads) {
-  std::vector<MemoryLevel> levels;
-  std::int64_t largest_copied = 0;  // footprint on one thread so far
-  for (const auto& cache : benchmark::CPUInfo::Get().caches) {
-    if (!holds_data(cache)) continue;
-    const std::int64_t sharing = std::max(1, cache.num_sharing);
-    const std::int64_t sharers = std::min<std::int64_t>(threads, sharing);
-    const std::int64_t footprint = cache.size / 2 / sharers;
-    // A share of a big cache that fits into the smaller one would measure the smaller one.
-    if (footprint <= 2 * largest_copied) continue;
-    largest_copied = footprint;
-    levels.push_back({"L" + std::to_string(cache.level),
-                      cache.size * ((threads + sharing - 1) / sharing), footprint * threads});
-  }
-  levels.push_back({"memory", std::numeric_limits<std::int64_t>::max(),
-                    std::clamp<std::int64_t>(4 * largest_cache(), 64 << 20, 512 << 20)});
-  return levels;
-}
-
-std::string level_of(std::int64_t footprint, int threads) {
-  const std::vector<MemoryLevel> levels = memory_levels(threads);
-  return std::find_if(levels.begin(), levels.end() - 1,
-                      [footprint](const MemoryLevel& level) { return footprint <= level.capacity; })
-      ->name;
-}
-
-std::int64_t largest_cache() {
-  std::int64_t largest = 0;
-  for (const auto& cache : benchmark::CPUInfo::Get().caches) {
-    if (holds_data(cache)) largest = std::max<std::int64_t>(largest, cache.size);
-  }
-  return largest;
 }
 
 }  // namespace nnkernels::bench

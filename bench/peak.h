@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <functional>
 #include <string>
-#include <vector>
 
 namespace nnkernels::bench {
 
@@ -59,23 +58,6 @@ Yardstick multiply_add_yardstick(Precision precision, const Crew& crew);
 /// Copies with vectors of the instruction set in use between two arrays that together have
 /// `footprint` bytes (over all the threads), in bytes read plus bytes written.
 Yardstick copy_yardstick(std::int64_t footprint, const Crew& crew);
-
-/// One level of the memory hierarchy.
-struct MemoryLevel {
-  std::string name;            // "L1", "L2", "L3", "memory"
-  std::int64_t capacity = 0;   // for that many threads together, in bytes
-  std::int64_t footprint = 0;  // of a copy that measures this level, over all the threads
-};
-
-/// The caches of this machine for that many threads, and the memory behind them, whose capacity
-/// nothing exceeds. A copy fills half of a cache, or several times the largest one.
-std::vector<MemoryLevel> memory_levels(int threads);
-
-/// The name of the smallest level that holds `footprint` bytes.
-std::string level_of(std::int64_t footprint, int threads);
-
-/// The size of this machine's largest cache in bytes.
-std::int64_t largest_cache();
 
 }  // namespace nnkernels::bench
 

@@ -6,6 +6,8 @@
 #include <limits>
 #include <utility>
 
+#include "bench/memory_levels.h"
+
 namespace nnkernels::bench {
 namespace {
 

@@ -32,7 +32,8 @@ constexpr Family kFamilies[] = {{"gemm", usual_gemm_cases},
                                 {"pool", usual_pool_cases},
                                 {"softmax", usual_softmax_cases},
                                 {"elementwise", usual_elementwise_cases},
-                                {"train", usual_train_cases}};
+                                {"train", usual_train_cases},
+                                {"infer", usual_infer_cases}};
 
 std::vector<std::string> family_names() {
   std::vector<std::string> names;

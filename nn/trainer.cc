@@ -32,6 +32,18 @@ Diverged::Diverged(std::int64_t epoch, std::int64_t batch, double loss, double l
       batch_(batch) {}
 
 template <class T>
+void backward_and_update(Sequential<T>& net, Optimizer<T>& optimizer, TensorView<const T> x,
+                         TensorView<const T> dy) {
+  if (optimizer.updates_in_backward()) {
+    optimizer.begin_step();
+    net.backward(x, dy, {}, &optimizer);
+  } else {
+    net.backward(x, dy);
+    optimizer.step();
+  }
+}
+
+template <class T>
 Trainer<T>::Trainer(Sequential<T>& net, Optimizer<T>& optimizer, const Dataset& data,
                     const TrainerOptions& options)
     : net_(net),
@@ -195,17 +207,15 @@ double Trainer<T>::train_step(std::int64_t step, std::int64_t first, std::int64_
       x, {.training = true, .seed = options_.seed, .step = static_cast<std::uint64_t>(step)});
   const double loss = loss_.value_and_gradient(y, labels, dy);
   if (!std::isfinite(loss)) return loss;
-  if (optimizer_.updates_in_backward()) {
-    optimizer_.begin_step();
-    net_.backward(x, dy, {}, &optimizer_);
-  } else {
-    net_.backward(x, dy);
-    optimizer_.step();
-  }
+  backward_and_update<T>(net_, optimizer_, x, dy);
   if (average_) average_->update();
   return loss;
 }
 
+template void backward_and_update(Sequential<float>& net, Optimizer<float>& optimizer,
+                                  TensorView<const float> x, TensorView<const float> dy);
+template void backward_and_update(Sequential<double>& net, Optimizer<double>& optimizer,
+                                  TensorView<const double> x, TensorView<const double> dy);
 template class Trainer<float>;
 template class Trainer<double>;
 

@@ -38,6 +38,13 @@ struct TrainerOptions {
   double average_decay = 0;        // of a WeightAverage; 0: none
 };
 
+/// The end of a training step: net.backward(x, dy), and a step of `optimizer`, which is bound to
+/// `net`: inside the backward pass, while weights and gradients are in the cache, where it can
+/// (Optimizer::updates_in_backward), else behind it. Throws what backward() does.
+template <class T>
+void backward_and_update(Sequential<T>& net, Optimizer<T>& optimizer, TensorView<const T> x,
+                         TensorView<const T> dy);
+
 /// Where training stands, after a batch. Counts start from 1.
 struct BatchProgress {
   std::int64_t epoch = 0, epochs = 0;

@@ -121,6 +121,8 @@ TEST(NnbenchRaceTest, RacesOneDnn) {
   }
   for (const char* command :
        {"conv --size 9 --ic 3 --oc 20 --stride 2 --pad 1 --dilation 2",
+        "conv --size 9 --ic 6 --oc 20 --groups 2 --pad 1",
+        "conv --size 9 --ic 20 --oc 20 --groups 20 --pad 1",
         "pool --size 9 --channels 20 --kernel 3 --pad 1", "softmax --rows 5 --cols 7",
         "elementwise --size 256 --function \"relu forward\""}) {
     SCOPED_TRACE(command);

@@ -1,5 +1,6 @@
 // What nnbench prints and writes: figures there, sensible and readable by scripts; errors one line.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <cstdlib>
@@ -10,6 +11,9 @@
 #include <vector>
 
 #include "kernels/simd.h"
+#include "nn/architecture.h"
+#include "nn/initialize.h"
+#include "nn/model_file.h"
 #include "tests/bench/run_nnbench.h"
 
 namespace {
@@ -19,11 +23,27 @@ using nnkernels::test::measure;
 using nnkernels::test::Outcome;
 using nnkernels::test::run;
 
+/// A folder as nncli train leaves it, with a network for images of 9 x 7, two channels and three
+/// classes.
+std::string saved_model() {
+  namespace nn = nnkernels::nn;
+  auto net = nn::build<float>({9, 7, 2}, "conv 4 3x3, relu, flatten, affine 3");
+  nn::initialize(net, nn::Initialization::he, 1);
+  nn::ModelInfo info;
+  info.classes = 3;
+  const std::filesystem::path run =
+      std::filesystem::path(testing::TempDir()) / ("nnbench_run_" + std::to_string(getpid()));
+  std::filesystem::create_directory(run);
+  nn::save_model((run / "last.safetensors").string(), net, info);
+  return run.string();
+}
+
 TEST(NnbenchTest, HelpNamesEveryCommand) {
   const Outcome overview = run("--help");
   EXPECT_EQ(overview.status, 0);
-  for (const char* command : {"gemm", "conv", "im2col", "pool", "softmax", "elementwise", "train",
-                              "layers", "threads", "parallel", "scaling", "peak"}) {
+  for (const char* command :
+       {"gemm", "packed", "batched", "conv", "im2col", "pool", "softmax", "elementwise", "train",
+        "infer", "layers", "threads", "parallel", "scaling", "peak"}) {
     EXPECT_NE(overview.out.find(command), std::string::npos) << command;
     const Outcome page = run(std::string(command) + " --help");
     EXPECT_EQ(page.status, 0) << command;
@@ -53,6 +73,7 @@ TEST(NnbenchTest, UsageErrorsAreOneLineAndSuggest) {
   expect_usage_error("layers cnnn", "cnnn");
   expect_usage_error("layers \"flatten, affine 10, softmaxx\"", "softmaxx");
   expect_usage_error("scaling cnnn", "cnnn");
+  expect_usage_error("layers \"conv 8 3x3\"", "vector of classes");
   expect_usage_error("threads --family gem", "expected gemm");
   expect_usage_error("elementwise --size 100", "multiple");
 }
@@ -83,6 +104,43 @@ TEST(NnbenchTest, EveryFamilyMeasures) {
   EXPECT_GT(pool["results"][0]["percent_of_copy"], 0.0);
 }
 
+TEST(NnbenchTest, PackedComparesWithPlain) {
+  const nlohmann::json document =
+      measure("packed --m 5 --n 70 --k 9 --layout nn,nt --type f64 --threads 1,2");
+  ASSERT_EQ(document["results"].size(), 4u);
+  const nlohmann::json& result = document["results"][3];
+  EXPECT_EQ(result["name"], "nt 5x70x9");
+  EXPECT_EQ(result["threads"], 2);
+  EXPECT_GT(result["pack_seconds"], 0.0);
+  const double gain =
+      result["plain_seconds"].get<double>() / result["packed_seconds"].get<double>();
+  EXPECT_NEAR(result["gain"].get<double>(), gain, 1e-9 * gain);
+  EXPECT_EQ(measure("packed")["results"].size(), 8u);
+  expect_usage_error("packed --m 5 --shapes odd", "excludes");
+}
+
+TEST(NnbenchTest, BatchedComparesWithALoop) {
+  const nlohmann::json document =
+      measure("batched --batch 3 --m 5 --n 7 --k 9 --layout nn,nt,tn,tt");
+  ASSERT_EQ(document["results"].size(), 4u);
+  EXPECT_EQ(document["results"][1]["name"], "nt 5x7x9 times 3");
+  EXPECT_EQ(document["results"][1]["parameters"]["batch"], 3);
+  EXPECT_GT(document["results"][1]["loop_seconds"], 0.0);
+  EXPECT_EQ(measure("batched --threads 2")["results"].size(), 2u);
+}
+
+TEST(NnbenchTest, ConvolutionsMayHaveGroups) {
+  const nlohmann::json document =
+      measure("conv --size 6 --ic 8 --oc 4 --pad 1 --groups 4 --pass forward");
+  const nlohmann::json& result = document["results"][0];
+  EXPECT_EQ(result["name"], "shape 8->4 3x3 p1 g4 on 6x6 n1 forward");
+  EXPECT_EQ(result["parameters"]["groups"], 4);
+  // Two channels in for each of 4 x 6 x 6 results.
+  EXPECT_NEAR(result["gflops"].get<double>() * result["seconds"].get<double>(),
+              2e-9 * 4 * 36 * 9 * 2, 1e-12);
+  expect_usage_error("conv --ic 8 --oc 4 --groups 3", "groups");
+}
+
 TEST(NnbenchTest, TrainCountsImages) {
   const nlohmann::json document =
       measure("train --network \"flatten, affine 10\" --batch-size 8 --optimizer momentum");
@@ -90,6 +148,21 @@ TEST(NnbenchTest, TrainCountsImages) {
   const nlohmann::json& step = document["results"][2];
   EXPECT_EQ(step["parameters"]["part"], "step");
   EXPECT_NEAR(step["images_per_second"].get<double>() * step["seconds"].get<double>(), 8, 1e-9);
+}
+
+TEST(NnbenchTest, InferTakesBatchSizesThreadsAndModels) {
+  const nlohmann::json document =
+      measure("infer \"flatten, affine 10\" --batch-size 1,3 --threads 1,2");
+  ASSERT_EQ(document["results"].size(), 8u);
+  const nlohmann::json& last = document["results"][7];
+  EXPECT_EQ(last["name"], "flatten, affine 10 batch 3 predict");
+  EXPECT_EQ(last["threads"], 2);
+  EXPECT_NEAR(last["images_per_second"].get<double>() * last["seconds"].get<double>(), 3, 1e-9);
+  const std::string saved = saved_model();
+  EXPECT_EQ(measure("infer --model mlp --model " + saved + " --part forward")["results"].size(),
+            6u);
+  std::filesystem::remove_all(saved);
+  expect_usage_error("infer cnnn", "cnnn");
 }
 
 TEST(NnbenchTest, LayersNamesStagesAndLayers) {
@@ -121,6 +194,37 @@ TEST(NnbenchTest, LayersNamesStagesAndLayers) {
   const nlohmann::json& last = document["results"][3];
   EXPECT_NEAR(last["backward_gflops"].get<double>() * last["backward_seconds"].get<double>(),
               4e-9 * 12 * 10 * 8, 1e-12);
+}
+
+TEST(NnbenchTest, LayersTakesSavedModels) {
+  const std::string run = saved_model();
+  for (const std::string& model : {run, run + "/last.safetensors"}) {
+    const nlohmann::json document = measure("layers " + model + " --batch-size 4");
+    EXPECT_EQ(document["architecture"], "conv 4 3x3, relu, flatten, affine 3");
+    EXPECT_EQ(document["input"], "9x7x2");
+  }
+  EXPECT_EQ(measure("train --network " + run + " --batch-size 4")["results"].size(), 3u);
+  std::filesystem::remove_all(run);
+}
+
+TEST(NnbenchTest, WhatIsNoModelIsNamedInOneLine) {
+  const std::string path =
+      (std::filesystem::path(testing::TempDir()) / "nnbench_no_model").string();
+  std::ofstream(path) << "no model";
+  for (const std::string& model :
+       {path, path + "/last.safetensors", std::string("/nonexistent/run")}) {
+    const Outcome outcome = run("layers " + model);
+    EXPECT_EQ(outcome.status, 1) << outcome.out;
+    EXPECT_NE(outcome.out.find("nnbench: " + model), std::string::npos) << outcome.out;
+    EXPECT_EQ(outcome.out.find('\n'), outcome.out.size() - 1) << outcome.out;
+  }
+  std::filesystem::remove(path);
+}
+
+TEST(NnbenchTest, LayersTakesTheTextOfARecipe) {
+  const nlohmann::json document =
+      measure("layers \"conv 2 3x3, relu, maxpool 2, flatten, affine classes\" --batch-size 4");
+  EXPECT_EQ(document["architecture"], "conv 2 3x3, relu, maxpool 2, flatten, affine 10");
 }
 
 TEST(NnbenchTest, LayersRunsAsInTraining) {

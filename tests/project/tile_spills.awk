@@ -1,6 +1,6 @@
 # tile_spills.awk: reads `objdump -d -C --no-show-raw-insn` of x86-64 code and looks at every function
-# RunTile, RunMatrixTile or RunRowTile<vector type, rows, width, ...> for AVX2 and better: in its k loop no
-# vector may go through the stack. Prints each tile where one does, then how many tiles there were; exit status 1
+# RunTile, RunMatrixTile or RunRowTile<vector type, rows, width, ...>, and RunWindows<vector type, windows, width, ...>
+# with four rows to a window, for AVX2 and better: in its k loop no vector may go through the stack. Prints each tile where one does, then how many tiles there were; exit status 1
 # if one does, or if there is no tile at all. (The tiles for SSE are not looked at: they have half the registers, and few machines need them.)
 
 # The k loop is the shortest jump backwards that has all rows * width multiply-adds in it.
@@ -30,7 +30,7 @@ function check_tile(   i, best, length_, from, spills) {
 }
 
 function begin_function(   parameters) {
-  inside = $0 ~ /N_AVX[0-9A-Z_]*::.*Run(Matrix|Row)?Tile</
+  inside = $0 ~ /N_AVX[0-9A-Z_]*::.*Run((Matrix|Row)?Tile|Windows)</
   if (!inside) return
   name = substr($0, index($0, "<") + 1)
   sub(/\(nnkernels::detail::.*/, "", name)
@@ -38,7 +38,7 @@ function begin_function(   parameters) {
   parameters = name
   sub(/.*Simd<[^>]*>, /, "", parameters)  # "14, 2, false, float>"
   split(parameters, part, ", ")
-  rows = part[1]
+  rows = name ~ /RunWindows</ ? 4 * part[1] : part[1]
   width = part[2]
   count = framed = 0
   products[0] = 0

@@ -22,6 +22,14 @@ tile() {
 END
 }
 
+# windows INSTRUCTION: the same for one window of a convolution, four rows.
+windows() {
+  tile 'N_AVX3::(anonymous namespace)::RunWindows' "$1" | sed '
+    s/, 2, 1, true, false, float>/, 1, 1, float>/
+    /614:/p
+    /614:/p'
+}
+
 # expect clean|caught WHAT < disassembly: says what went wrong, if something did.
 expect() {
   verdict=clean
@@ -41,6 +49,9 @@ wrong=$(
   tile "$kTile" 'vmovups -0x80(%rbp),%zmm3' | sed '/mov    %rsp,%rbp/d' |
     expect clean '%rbp as any register'
   tile "$kTile" 'nop' | sed 's/, 2, 1,/, 3, 1,/' | expect caught 'no loop with all multiply-adds'
+  windows 'nop' | expect clean 'a window of four rows'
+  windows 'vmovaps %zmm3,0x80(%rsp)' | expect caught 'a vector to the stack, in a window'
+  windows 'nop' | sed 's/, 1, 1,/, 2, 1,/' | expect caught 'no loop with four multiply-adds a window'
   tile 'N_AVX3::(anonymous namespace)::Pack' 'vmovaps %zmm3,0x80(%rsp)' |
     expect caught 'no tile at all'
   {
