@@ -44,16 +44,16 @@ namespace nnkernels {
 namespace {
 
 // The distribution's oneTBB is not instrumented for ThreadSanitizer, which therefore must be told
-// that what happens before a loop is visible to its pieces, and what they do to the caller after
-// it.
-void visible_from_here([[maybe_unused]] void* loop) {
+// that what happens before a loop is visible to its pieces, what they do to the caller after it,
+// and what an observer holds to the threads that it observes.
+void visible_from_here([[maybe_unused]] void* place) {
 #ifdef NNKERNELS_TSAN
-  __tsan_release(loop);
+  __tsan_release(place);
 #endif
 }
-void see_what_is_visible([[maybe_unused]] void* loop) {
+void see_what_is_visible([[maybe_unused]] void* place) {
 #ifdef NNKERNELS_TSAN
-  __tsan_acquire(loop);
+  __tsan_acquire(place);
 #endif
 }
 
@@ -80,6 +80,7 @@ class Pinning : public tbb::task_scheduler_observer {
  public:
   Pinning(tbb::task_arena& arena, std::span<const int> cpus, bool pin)
       : tbb::task_scheduler_observer(arena), cpus_(cpus), pin_(pin) {
+    visible_from_here(this);
     observe(true);
   }
   ~Pinning() override { observe(false); }
@@ -88,6 +89,7 @@ class Pinning : public tbb::task_scheduler_observer {
 
   void on_scheduler_entry(bool is_worker) override {
     if (!is_worker) return;
+    see_what_is_visible(this);
     const auto place = static_cast<std::size_t>(tbb::this_task_arena::current_thread_index());
     const std::size_t index = place % cpus_.size();
     const int cpu = pin_ ? cpus_[index] : kAllCpus;
@@ -306,7 +308,7 @@ void run_shared(State& s, int count, std::int64_t pieces, LoopBody body, void* c
     ranges[static_cast<std::size_t>(i)].end = pieces * (i + 1) / count;
   }
   const auto take_pieces = [&](int) {
-    see_what_is_visible(&s);
+    see_what_is_visible(&state());  // not &s, which has to be seen itself
     const InsidePiece mark;
     const int place = tbb::this_task_arena::current_thread_index();
     try {
@@ -319,14 +321,19 @@ void run_shared(State& s, int count, std::int64_t pieces, LoopBody body, void* c
       }
     } catch (...) {
       for (PieceRange& range : ranges) range.next = range.end;
+      visible_from_here(&s);
       throw;
     }
     visible_from_here(&s);
   };
+  /// Also after an exception.
+  struct End {
+    State& s;
+    ~End() { see_what_is_visible(&s); }
+  } const end{s};
   visible_from_here(&s);
   s.pool->arena.execute(
       [&] { tbb::parallel_for(0, count, take_pieces, tbb::static_partitioner{}); });
-  see_what_is_visible(&s);
 }
 
 /// Returns whether the loop was shared.
