@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -34,7 +36,9 @@ inline Outcome run(const std::string& arguments, const std::string& redirection 
 inline nlohmann::json measure(const std::string& command) {
   const Outcome outcome = run(command + " --min-time 0.001 --repetitions 1 --json -");
   EXPECT_EQ(outcome.status, 0) << outcome.out;
-  nlohmann::json document = nlohmann::json::parse(outcome.out, nullptr, false);
+  // Standard error is there as well, and a sanitizer's symbolizer may say something.
+  const std::size_t begin = std::min(outcome.out.find('{'), outcome.out.size());
+  nlohmann::json document = nlohmann::json::parse(outcome.out.substr(begin), nullptr, false);
   EXPECT_TRUE(document.is_object()) << outcome.out;
   return document;
 }
