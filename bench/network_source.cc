@@ -8,6 +8,7 @@
 #include <system_error>
 #include <vector>
 
+#include "kernels/aligned_buffer.h"
 #include "nn/architecture.h"
 #include "nn/file_error.h"
 #include "nn/initialize.h"
@@ -100,7 +101,10 @@ nn::Dataset random_images(std::int64_t count, std::int64_t at_least,
   data.w = image[1];
   data.c = image[2];
   data.classes = static_cast<std::int32_t>(net.output_shape()[-1]);
-  data.pixels.resize(static_cast<std::size_t>(data.n * image.size()));
+  const auto size = static_cast<std::size_t>(data.n * image.size());
+  data.pixels.reserve(size);
+  use_huge_pages(data.pixels.data(), size);  // as data sets that were read
+  data.pixels.resize(size);
   for (std::size_t i = 0; i < data.pixels.size(); ++i) {
     data.pixels[i] = static_cast<std::uint8_t>(i * i >> 8);
   }

@@ -11,13 +11,15 @@
 
 namespace nnkernels::cli {
 
-/// The number that `text` is, all of it; nothing otherwise, or if it does not fit. "010" is ten.
+/// The number that `text` is, all of it; nothing otherwise, or if it does not fit. "010" is ten,
+/// and
+/// "-0" is zero without a sign, as it would come back from TOML, where it is a whole number.
 template <class Number>
 std::optional<Number> parse_number(std::string_view text) {
   Number number{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
+  return number + Number{};
 }
 
 /// The shortest digits that read back as the same number.
