@@ -126,22 +126,13 @@ class Layers {
 
 void run_layers(const Arguments& arguments) {
   CommonOptions common;
-  std::string model = "cnn";
   TrainingSetup setup;
   Options flags("layers", "measures where the time of a training step goes");
-  flags.text("model", "MODEL",
-             "the network, which may come first without the flag: " + std::string(kNetworkHelp),
-             model);
-  flags.integer("batch-size", "N", "images in a batch; 0 for 64 (mlp) or 100", setup.batch_size, 0,
-                1 << 16);
-  flags.choice("optimizer", "instead of sgd for mlp, adam for others", nn::optimizer_names(),
-               setup.optimizer);
+  setup.add_to(flags);
   common.add_to(flags);
   if (!parse(flags, common, with_model_flag(arguments))) return;
 
-  setup.network = checked("layers", [&model] { return network_source(model); });
-  if (setup.batch_size == 0) setup.batch_size = model == "mlp" ? 64 : 100;
-  if (setup.optimizer.empty()) setup.optimizer = model == "mlp" ? "sgd" : "adam";
+  setup.settle("layers");
   apply(common);
   announce("layers", common);
   if (!common.silent()) {
@@ -152,7 +143,7 @@ void run_layers(const Arguments& arguments) {
   std::vector<Json> results;
   for (const std::int64_t threads : common.threads) layers.run(threads, results);
   save_json(document("layers", common)
-                .add("model", model)
+                .add("model", setup.network.name)
                 .add("architecture", setup.network.architecture)
                 .add("input", nn::shape_text(setup.network.input))
                 .add("batch_size", setup.batch_size)

@@ -98,26 +98,17 @@ StepCost measure_step(const TrainingSetup& setup, std::int64_t steps) {
 void run_scaling(const Arguments& arguments) {
   CommonOptions common;
   common.threads = {1, 2, 4, 8, 16, 32, 64};
-  std::string model = "cnn";
   TrainingSetup setup;
   std::int64_t steps = 200;
   Options flags("scaling",
                 "computes what more threads should give a training step: its loops are measured on "
                 "one thread, and shared by rule among each number of --threads");
-  flags.text("model", "MODEL",
-             "the network, which may come first without the flag: " + std::string(kNetworkHelp),
-             model);
-  flags.integer("batch-size", "N", "images in a batch; 0 for 64 (mlp) or 100", setup.batch_size, 0,
-                1 << 16);
-  flags.choice("optimizer", "instead of sgd for mlp, adam for others", nn::optimizer_names(),
-               setup.optimizer);
+  setup.add_to(flags);
   flags.integer("steps", "N", "steps to measure", steps, 1, 1 << 20);
   common.add_machine_to(flags);
   if (!parse(flags, common, with_model_flag(arguments))) return;
 
-  setup.network = checked("scaling", [&model] { return network_source(model); });
-  if (setup.batch_size == 0) setup.batch_size = model == "mlp" ? 64 : 100;
-  if (setup.optimizer.empty()) setup.optimizer = model == "mlp" ? "sgd" : "adam";
+  setup.settle("scaling");
   apply(common);
   set_threads(1);
   announce("scaling", common);
@@ -145,7 +136,7 @@ void run_scaling(const Arguments& arguments) {
         Json().add("threads", threads).add("microseconds", time).add("gain", gain));
   }
   save_json(document("scaling", common)
-                .add("model", model)
+                .add("model", setup.network.name)
                 .add("architecture", setup.network.architecture)
                 .add("batch_size", setup.batch_size)
                 .add("optimizer", setup.optimizer)

@@ -9,6 +9,23 @@
 
 namespace nnkernels::bench {
 
+void TrainingSetup::add_to(Options& flags) {
+  flags.text("model", "MODEL",
+             "the network, which may come first without the flag: " + std::string(kNetworkHelp),
+             network.name);
+  flags.integer("batch-size", "N", "images in a batch; 0 for 64 (mlp) or 100", batch_size, 0,
+                1 << 16);
+  flags.choice("optimizer", "instead of sgd for mlp, adam for others", nn::optimizer_names(),
+               optimizer);
+}
+
+void TrainingSetup::settle(const std::string& command) {
+  const std::string name = network.name;
+  network = checked(command, [&name] { return network_source(name); });
+  if (batch_size == 0) batch_size = name == "mlp" ? 64 : 100;
+  if (optimizer.empty()) optimizer = name == "mlp" ? "sgd" : "adam";
+}
+
 TrainingStep::TrainingStep(const TrainingSetup& setup, std::int64_t images)
     : batch_size_(setup.batch_size),
       net_(setup.network.make()),

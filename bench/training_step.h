@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bench/network_source.h"
+#include "bench/options.h"
 #include "nn/classifier_loss.h"
 #include "nn/data/dataset.h"
 #include "nn/optimizer.h"
@@ -18,9 +19,15 @@ namespace nnkernels::bench {
 
 /// A network and how it is trained.
 struct TrainingSetup {
-  NetworkSource network;
+  NetworkSource network = {.name = "cnn", .architecture = "", .file = ""};
   std::string optimizer;
   std::int64_t batch_size = 0;
+
+  /// The flags --model, --batch-size and --optimizer, for commands that take one network.
+  void add_to(Options& flags);
+  /// After parsing: finds the network by its name, and what the flags left open. Throws UsageError
+  /// that names `command`, and what network_source() does.
+  void settle(const std::string& command);
 };
 
 /// Everything that a training step needs, and its parts in the order in which Trainer runs them.
