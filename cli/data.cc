@@ -180,16 +180,21 @@ std::string counts_text(const nn::TrainTest& sets) {
   return grouped(sets.train.n) + " images to train on and " + grouped(sets.test.n) + " to test on";
 }
 
+NamedData read(const DataOptions& options) {
+  require_use_of_reading(options);
+  return load_data(options);
+}
+
 }  // namespace
 
 int data_info(const DataInfoOptions& options) {
-  const NamedData data = load_data(options.data);
+  const NamedData data = read(options.data);
   print(options.json ? info_json(data) : info_text(data, options.data));
   return kSuccess;
 }
 
 int data_export(const DataExportOptions& options) {
-  const NamedData data = load_data(options.data);
+  const NamedData data = read(options.data);
   const StopSignal stop;
   bool whole = false;
   write_or_refuse([&] {
@@ -202,7 +207,7 @@ int data_export(const DataExportOptions& options) {
 }
 
 int data_convert(const DataConvertOptions& options) {
-  const NamedData data = load_data(options.data);
+  const NamedData data = read(options.data);
   std::vector<std::string> files;
   const StopSignal stop;
   write_or_refuse([&] { files = nn::save_dataset(options.out.string(), data.sets); });

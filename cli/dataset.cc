@@ -9,6 +9,7 @@
 #include <tuple>
 #include <utility>
 
+#include "cli/exit_code.h"
 #include "cli/json_writer.h"
 #include "cli/suggest.h"
 #include "nn/data/file.h"
@@ -42,6 +43,10 @@ std::string names_text() {
   std::string text;
   for (const std::string& name : data_names()) text += (text.empty() ? "" : ", ") + name;
   return text;
+}
+
+bool is_name(const std::string& spec) {
+  return std::find(data_names().begin(), data_names().end(), spec) != data_names().end();
 }
 
 struct Place {
@@ -153,6 +158,17 @@ fs::path bundled_data(const std::string& name) {
       name, "not found; looked for the folders " + looked_for + "; name yours with --data");
 }
 
+void require_use_of_reading(const DataOptions& options) {
+  if (options.label == nn::LabelColumn::first && !options.image) return;
+  if (options.data.empty()) {
+    throw UsageError("--label and --image tell how to read the files of --data; give that, too");
+  }
+  if (is_name(options.data)) {
+    throw UsageError("--label and --image tell how to read files; " + options.data +
+                     " is a data set that is known by name, and needs neither");
+  }
+}
+
 NamedData load_data(const DataOptions& options) {
   const Place place = find(options);
   NamedData data = named(place, nn::load_dataset(place.path.string(), place.reading), options);
@@ -177,9 +193,7 @@ void record_data(const DataOptions& options, const NamedData& data,
   }
   if (data.sets.train.full != 255) metadata["data.full"] = number_text(data.sets.train.full);
   if (options.data.empty()) return;
-  const std::vector<std::string>& known = data_names();
-  const bool by_name = std::find(known.begin(), known.end(), options.data) != known.end();
-  metadata["data"] = by_name ? options.data : data.path.string();
+  metadata["data"] = is_name(options.data) ? options.data : data.path.string();
   if (options.label == nn::LabelColumn::last) metadata["data.label"] = "last";
   if (options.image) {
     metadata["data.image"] = number_text(options.image->h) + " " + number_text(options.image->w) +

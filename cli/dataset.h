@@ -35,6 +35,10 @@ struct NamedData {
   nn::TrainTest sets;  // load_test_data() fills in the test set alone
 };
 
+/// Throws UsageError if `options`, what the user said, tell how to read files (--label, --image)
+/// but name none: options.data is empty, or one of data_names().
+void require_use_of_reading(const DataOptions& options);
+
 /// Reads the data set that options.data names, MNIST if it is empty. Where the files have no test
 /// set, options.test_share of the images becomes one, class by class (nn/data/split.h).
 /// Throws nn::FileError, with a suggestion for a mistyped name, if it is missing or damaged, or

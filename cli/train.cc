@@ -191,7 +191,9 @@ int train(const TrainOptions& options) {
   Progress progress(options.quiet);
   const InterruptGuard interrupt;
   if (!options.resume.empty()) return resume(options, interrupt, progress);
-  const NamedData data = load_data(data_options(options.config));
+  const DataOptions data_options = cli::data_options(options.config);
+  require_use_of_reading(data_options);
+  const NamedData data = load_data(data_options);
   // Model files hold text, and the data's name goes into one.
   if (!is_utf8(options.config.data)) throw UsageError("--data: the path is no UTF-8");
 

@@ -24,6 +24,7 @@ void check_fit(const nn::Model& model, const NamedData& data) {
 }  // namespace
 
 Trained load_trained(const std::filesystem::path& run, const DataOptions& data) {
+  require_use_of_reading(data);
   nn::Model model = nn::load_model(model_file_of(run).string());
   NamedData test = load_test_data(data.data.empty() ? recorded_data(model.info.metadata) : data,
                                   model.info.classes);

@@ -33,14 +33,6 @@ constexpr double kMicroseconds = 50;
 /// Images that are read before memory for more is taken.
 constexpr std::int64_t kBlock = 1024;
 
-/// Whether read_picture() may be asked to read a file of that name.
-bool is_image_name(const fs::path& path) {
-  std::string end = path.extension().string();
-  std::transform(end.begin(), end.end(), end.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return end == ".png" || end == ".pgm" || end == ".ppm";
-}
-
 /// What is in a folder, hidden names aside, in no order.
 std::vector<fs::directory_entry> entries_of(const fs::path& folder) {
   std::vector<fs::directory_entry> entries;
@@ -72,7 +64,7 @@ std::vector<File> list_files(const fs::path& half, std::set<std::string>& classe
     }
     classes.insert(name);
     for (const fs::directory_entry& file : entries_of(folder.path())) {
-      if (!is_image_name(file.path())) {
+      if (!is_image_name(file.path().string())) {
         throw FileError(file.path().string(),
                         "expected images only (.png, .pgm, .ppm), found something else");
       }
@@ -231,6 +223,13 @@ TrainMaybeTest read_image_folder(const std::string& dir) {
   return sets;
 }
 
+bool is_image_name(const std::string& path) {
+  std::string end = fs::path(path).extension().string();
+  std::transform(end.begin(), end.end(), end.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return end == ".png" || end == ".pgm" || end == ".ppm";
+}
+
 bool is_image_folder(const std::string& dir) {
   std::error_code error;
   for (fs::directory_iterator it(dir, error), end; !error && it != end; it.increment(error)) {
@@ -239,7 +238,7 @@ bool is_image_folder(const std::string& dir) {
     std::error_code ignored;
     for (const fs::directory_entry& entry : fs::directory_iterator(it->path(), ignored)) {
       const bool half = name == "train" || name == "test";
-      if (half ? entry.is_directory(ignored) : is_image_name(entry.path())) return true;
+      if (half ? entry.is_directory(ignored) : is_image_name(entry.path().string())) return true;
     }
   }
   return false;

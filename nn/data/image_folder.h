@@ -23,6 +23,10 @@ namespace nnkernels::nn {
 /// images, a class name with control characters, more than kMaxClasses classes, no image at all.
 TrainMaybeTest read_image_folder(const std::string& dir);
 
+/// Whether read_picture() may be asked to read a file of that name: it ends in .png, .pgm or .ppm,
+/// in letters of either case.
+bool is_image_name(const std::string& path);
+
 /// True if `dir` looks like one: it holds a folder that holds an image or, below train or test, a
 /// folder.
 bool is_image_folder(const std::string& dir);

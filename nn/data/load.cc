@@ -130,6 +130,11 @@ LoadedData load(const std::string& path, const CsvOptions& options, bool test_on
                     "is one array; give the folder that holds x_train.npy, y_train.npy, x_test.npy "
                     "and y_test.npy, or an .npz of these");
   }
+  if (is_image_name(name)) {
+    throw FileError(path,
+                    "is one image; a data set is a folder of images, CLASS/*.png or "
+                    "train/CLASS/*.png and test/CLASS/*.png");
+  }
   LoadedData data{.format = name.ends_with(".npz") ? DataFormat::npz : DataFormat::csv, .sets = {}};
   data.sets =
       data.format == DataFormat::npz ? read_npz(path, options.image) : load_csv(path, options);

@@ -31,8 +31,9 @@ struct LoadedData {
 ///   a file beside it has the same name but for "test", that is the test set (mnist_train.csv and
 ///   mnist_test.csv).
 ///
-/// Throws FileError as these do, if there is no such path, if a folder holds none of them, and if
-/// all labels of a CSV file are the same: the label is in the other column, then.
+/// Throws FileError as these do, if there is no such path, if a folder holds none of them, if the
+/// file is one array or image, and if all labels of a CSV file are the same: the label is in the
+/// other column, then.
 LoadedData load_dataset(const std::string& path, const CsvOptions& options = {});
 
 /// The same where only the test set is wanted: a folder of IDX needs the t10k files only. Other

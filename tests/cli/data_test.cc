@@ -121,6 +121,19 @@ TEST(Data, CsvIsReadAsTheFlagsSay) {
   }
 }
 
+TEST(Data, HowToReadFilesIsRefusedWhereNoneAreNamed) {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"data", "info", "digits", "--image", "8x8"},
+        {"train", "--model", "mlp", "--data", "mnist", "--label", "last"},
+        {"train", "--model", "mlp", "--image", "28x28"},
+        {"eval", "no-run", "--label", "last"}}) {
+    const test::Result refused = nncli(words);
+    EXPECT_EQ(refused.code, 2) << words[0];
+    EXPECT_EQ(refused.err.find("nncli: --label and --image tell how to read"), 0) << refused.err;
+    EXPECT_EQ(std::count(refused.err.begin(), refused.err.end(), '\n'), 1) << refused.err;
+  }
+}
+
 /// An NPY file of `type` ("<f4", "<i4"); `shape` as Python writes it.
 template <class Number>
 std::string npy(const std::string& type, const std::string& shape,

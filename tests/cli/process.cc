@@ -138,9 +138,11 @@ void Process::send(int signal) const { kill(pid_, signal); }
 
 Result Process::wait() {
   int status = 0;
-  waitpid(pid_, &status, 0);
+  rusage used = {};
+  wait4(pid_, &status, 0, &used);
   pid_ = -1;
   return {.code = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status),
+          .peak_memory = std::int64_t{used.ru_maxrss} * 1024,
           .out = read_file(dir_ / "out"),
           .err = err()};
 }

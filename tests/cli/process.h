@@ -27,7 +27,8 @@ class TempDir {
 };
 
 struct Result {
-  int code = -1;  // exit code, or minus the signal that ended the process
+  int code = -1;                 // exit code, or minus the signal that ended the process
+  std::int64_t peak_memory = 0;  // bytes resident
   std::string out;
   std::string err;
 };

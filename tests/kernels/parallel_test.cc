@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <numeric>
@@ -320,10 +321,19 @@ bool others_fall_asleep() {
   return false;
 }
 
+/// Seconds that all threads of this process have computed so far.
+double processor_seconds() {
+  return static_cast<double>(std::clock()) / static_cast<double>(CLOCKS_PER_SEC);
+}
+
 TEST_F(ParallelTest, IdleWorkersSleep) {
   const ForceThreads force(3);
   for (int repeat = 0; repeat < 5; ++repeat) {
     EXPECT_EQ(runs_of_pieces(1000, kLong), std::vector<int>(1000, 1));
+    const double before = processor_seconds();
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    // Far more than it takes to fall asleep, half of what one worker takes that does not.
+    EXPECT_LT(processor_seconds() - before, 0.05);
     EXPECT_TRUE(others_fall_asleep());
   }
 }

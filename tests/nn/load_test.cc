@@ -179,6 +179,9 @@ TEST(LoadDataset, SaysWhatIsNoDataSet) {
                        "found no central directory"));
   EXPECT_TRUE(
       contains(error_of(folder.put("y.npy", {})), "give the folder that holds x_train.npy"));
+  for (const char* name : {"y.png", "y.PGM"}) {
+    EXPECT_TRUE(contains(error_of(folder.put(name, {})), "is one image; a data set is a folder"));
+  }
   EXPECT_TRUE(contains(error_of(folder.put("x.csv", bytes_of_text("0,1,1\n0,2,2\n"))),
                        "if they are in the last column, say --label last"));
 }
