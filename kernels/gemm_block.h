@@ -62,16 +62,17 @@ void pack_tile(const TileKernels<T>& kernels, const Block<T>& block, const RowTi
                tiles.size(t), tiles.size(t), block.k, packed);
 }
 
-/// Packs all of the block's A, tile t at packed + k * (its first row).
+/// Packs steps [begin, end) of k of the block's A, tile t at packed + k * (its first row).
 template <class T>
-void pack_rows(const TileKernels<T>& kernels, const Block<T>& block, T* packed) {
+void pack_rows(const TileKernels<T>& kernels, const Block<T>& block, std::int64_t begin,
+               std::int64_t end, T* packed) {
   const RowTiles tiles(block.rows, block.tile_rows);
   // Where rows of A lie side by side, a cache line holds elements of two or more tiles. So few
   // steps of all tiles at a time that their lines stay in the L1 cache, even if they share a set.
   constexpr std::int64_t kFewSteps = 8;
-  const std::int64_t most = block.a_row_stride == 1 ? kFewSteps : block.k;
-  for (std::int64_t p = 0; p < block.k; p += most) {
-    const std::int64_t steps = std::min(most, block.k - p);
+  const std::int64_t most = block.a_row_stride == 1 ? kFewSteps : end - begin;
+  for (std::int64_t p = begin; p < end; p += most) {
+    const std::int64_t steps = std::min(most, end - p);
     for (std::int64_t t = 0; t < tiles.count(); ++t) {
       const std::int64_t row = tiles.begin(t), rows = tiles.size(t);
       kernels.pack(block.a + row * block.a_row_stride + p * block.a_step, block.a_row_stride,
@@ -125,7 +126,7 @@ class BlockLoops {
     const T* packed = block_.packed_a;
     if (block_.pack_a && packed == nullptr) {
       T* const own = scratch<T>(Purpose::packed_a, block_.rows * block_.k);
-      pack_rows(kernels_, block_, own);
+      pack_rows(kernels_, block_, 0, block_.k, own);
       packed = own;
     }
     for (std::int64_t j = 0; j < block_.cols; j += panel_) {

@@ -1,6 +1,7 @@
 #include "kernels/gemm_blocks.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 
 #include "kernels/gemm_block.h"
@@ -17,6 +18,8 @@ constexpr std::int64_t kInnerBytes = 1 << 19;  // what the inner loop reads agai
 constexpr std::int64_t kPackForTiles = 16;
 // At least so many pieces to share among threads, where the tiles allow it.
 constexpr std::int64_t kPieces = 8;
+// Steps of A that a piece of the loop that packs it takes.
+constexpr std::int64_t kPackedSteps = 128;
 // Where rows are the outer loop, pieces of about so many rows.
 constexpr std::int64_t kPieceRows = 112;
 
@@ -68,8 +71,10 @@ struct Cut {
       row_blocks = std::min(std::max(row_blocks, kPieces / column_groups), row_tiles);
     }
     row_blocks = std::max<std::int64_t>(1, row_blocks);
-    pack_in_pieces = pack_b && row_blocks == 1;
-    if (pack_in_pieces) {
+    // A few more, so that two or four threads have as many each.
+    if (row_blocks > kPieces) row_blocks = std::min((row_blocks + 3) / 4 * 4, row_tiles);
+    pack_in_pieces = pack_b && (rows_outside || row_blocks == 1);
+    if (pack_b && row_blocks == 1) {
       rows_outside = true;
       column_groups = std::min(panels, std::max(column_groups, depth * columns / kInner));
     }
@@ -80,7 +85,7 @@ struct Cut {
   std::int64_t depth;    // kc
   std::int64_t columns;  // nc
   bool pack_a, pack_b;
-  bool pack_in_pieces;  // no two pieces read the same B, so each packs its own, in the L2 cache
+  bool pack_in_pieces;  // each thread packs for itself what its pieces read of B, in the L2 cache
   bool rows_outside;
   std::int64_t row_blocks;
   std::int64_t column_groups;
@@ -106,11 +111,31 @@ void pack_panels(const TileKernels<T>& kernels, const MatrixView<const T>& b, st
       });
 }
 
+/// A number for each loop that packs in its pieces.
+std::uint64_t next_loop() {
+  static std::atomic<std::uint64_t> count = 0;
+  return ++count;
+}
+
 /// The columns that panels for n columns take, the zeros at the end included.
 template <class T>
 std::int64_t padded_columns(const TileKernels<T>& kernels, std::int64_t n, std::size_t widest) {
   const std::int64_t panel = kernels.columns[kernels.width_for(n, widest)];
   return (n + panel - 1) / panel * panel;
+}
+
+/// B's panels for a group of a loop's pieces, packed by this thread unless it has just done that.
+/// Cheaper than to share them: what another core has packed comes from its caches, line by line.
+template <class T>
+const T* own_panels(const TileKernels<T>& kernels, const MatrixView<const T>& b, std::size_t widest,
+                    std::uint64_t loop, std::int64_t group) {
+  thread_local std::uint64_t packed_loop = 0;
+  thread_local std::int64_t packed_group = 0;
+  T* const packed = scratch<T>(Purpose::packed_b, b.rows * padded_columns(kernels, b.cols, widest));
+  if (packed_loop != loop || packed_group != group) pack_panels(kernels, b, widest, packed);
+  packed_loop = loop;
+  packed_group = group;
+  return packed;
 }
 
 }  // namespace
@@ -221,28 +246,30 @@ void multiply(const Product<T>& p) {
       if (cut.pack_a && !cut.rows_outside && groups > 1) {
         packed_a = scratch<T>(Purpose::packed_a, m * depth);
         const double bytes = 2.0 * static_cast<double>(m * depth) * sizeof(T);
-        nnkernels::parallel_for(cut.row_blocks, bytes / kBytesPerMicrosecond,
-                                [&](std::int64_t row_block, int) {
-                                  pack_rows(kernels, block(row_block, 0),
-                                            packed_a + m * row_block / cut.row_blocks * depth);
-                                });
+        const std::int64_t parts = (depth + kPackedSteps - 1) / kPackedSteps;
+        nnkernels::parallel_for(
+            cut.row_blocks * parts, bytes / kBytesPerMicrosecond, [&](std::int64_t piece, int) {
+              const std::int64_t row_block = piece / parts, step = piece % parts * kPackedSteps;
+              pack_rows(kernels, block(row_block, 0), step, std::min(depth, step + kPackedSteps),
+                        packed_a + m * row_block / cut.row_blocks * depth);
+            });
       }
       const double flops =
           2.0 * static_cast<double>(m) * static_cast<double>(cols) * static_cast<double>(depth);
+      const std::uint64_t loop = cut.pack_in_pieces ? next_loop() : 0;
+      // The pieces of a group follow each other, so that a thread reads the panels that it packed.
       nnkernels::parallel_for(
           cut.row_blocks * groups, flops * (sizeof(T) / 4.0) / kFlopsPerMicrosecond,
           [&](std::int64_t piece, int) {
-            const std::int64_t row_block = piece / groups;
-            Block<T> mine = block(row_block, piece % groups);
+            const std::int64_t row_block = piece % cut.row_blocks, group = piece / cut.row_blocks;
+            Block<T> mine = block(row_block, group);
             if (packed_a != nullptr) {
               mine.packed_a = packed_a + m * row_block / cut.row_blocks * depth;
             }
             if (cut.pack_in_pieces) {
-              T* const own = scratch<T>(Purpose::packed_b,
-                                        depth * padded_columns(kernels, mine.cols, cut.widest));
-              pack_panels<T>(kernels, {mine.b, depth, mine.cols, p.b.row_stride, p.b.col_stride},
-                             cut.widest, own);
-              mine.b = own;
+              mine.b =
+                  own_panels<T>(kernels, {mine.b, depth, mine.cols, p.b.row_stride, p.b.col_stride},
+                                cut.widest, loop, group);
               mine.b_is_packed = true;
             }
             BlockLoops<T>(kernels, mine).run();

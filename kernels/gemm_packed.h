@@ -54,8 +54,8 @@ class PackedMatrix {
 /// packed, and must have been for the instruction set in use: after set_simd() it must be packed
 /// again, or std::invalid_argument is thrown.
 ///
-/// The bits are those of gemm() with the matrix itself, except for the thin shapes that gemm() sums
-/// in another order (docs/gemm.md).
+/// The bits are those of gemm() with the matrix itself, except for the thin shapes and the long
+/// sums that gemm() adds up in another order (docs/gemm.md).
 template <class T>
 void gemm(std::type_identity_t<T> alpha, const std::type_identity_t<MatrixView<const T>>& a,
           const PackedMatrix<T>& b, std::type_identity_t<T> beta, const MatrixView<T>& c,

@@ -8,6 +8,7 @@
 #include "kernels/gemm_tile.h"
 #include "kernels/parallel.h"
 #include "kernels/scratch.h"
+#include "kernels/vector.h"
 
 namespace nnkernels::detail {
 namespace {
@@ -27,6 +28,32 @@ void multiply_scattered(const Product<T>& p) {
     multiply(Product<T>{T{1}, p.a.row_block(row, rows), p.b, T{0}, sums, {}, p.packed_b});
     finish<T>(p.alpha, sums, p.beta, p.c.row_block(row, rows), p.epilogue);
   }
+}
+
+/// A product of long sums and a C of few tiles, which leave little to share: sums over pieces of
+/// k, each by itself, that are added in the end. Returns false if it is none.
+template <class T>
+bool multiply_long(const Product<T>& p) {
+  constexpr std::int64_t kDepth = 1024;  // of a piece; as deep as a block of k, or deeper
+  constexpr std::int64_t kMinPieces = 4, kMaxPieces = 8;
+  constexpr std::int64_t kSide = 256, kSize = 1 << 14;  // the sums stay in the L2 cache
+  const std::int64_t m = p.c.rows, n = p.c.cols, k = p.a.cols;
+  const std::int64_t pieces = std::min(kMaxPieces, k / kDepth);
+  if (pieces < kMinPieces || std::max(m, n) > kSide || m * n > kSize) return false;
+  T* const sums = scratch<T>(Purpose::sums_over_k, (pieces + 1) * m * n);
+  nnkernels::parallel_for(pieces, estimated_microseconds(p), [&](std::int64_t piece, int) {
+    const std::int64_t first = k * piece / pieces, depth = k * (piece + 1) / pieces - first;
+    multiply(Product<T>{T{1},
+                        p.a.col_block(first, depth),
+                        p.b.row_block(first, depth),
+                        T{0},
+                        MatrixView<T>(sums + piece * m * n, m, n),
+                        {}});
+  });
+  T* const total = sums + pieces * m * n;
+  sum_pieces(pieces, m * n, sums, total);
+  finish<T>(p.alpha, MatrixView<const T>(total, m, n), p.beta, p.c, p.epilogue);
+  return true;
 }
 
 }  // namespace
@@ -72,7 +99,7 @@ void compute(const Product<T>& p) {
     if (multiply_one_tile(kernels, p.alpha, p.a, p.b, p.beta, p.c, p.epilogue)) return;
     return multiply_small(kernels, p.alpha, p.a, p.b, p.beta, p.c, p.epilogue);
   }
-  if (unpacked && multiply_thin(p)) return;
+  if (unpacked && (multiply_thin(p) || multiply_long(p))) return;
   if (p.c.col_stride != 1 && p.c.cols > 1) return multiply_scattered(p);
   multiply(p);
 }

@@ -19,6 +19,7 @@ enum class Purpose {
   packed_a,
   packed_b,
   result,
+  sums_over_k,
   vector,
   image,
   offsets,

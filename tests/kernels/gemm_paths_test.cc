@@ -182,6 +182,31 @@ TEST_P(GemmPathsTest, ExactWithPackedOperands) {
   }
 }
 
+/// Long sums of a small C: pieces of k.
+TEST_P(GemmPathsTest, ExactForLongSums) {
+  std::uint32_t seed = 0;
+  for (const std::int64_t k : {4095, 4096, 9001}) {
+    for (const auto layout : {Layout::row_major, Layout::column_major}) {
+      check_exactly<float>({.m = 20, .n = 33, .k = k, .a = layout}, ++seed);
+      check_exactly<float>({.m = 33, .n = 20, .k = k, .b = layout, .alpha = 2, .beta = -1}, ++seed);
+    }
+    check_exactly<float>({.m = 18,
+                          .n = 19,
+                          .k = k,
+                          .a = Layout::scattered,
+                          .b = Layout::scattered,
+                          .c = Layout::scattered,
+                          .beta = 1,
+                          .bias = true,
+                          .activation = Activation::relu},
+                         ++seed);
+    check_exactly<double>({.m = 17, .n = 18, .k = k, .c = Layout::column_major}, ++seed);
+  }
+  // The largest such C, and one that is too large.
+  check_exactly<float>({.m = 64, .n = 256, .k = 4100}, ++seed);
+  check_exactly<float>({.m = 65, .n = 256, .k = 4100}, ++seed);
+}
+
 /// Every path reads and writes up to the last element of its operands and not behind it.
 TEST_P(GemmPathsTest, StaysWithinTheOperands) {
   std::mt19937 random(1);
@@ -215,7 +240,9 @@ TEST_P(GemmPathsTest, SameBitsForAnyNumberOfThreads) {
        {Case{.m = 2, .n = 300, .k = 200, .b = kColumns}, Case{.m = 300, .n = 3, .k = 400},
         Case{.m = 3000, .n = 10, .k = 64, .a = kColumns}, Case{.m = 300, .n = 300, .k = 1024},
         Case{.m = 2, .n = 1000, .k = 300}, Case{.m = 1, .n = 9001, .k = 30},
-        Case{.m = 16, .n = 1024, .k = 800}, Case{.m = 1, .n = 900, .k = 200, .b = kColumns}}) {
+        Case{.m = 300, .n = 100, .k = 300}, Case{.m = 700, .n = 600, .k = 300},
+        Case{.m = 30, .n = 40, .k = 9000, .a = kColumns}, Case{.m = 16, .n = 1024, .k = 800},
+        Case{.m = 1, .n = 900, .k = 200, .b = kColumns}}) {
     SCOPED_TRACE(str(t));
     Matrix<float> a(t.m, t.k, t.a, 0, 0), b(t.k, t.n, t.b, 0, 0);
     a.fill(draw);
