@@ -83,6 +83,10 @@ void Blas::describe(const std::string& path) {
   std::string version;
   if (const auto config = symbol<const char* (*)()>(library_, "openblas_get_config")) {
     std::istringstream(config()) >> name_ >> version;
+    // The environment may have chosen other kernels than the CPU's: OPENBLAS_CORETYPE.
+    if (const auto core = symbol<const char* (*)()>(library_, "openblas_get_corename")) {
+      version += std::string(" (") + core() + " kernels)";
+    }
   } else if (const auto blis = symbol<const char* (*)()>(library_, "bli_info_get_version_str")) {
     name_ = "BLIS";
     version = blis();
