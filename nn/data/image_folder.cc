@@ -58,7 +58,8 @@ std::vector<File> list_files(const fs::path& half, std::set<std::string>& classe
     if (!folder.is_directory()) {
       throw FileError(folder.path().string(), "expected folders only, one a class, found a file");
     }
-    if (std::any_of(name.begin(), name.end(), [](char c) { return c >= 0 && c < ' '; })) {
+    if (std::any_of(name.begin(), name.end(),
+                    [](char c) { return static_cast<unsigned char>(c) < ' '; })) {
       throw FileError(half.string(),
                       "the class name " + printable(name) + " has control characters");
     }
