@@ -8,6 +8,7 @@
 #define HWY_TARGET_INCLUDE "kernels/gemm_rows_simd.cc"
 #include "hwy/foreach_target.h"
 // After foreach_target.
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "kernels/simd-inl.h"
 #include "kernels/unroll.h"
@@ -70,8 +71,19 @@ HWY_NOINLINE void AddRows(const RowsBlock<T>& block, std::int64_t i, std::int64_
   const std::ptrdiff_t b_row_stride = block.b_row_stride, sums_row_stride = block.sums_row_stride;
   const std::int64_t cols = block.cols;
   std::int64_t j = 0;
-  for (; j + lanes <= cols; j += lanes) {
-    AddVector(WholeVector(), a, b + j, b_row_stride, sums + j, sums_row_stride);
+  if (i == 0 && block.rows > kRows) {
+    // These rows come from memory, and the other rows of A find them in the L1 cache. Time to ask
+    // for the rows of the next pass.
+    const T* const next = b + std::min<std::int64_t>(kCount, block.k - kCount - p) * b_row_stride;
+    for (; j + lanes <= cols; j += lanes) {
+      NNKERNELS_UNROLL
+      for (int q = 0; q < kCount; ++q) hwy::Prefetch(next + q * b_row_stride + j);
+      AddVector(WholeVector(), a, b + j, b_row_stride, sums + j, sums_row_stride);
+    }
+  } else {
+    for (; j + lanes <= cols; j += lanes) {
+      AddVector(WholeVector(), a, b + j, b_row_stride, sums + j, sums_row_stride);
+    }
   }
   if (j < cols) {
     const FirstLanes last{static_cast<std::size_t>(cols - j)};

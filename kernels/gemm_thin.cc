@@ -191,9 +191,11 @@ void stream_columns(const Product<T>& p, std::int64_t col, std::int64_t cols,
 template <class T>
 void multiply_streaming(const Product<T>& p, std::int64_t max_depth) {
   constexpr auto kSize = static_cast<std::int64_t>(sizeof(T));
-  constexpr std::int64_t kLine = kAlignment / kSize, kMostColumns = 16384 / kSize;
+  constexpr std::int64_t kLine = kAlignment / kSize, kStrip = 16384 / kSize, kRowsOfAPass = 4;
   const std::int64_t m = p.c.rows, n = p.c.cols;
   const std::int64_t pieces = std::clamp<std::int64_t>(n / 256, 1, nnkernels::threads());
+  // Rows of A that take several passes over each few rows of B: sums and these in the L1 cache.
+  const std::int64_t most_columns = m > kRowsOfAPass ? kStrip / m : kStrip;
   const double flops = 2.0 * static_cast<double>(m * n) * static_cast<double>(p.a.cols);
   const double bytes = static_cast<double>(p.b.rows * n) * kSize;
   const double microseconds =
@@ -205,7 +207,7 @@ void multiply_streaming(const Product<T>& p, std::int64_t max_depth) {
         };
         const std::int64_t begin = border(n, first, pieces);
         const std::int64_t cols = border(n, end, pieces) - begin;
-        const std::int64_t strips = (cols + kMostColumns - 1) / kMostColumns;
+        const std::int64_t strips = (cols + most_columns - 1) / most_columns;
         for (std::int64_t strip = 0; strip < strips; ++strip) {
           const std::int64_t col = border(cols, strip, strips);
           stream_columns(p, begin + col, border(cols, strip + 1, strips) - col, max_depth);
