@@ -54,6 +54,13 @@ if [ ! -e "$root/complete" ]; then
       *) dpkg -x "$package" "$root" ;;
     esac
   done
+  # As on a system whose /lib is /usr/lib; and links such as libz.so that name the file from / stay in here.
+  if [ -d "$root/lib" ]; then
+    cp -a "$root/lib/." "$root/usr/lib/"
+    rm -rf "${root:?}/lib"
+  fi
+  ln -s usr/lib "$root/lib"
+  find "$root" -lname '/*' | while read -r link; do ln -sfn "$root$(readlink "$link")" "$link"; done
   touch "$root/complete"
 fi
 
