@@ -22,9 +22,11 @@
 #include "cli/train_run.h"
 #include "kernels/parallel.h"
 #include "kernels/simd.h"
+#include "nn/activation_layers.h"
 #include "nn/checkpoint.h"
 #include "nn/data/split.h"
 #include "nn/file_error.h"
+#include "nn/softmax.h"
 
 namespace nnkernels::cli {
 namespace {
@@ -65,6 +67,18 @@ void write_page(const TrainOptions& options, const RunFolder& run, nn::Sequentia
   }
 }
 
+/// Softmax of a softmax learns badly, and is nobody's intention.
+void refuse_what_the_loss_does(const nn::Sequential<float>& net, const TrainConfig& config) {
+  if (net.layer_count() == 0) return;
+  const nn::Layer<float>& last = net.layer(net.layer_count() - 1);
+  const bool softmax = dynamic_cast<const nn::Softmax<float>*>(&last) != nullptr;
+  const bool sigmoid = dynamic_cast<const nn::Sigmoid<float>*>(&last) != nullptr;
+  if ((softmax && config.loss == "softmax") || (sigmoid && config.loss == "sigmoid")) {
+    throw UsageError("--arch: ends in " + config.loss + ", which --loss " + config.loss +
+                     " applies itself; leave that layer out, or choose --loss squared");
+  }
+}
+
 /// One run, from its start or from a checkpoint (else null): training, and its result on standard
 /// output.
 Outcome run_once(const TrainOptions& options, const TrainConfig& config, RunFolder& run,
@@ -79,6 +93,7 @@ Outcome run_once(const TrainOptions& options, const TrainConfig& config, RunFold
                      .test = named.sets.test};
   const nn::ModelInfo info = model_info(config, named);
   nn::Sequential<float> net = make_net(config, data.train);
+  if (from == nullptr) refuse_what_the_loss_does(net, config);
   if (config.batch_size > data.train.n) {
     throw UsageError("--batch-size: a batch of " + std::to_string(config.batch_size) +
                      " is larger than the training set of " + std::to_string(data.train.n) +

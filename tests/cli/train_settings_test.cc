@@ -57,6 +57,17 @@ TEST_F(TrainSettings, ValidationKeepsTheBestAndReadsTheTestSetOnce) {
   EXPECT_EQ(judged["test_accuracy"], told["test_accuracy"]);
 }
 
+TEST_F(TrainSettings, ALayerThatTheLossAppliesItselfIsRefused) {
+  for (const std::string loss : {"softmax", "sigmoid"}) {
+    const std::string arch = "flatten, affine classes, " + loss;
+    const test::Result refused = train({"--arch", arch, "--loss", loss, "--force"});
+    EXPECT_EQ(refused.code, 2);
+    EXPECT_EQ(refused.err, "nncli: --arch: ends in " + loss + ", which --loss " + loss +
+                               " applies itself; leave that layer out, or choose --loss squared\n");
+    EXPECT_EQ(train({"--arch", arch, "--loss", "squared", "--force"}).code, 0);
+  }
+}
+
 TEST_F(TrainSettings, PatienceStopsEarly) {
   // Nothing is learned at this rate, so no epoch is better than the first.
   const test::Result result = train(
