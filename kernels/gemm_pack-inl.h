@@ -75,8 +75,12 @@ void Pack(const T* source, std::ptrdiff_t line_stride, std::ptrdiff_t step_strid
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   if (line_stride == 1) {
+    // Each step is a short run of memory of its own, which the hardware does not foresee.
+    constexpr std::int64_t kAhead = 8;
     for (std::int64_t p = 0; p < k; ++p, source += step_stride, panel += width) {
       std::int64_t i = 0;
+      for (; i < count; i += lanes) hwy::Prefetch(source + kAhead * step_stride + i);
+      i = 0;
       for (; i + lanes <= count; i += lanes) hn::StoreU(hn::LoadU(d, source + i), d, panel + i);
       for (; i < width; i += lanes) {
         const auto rest = LoadFirst(
