@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <limits>
 #include <type_traits>
 
 #include "bench/gemm_operands.h"
+#include "bench/gemm_referee.h"
 #include "bench/memory_levels.h"
 #include "kernels/gemm.h"
 
@@ -72,56 +72,6 @@ Work peer_gemm(const Blas& peer, const GemmOperands<T>& operands) {
   return {};
 }
 
-/// The Euclidean norms of a matrix' rows.
-template <class T>
-std::vector<double> row_norms(MatrixView<const T> matrix) {
-  std::vector<double> norms;
-  for (std::int64_t i = 0; i < matrix.rows; ++i) {
-    double sum = 0;
-    for (std::int64_t j = 0; j < matrix.cols; ++j) {
-      sum += static_cast<double>(matrix(i, j)) * static_cast<double>(matrix(i, j));
-    }
-    norms.push_back(std::sqrt(sum));
-  }
-  return norms;
-}
-
-/// Compares the C of the first contestant with that of every later one.
-template <class T>
-class Referee {
- public:
-  explicit Referee(const GemmOperands<T>& operands)
-      : operands_(operands),
-        a_norms_(row_norms<T>(operands.a_view(operands.last()))),
-        b_norms_(row_norms<T>(operands.b_view(operands.last()).transposed())) {}
-
-  /// max over i, j of |c1 - c2| / (u |a_i| |b_j|) for the rows of A and the columns of B.
-  double operator()(std::size_t contestant) {
-    T* c = operands_.last().c;
-    if (contestant == 0) ours_.assign(c, c + a_norms_.size() * b_norms_.size());
-    constexpr double kUnit = std::numeric_limits<T>::epsilon() / 2;
-    double worst = 0;
-    for (std::size_t i = 0, at = 0; i < a_norms_.size(); ++i) {
-      for (std::size_t j = 0; j < b_norms_.size(); ++j, ++at) {
-        const double difference =
-            std::abs(static_cast<double>(ours_[at]) - static_cast<double>(c[at]));
-        if (std::isnan(difference)) return HUGE_VAL;
-        if (difference > 0) {
-          worst = std::max(worst, difference / (kUnit * a_norms_[i] * b_norms_[j]));
-        }
-      }
-    }
-    // The next contestant is not to find the right answer there.
-    std::fill_n(c, ours_.size(), T{0});
-    return worst;
-  }
-
- private:
-  GemmOperands<T> operands_;
-  std::vector<double> a_norms_, b_norms_;
-  std::vector<T> ours_;
-};
-
 template <class T>
 Entries prepare(const GemmShape& shape, bool cold, const Peers& peers) {
   // Twice the cache: what is used once in a while may stay in it a little longer than its turn.
@@ -130,8 +80,7 @@ Entries prepare(const GemmShape& shape, bool cold, const Peers& peers) {
   for (const auto& peer : peers) entries.works.push_back(peer_gemm(*peer, operands));
   if (peers.empty()) return entries;
   entries.difference = Referee<T>(operands);
-  // By Cauchy and Schwarz, two products that are each as exact as k roundings allow stay below.
-  entries.tolerance = 2.0 * static_cast<double>(shape.k + 3);
+  entries.tolerance = Referee<T>::tolerance(shape.k);
   return entries;
 }
 

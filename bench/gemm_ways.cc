@@ -1,6 +1,8 @@
 // nnbench packed and nnbench batched: the matrix product in other ways than by gemm() on what lies
 // in memory, in turn with that.
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -8,6 +10,7 @@
 #include "bench/commands.h"
 #include "bench/data.h"
 #include "bench/gemm_operands.h"
+#include "bench/gemm_referee.h"
 #include "bench/gemm_shapes.h"
 #include "bench/peak.h"
 #include "bench/race.h"
@@ -69,6 +72,10 @@ Entries packed_entries(const GemmShape& shape) {
   entries.works = {timed([operands, a, b, c] { gemm(T{1}, a, b, T{0}, c); }),
                    timed([operands, a, packed, c] { gemm(T{1}, a, *packed, T{0}, c); }),
                    timed([operands, again, b] { again->pack(b); })};
+  entries.difference = [referee = Referee<T>(operands)](std::size_t work) mutable {
+    return work < 2 ? referee(work) : 0.0;  // packing alone leaves nothing to compare
+  };
+  entries.tolerance = Referee<T>::tolerance(shape.k);
   return entries;
 }
 
@@ -100,6 +107,21 @@ Entries batched_entries(const GemmShape& shape, std::int64_t batch) {
                        gemm_batched(batch, T{1}, a0, a_size, b0, b_size, T{0}, c0, c_size);
                      });
                    })};
+  // Numbers are at most 1, so |a_i| |b_j| <= k for rows of A and columns of B, as in Referee.
+  entries.difference = [c, size = batch * c_size, k = shape.k,
+                        loop = std::vector<T>()](std::size_t work) mutable {
+    if (work == 0) loop.assign(c.data(), c.data() + size);
+    double worst = 0;
+    for (std::int64_t i = 0; i < size; ++i) {
+      const double difference = std::abs(static_cast<double>(loop[static_cast<std::size_t>(i)]) -
+                                         static_cast<double>(c.data()[i]));
+      if (std::isnan(difference)) return HUGE_VAL;
+      worst = std::max(worst, difference);
+    }
+    std::fill_n(c.data(), size, T{0});
+    return worst / (std::numeric_limits<T>::epsilon() / 2 * static_cast<double>(k));
+  };
+  entries.tolerance = Referee<T>::tolerance(shape.k);
   return entries;
 }
 

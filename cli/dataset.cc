@@ -45,10 +45,6 @@ std::string names_text() {
   return text;
 }
 
-bool is_name(const std::string& spec) {
-  return std::find(data_names().begin(), data_names().end(), spec) != data_names().end();
-}
-
 struct Place {
   std::string name;
   fs::path path;
@@ -137,6 +133,10 @@ const std::vector<std::string>& data_names() {
   return kNames;
 }
 
+bool is_data_name(const std::string& spec) {
+  return std::find(data_names().begin(), data_names().end(), spec) != data_names().end();
+}
+
 std::vector<fs::path> bundled_data_places(const std::string& name) {
   std::vector<fs::path> places;
   std::error_code error;
@@ -163,7 +163,7 @@ void require_use_of_reading(const DataOptions& options) {
   if (options.data.empty()) {
     throw UsageError("--label and --image tell how to read the files of --data; give that, too");
   }
-  if (is_name(options.data)) {
+  if (is_data_name(options.data)) {
     throw UsageError("--label and --image tell how to read files; " + options.data +
                      " is a data set that is known by name, and needs neither");
   }
@@ -193,7 +193,7 @@ void record_data(const DataOptions& options, const NamedData& data,
   }
   if (data.sets.train.full != 255) metadata["data.full"] = number_text(data.sets.train.full);
   if (options.data.empty()) return;
-  metadata["data"] = is_name(options.data) ? options.data : data.path.string();
+  metadata["data"] = is_data_name(options.data) ? options.data : data.path.string();
   if (options.label == nn::LabelColumn::last) metadata["data.label"] = "last";
   if (options.image) {
     metadata["data.image"] = number_text(options.image->h) + " " + number_text(options.image->w) +

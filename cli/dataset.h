@@ -19,6 +19,9 @@ namespace nnkernels::cli {
 /// same name: that is then ./mnist.
 const std::vector<std::string>& data_names();
 
+/// Whether `spec` is one of them.
+bool is_data_name(const std::string& spec);
+
 /// The places where a data set that comes with nncli ("mnist", "digits") may be, the likeliest
 /// first: beside an installed nncli, in the source tree that nncli was built from, in the current
 /// directory's data/.

@@ -74,8 +74,8 @@ void refuse_what_the_loss_does(const nn::Sequential<float>& net, const TrainConf
   const bool softmax = dynamic_cast<const nn::Softmax<float>*>(&last) != nullptr;
   const bool sigmoid = dynamic_cast<const nn::Sigmoid<float>*>(&last) != nullptr;
   if ((softmax && config.loss == "softmax") || (sigmoid && config.loss == "sigmoid")) {
-    throw UsageError("--arch: ends in " + config.loss + ", which --loss " + config.loss +
-                     " applies itself; leave that layer out, or choose --loss squared");
+    throw UsageError("the network ends in " + config.loss + ", which --loss " + config.loss +
+                     " applies itself; choose --loss squared, or an --arch without that layer");
   }
 }
 

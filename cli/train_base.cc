@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "cli/config_file.h"
+#include "cli/dataset.h"
 #include "cli/exit_code.h"
 #include "cli/numbers.h"
 #include "cli/recipes.h"
@@ -44,6 +45,15 @@ TrainConfig resolve(const TrainBase& base) {
   if (!name.empty() && name != config.recipe) config = recipe_of(name).config;
   apply_settings(in_file, config);
   apply_settings(base.flags, config);
+  // Other data than the file's: how to read that means nothing for data known by name.
+  const auto flagged = [&base](const std::string& key) {
+    return std::any_of(base.flags.begin(), base.flags.end(),
+                       [&key](const Asked& flag) { return flag.key == key; });
+  };
+  if (flagged("data") && is_data_name(config.data)) {
+    if (!flagged("label")) config.label = TrainConfig().label;
+    if (!flagged("image")) config.image = TrainConfig().image;
+  }
   if (config.arch.empty()) {
     throw UsageError(
         "no network given: --model NAME, --recipe NAME, --arch TEXT or --config FILE; see `nncli "

@@ -38,7 +38,7 @@ CONF
 
 command -v apt-get >/dev/null || skip 'there is no apt-get'
 ./cmake/setup.sh cross || skip 'the cross compiler or qemu-user could not be installed'
-if [ ! -e "$root/complete" ]; then
+if [ ! -e "$root/unpacked" ]; then
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
   fetch "$work" || {
@@ -61,7 +61,7 @@ if [ ! -e "$root/complete" ]; then
   fi
   ln -s usr/lib "$root/lib"
   find "$root" -lname '/*' | while read -r link; do ln -sfn "$root$(readlink "$link")" "$link"; done
-  touch "$root/complete"
+  touch "$root/unpacked"
 fi
 
 cmake --preset aarch64 --log-level=NOTICE

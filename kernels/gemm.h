@@ -23,8 +23,9 @@ namespace nnkernels {
 ///
 /// Precision and order: each element of A B is a sum over k in ascending order, in blocks whose
 /// length k decides (docs/gemm.md), each block one chain of fused multiply-adds that starts from
-/// zero; where the instruction set has no FMA, of multiplications and additions. Products with few
-/// rows or columns may be summed by vectors along k instead, as their shape and layout decide.
+/// zero; where the instruction set has no FMA, of multiplications and additions. As their shape and
+/// layout decide, products with few rows or columns may be summed by vectors along k instead, and
+/// long sums of a small C in pieces of k that are added in the end.
 /// |error| <= gamma_(k+3) * (|alpha| |A| |B| + |beta C|) element by element. For one instruction
 /// set the result bits do not depend on the number of threads or on alignment.
 ///

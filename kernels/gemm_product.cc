@@ -34,15 +34,13 @@ void multiply_scattered(const Product<T>& p) {
 /// k, each by itself, that are added in the end. Returns false if it is none.
 template <class T>
 bool multiply_long(const Product<T>& p) {
-  constexpr std::int64_t kDepth = 1024;  // of a piece; as deep as a block of k, or deeper
-  constexpr std::int64_t kMinPieces = 4, kMaxPieces = 8;
+  constexpr std::int64_t kPieces = 8, kDepth = 512;
   constexpr std::int64_t kSide = 256, kSize = 1 << 14;  // the sums stay in the L2 cache
   const std::int64_t m = p.c.rows, n = p.c.cols, k = p.a.cols;
-  const std::int64_t pieces = std::min(kMaxPieces, k / kDepth);
-  if (pieces < kMinPieces || std::max(m, n) > kSide || m * n > kSize) return false;
-  T* const sums = scratch<T>(Purpose::sums_over_k, (pieces + 1) * m * n);
-  nnkernels::parallel_for(pieces, estimated_microseconds(p), [&](std::int64_t piece, int) {
-    const std::int64_t first = k * piece / pieces, depth = k * (piece + 1) / pieces - first;
+  if (k < kPieces * kDepth || std::max(m, n) > kSide || m * n > kSize) return false;
+  T* const sums = scratch<T>(Purpose::sums_over_k, (kPieces + 1) * m * n);
+  nnkernels::parallel_for(kPieces, estimated_microseconds(p), [&](std::int64_t piece, int) {
+    const std::int64_t first = k * piece / kPieces, depth = k * (piece + 1) / kPieces - first;
     multiply(Product<T>{T{1},
                         p.a.col_block(first, depth),
                         p.b.row_block(first, depth),
@@ -50,8 +48,8 @@ bool multiply_long(const Product<T>& p) {
                         MatrixView<T>(sums + piece * m * n, m, n),
                         {}});
   });
-  T* const total = sums + pieces * m * n;
-  sum_pieces(pieces, m * n, sums, total);
+  T* const total = sums + kPieces * m * n;
+  sum_pieces(kPieces, m * n, sums, total);
   finish<T>(p.alpha, MatrixView<const T>(total, m, n), p.beta, p.c, p.epilogue);
   return true;
 }

@@ -134,6 +134,24 @@ TEST(Data, HowToReadFilesIsRefusedWhereNoneAreNamed) {
   }
 }
 
+TEST(Data, HowAFileOfSettingsReadsItsDataMeansNothingForOthers) {
+  const test::TempDir dir;
+  test::write_file(dir / "mine.toml",
+                   "recipe = \"mlp3\"\ndata = \"x.csv\"\nlabel = \"last\"\nimage = \"2x3\"\n");
+  const auto settings = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words = {"train", "--print-config", "--config",
+                                      (dir / "mine.toml").string()};
+    words.insert(words.end(), more.begin(), more.end());
+    return nncli(words).out;
+  };
+  EXPECT_NE(settings({}).find("label = \"last\""), std::string::npos);
+  EXPECT_NE(settings({"--data", "y.csv"}).find("label = \"last\""), std::string::npos);
+  const std::string named = settings({"--data", "digits"});
+  EXPECT_NE(named.find("data = \"digits\""), std::string::npos);
+  EXPECT_EQ(named.find("label = \"last\""), std::string::npos);
+  EXPECT_EQ(named.find("2x3"), std::string::npos);
+}
+
 /// An NPY file of `type` ("<f4", "<i4"); `shape` as Python writes it.
 template <class Number>
 std::string npy(const std::string& type, const std::string& shape,

@@ -62,8 +62,9 @@ TEST_F(TrainSettings, ALayerThatTheLossAppliesItselfIsRefused) {
     const std::string arch = "flatten, affine classes, " + loss;
     const test::Result refused = train({"--arch", arch, "--loss", loss, "--force"});
     EXPECT_EQ(refused.code, 2);
-    EXPECT_EQ(refused.err, "nncli: --arch: ends in " + loss + ", which --loss " + loss +
-                               " applies itself; leave that layer out, or choose --loss squared\n");
+    EXPECT_EQ(refused.err,
+              "nncli: the network ends in " + loss + ", which --loss " + loss +
+                  " applies itself; choose --loss squared, or an --arch without that layer\n");
     EXPECT_EQ(train({"--arch", arch, "--loss", "squared", "--force"}).code, 0);
   }
 }

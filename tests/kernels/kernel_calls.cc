@@ -285,6 +285,7 @@ void add_shared(std::vector<KernelCall>& all) {
   Calls<T> calls(all);
   calls.gemms(129, 77, 600);
   calls.gemms(3, 900, 65);
+  calls.gemms(30, 34, 4100);
   calls.gemms(700, 1, 300);
   calls.gemms(1, 700, 300);
   ConvShape s{
