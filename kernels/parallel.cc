@@ -83,7 +83,10 @@ class Pinning : public tbb::task_scheduler_observer {
     visible_from_here(this);
     observe(true);
   }
-  ~Pinning() override { observe(false); }
+  ~Pinning() override {
+    observe(false);  // waits for calls that are under way
+    see_what_is_visible(this);
+  }
   Pinning(const Pinning&) = delete;
   Pinning& operator=(const Pinning&) = delete;
 
@@ -95,6 +98,7 @@ class Pinning : public tbb::task_scheduler_observer {
     const int cpu = pin_ ? cpus_[index] : kAllCpus;
     if (cpu != bound_to) bind_this_thread(pin_ ? cpus_.subspan(index, 1) : cpus_);
     bound_to = cpu;
+    visible_from_here(this);
   }
 
  private:
