@@ -180,31 +180,12 @@ TEST_P(GemmPathsTest, ExactWithPackedOperands) {
       }
     }
   }
-}
-
-/// Long sums of a small C: pieces of k.
-TEST_P(GemmPathsTest, ExactForLongSums) {
-  std::uint32_t seed = 0;
-  for (const std::int64_t k : {4095, 4096, 9001}) {
-    for (const auto layout : {Layout::row_major, Layout::column_major}) {
-      check_exactly<float>({.m = 20, .n = 33, .k = k, .a = layout}, ++seed);
-      check_exactly<float>({.m = 33, .n = 20, .k = k, .b = layout, .alpha = 2, .beta = -1}, ++seed);
-    }
-    check_exactly<float>({.m = 18,
-                          .n = 19,
-                          .k = k,
-                          .a = Layout::scattered,
-                          .b = Layout::scattered,
-                          .c = Layout::scattered,
-                          .beta = 1,
-                          .bias = true,
-                          .activation = Activation::relu},
-                         ++seed);
-    check_exactly<double>({.m = 17, .n = 18, .k = k, .c = Layout::column_major}, ++seed);
-  }
-  // The largest such C, and one that is too large.
-  check_exactly<float>({.m = 64, .n = 256, .k = 4100}, ++seed);
-  check_exactly<float>({.m = 65, .n = 256, .k = 4100}, ++seed);
+  // So deep and wide that B is no operand for the L2 cache on any instruction set: groups of
+  // panels share a packed A, of one or two blocks of rows.
+  constexpr auto kColumns = Layout::column_major;
+  check_exactly<float>({.m = 100, .n = 520, .k = 512, .gap = 512}, ++seed);
+  check_exactly<float>({.m = 100, .n = 520, .k = 512, .a = kColumns, .gap = 1024 - 100}, ++seed);
+  check_exactly<float>({.m = 1030, .n = 520, .k = 512, .gap = 512}, ++seed);
 }
 
 /// Every path reads and writes up to the last element of its operands and not behind it.
@@ -229,6 +210,19 @@ TEST_P(GemmPathsTest, StaysWithinTheOperands) {
       }
     }
   }
+}
+
+/// Whole rows of a large B, for so many rows of A that these take turns.
+TEST_P(GemmPathsTest, RowsOfALargeBAreReadToTheirEndsOnly) {
+  constexpr std::int64_t kRows = 5, kCols = 1001, kDepth = 3150;
+  const GuardPage<float> a(kRows * kDepth), b(kDepth * kCols), c(kRows * kCols);
+  std::fill_n(a.data(), kRows * kDepth, 2.0f);
+  std::fill_n(b.data(), kDepth * kCols, 3.0f);
+  using View = MatrixView<float>;
+  gemm(1.0f, View(a.data(), kRows, kDepth), View(b.data(), kDepth, kCols), 0.0f,
+       View(c.data(), kRows, kCols));
+  EXPECT_EQ(std::vector<float>(c.data(), c.data() + kRows * kCols),
+            std::vector<float>(kRows * kCols, 6.0f * kDepth));
 }
 
 TEST_P(GemmPathsTest, SameBitsForAnyNumberOfThreads) {
