@@ -188,6 +188,31 @@ TEST_P(GemmPathsTest, ExactWithPackedOperands) {
   check_exactly<float>({.m = 1030, .n = 520, .k = 512, .gap = 512}, ++seed);
 }
 
+/// Long sums of a small C: pieces of k.
+TEST_P(GemmPathsTest, ExactForLongSums) {
+  std::uint32_t seed = 0;
+  for (const std::int64_t k : {4095, 4096, 9001}) {
+    for (const auto layout : {Layout::row_major, Layout::column_major}) {
+      check_exactly<float>({.m = 20, .n = 33, .k = k, .a = layout}, ++seed);
+      check_exactly<float>({.m = 33, .n = 20, .k = k, .b = layout, .alpha = 2, .beta = -1}, ++seed);
+    }
+    check_exactly<float>({.m = 18,
+                          .n = 19,
+                          .k = k,
+                          .a = Layout::scattered,
+                          .b = Layout::scattered,
+                          .c = Layout::scattered,
+                          .beta = 1,
+                          .bias = true,
+                          .activation = Activation::relu},
+                         ++seed);
+    check_exactly<double>({.m = 17, .n = 18, .k = k, .c = Layout::column_major}, ++seed);
+  }
+  // The largest such C, and one that is too large.
+  check_exactly<float>({.m = 64, .n = 256, .k = 4100}, ++seed);
+  check_exactly<float>({.m = 65, .n = 256, .k = 4100}, ++seed);
+}
+
 /// Every path reads and writes up to the last element of its operands and not behind it.
 TEST_P(GemmPathsTest, StaysWithinTheOperands) {
   std::mt19937 random(1);
