@@ -35,7 +35,7 @@ class Pieces {
 /// Into how many parts, each of whole pieces, forward() cuts the sums over `in`: more than one only
 /// where the partial sums, n x out each, cost little against reading w.
 std::int64_t parts_of_sum(std::int64_t in, std::int64_t out, std::int64_t n) {
-  if (n < 32 || in < 4 * out) return 1;
+  if (n <= 16 || in < 4 * out) return 1;  // so few rows have their own ways through gemm()
   return std::clamp<std::int64_t>(Pieces(in).count() / 2, 1, 8);
 }
 
