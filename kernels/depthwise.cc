@@ -8,6 +8,7 @@
 
 #include "kernels/conv_phase.h"
 #include "kernels/conv_tiles.h"
+#include "kernels/depthwise_blocks.h"
 #include "kernels/depthwise_simd.h"
 #include "kernels/parallel.h"
 #include "kernels/scratch.h"
@@ -21,55 +22,8 @@ constexpr double kSlower = 3;
 /// A gradient piece is worth a buffer of its own from this many floating-point operations on.
 constexpr double kPieceFlops = 1e6;
 constexpr std::int64_t kMaxPieces = 16;
-
-/// Taps [first, last) of a row or column of the kernel.
-struct Taps {
-  std::int64_t first, last;
-  bool operator==(const Taps&) const = default;
-};
-
-/// One direction, height or width: which input each output meets through each tap.
-struct Axis {
-  std::int64_t outputs, inputs, taps;
-  std::int64_t step, tap_step, offset;
-
-  std::int64_t input(std::int64_t output, std::int64_t tap) const {
-    return output * step + tap * tap_step + offset;
-  }
-  /// The taps through which an output meets an input that exists.
-  Taps meeting(std::int64_t output) const {
-    const auto exists = [&](std::int64_t tap) {
-      const std::int64_t i = input(output, tap);
-      return i >= 0 && i < inputs;
-    };
-    Taps met{0, taps};
-    while (met.first < taps && !exists(met.first)) ++met.first;
-    while (met.last > met.first && !exists(met.last - 1)) --met.last;
-    return met;
-  }
-};
-
-/// Neighbouring outputs [first, end) that meet the same taps.
-struct Run {
-  std::int64_t first, end;
-  Taps taps;
-};
-
-/// All outputs in runs; valid until this thread's next call. Each end of each tap's range may begin
-/// a new one.
-std::span<const Run> runs(const Axis& axis) {
-  Run* const list = scratch<Run>(Purpose::offsets, 2 * axis.taps + 1);
-  std::size_t count = 0;
-  for (std::int64_t i = 0; i < axis.outputs; ++i) {
-    const Taps taps = axis.meeting(i);
-    if (count > 0 && list[count - 1].taps == taps) {
-      ++list[count - 1].end;
-    } else {
-      list[count++] = {i, i + 1, taps};
-    }
-  }
-  return {list, count};
-}
+/// Pixels whose gradients are summed in registers between two visits to dw.
+constexpr std::int64_t kGradientRows = 2, kGradientCols = 16;
 
 Axis forward_height(const ConvShape& s) {
   return {s.oh(), s.ih, s.kh, s.stride_h, s.dilation_h, -s.pad_h};
@@ -94,22 +48,103 @@ struct PhaseAxis {
   Axis axis;
 };
 
-/// A row of outputs. `pixels` comes with what is the same for all of it; `x`, `w` and `y` are those
-/// of the first input, tap and output.
+/// Rows [first, last) of a plane of outputs. `all` has the taps, the bias and where outputs go; its
+/// x is the image that `height` and `width` are about.
 template <class T>
-void run_row(const DepthwiseKernels<T>& kernels, const Axis& width, std::span<const Run> row,
-             DepthwisePixels<T> pixels, const T* x, const T* w, T* y) {
-  const std::int64_t kh = pixels.kh;
-  for (const Run& run : row) {
-    pixels.pixels = run.end - run.first;
-    pixels.kw = run.taps.last - run.taps.first;
-    // Without taps there is no input to point to.
-    const bool none = kh == 0 || pixels.kw == 0;
-    pixels.kh = none ? 0 : kh;
-    pixels.x = none ? x : x + width.input(run.first, run.taps.first) * pixels.channels;
-    pixels.w = none ? w : w + run.taps.first * pixels.w_col;
-    pixels.y = y + run.first * pixels.y_step;
-    kernels.pixels(pixels);
+void run_rows(const DepthwiseKernels<T>& kernels, const Axis& height, const Axis& width,
+              std::int64_t first, std::int64_t last, std::ptrdiff_t y_line,
+              const DepthwisePixels<T>& all) {
+  const Cut cut(height, width, Planes<T>::places(all.channels), 1, kDepthwisePixels);
+  const Planes<T> planes(width.inputs, all.channels, cut.strip, cut.copied);
+  const Runs all_runs = runs(height, width);
+  const auto [begin, end] = height.inputs_of(first, last);
+  const std::int64_t most = planes.channels_at_a_time(end - begin);
+  for (std::int64_t c = 0; c < all.channels; c += most) {
+    DepthwisePixels<T> some = all;
+    some.channels = std::min(most, all.channels - c);
+    const Plane<T> x = planes.plane(all.x, begin, end, c, some.channels, Purpose::image);
+    some.x_row = height.tap_step * x.line;
+    some.x_col = width.tap_step * x.pixel;
+    if (all.bias != nullptr) some.bias = all.bias + c;
+    const auto run = [&](const Block& block) {
+      DepthwisePixels<T> pixels = some;
+      pixels.y = all.y + block.rows.first * y_line + block.cols.first * all.y_step + c;
+      const Taps kh = block.rows.taps, kw = block.cols.taps;
+      if (kh.first < kh.last && kw.first < kw.last) {  // else there is no input to point to
+        pixels.kh = kh.last - kh.first;
+        pixels.kw = kw.last - kw.first;
+        pixels.x =
+            x.at(height.input(block.rows.first, kh.first), width.input(block.cols.first, kw.first));
+        pixels.w = all.w + kh.first * all.w_row + kw.first * all.w_col + c;
+      }
+      const std::int64_t rows = block.rows.end - block.rows.first;
+      const std::int64_t cols = block.cols.end - block.cols.first;
+      // The pixels of one call lie in a row or, at the left and right border, in a column.
+      const bool in_row = rows == 1;
+      pixels.pixels = in_row ? cols : rows;
+      pixels.x_step = in_row ? width.step * x.pixel : height.step * x.line;
+      pixels.y_step = in_row ? all.y_step : y_line;
+      for (std::int64_t i = 0; i < (in_row ? 1 : cols); ++i) {
+        kernels.pixels(pixels);
+        pixels.x += width.step * x.pixel;
+        pixels.y += all.y_step;
+      }
+    };
+    for_each_block(all_runs, first, last, 1, cut.cols, run);
+  }
+}
+
+/// Adds to dw[kh][kw][channels] what rows [first, last) of dy contribute; `x` and `dy` are the
+/// images that `height` and `width` are about.
+template <class T>
+void add_rows(const DepthwiseKernels<T>& kernels, const Axis& height, const Axis& width,
+              std::int64_t first, std::int64_t last, std::int64_t channels, const T* x, const T* dy,
+              T* dw) {
+  const Cut cut(height, width, Planes<T>::places(channels), kGradientRows, kGradientCols);
+  const Planes<T> inputs(width.inputs, channels, cut.strip, cut.copied);
+  const Planes<T> outputs(width.outputs, channels, cut.strip, cut.copied);
+  const Runs all_runs = runs(height, width);
+  const auto [begin, end] = height.inputs_of(first, last);
+  const std::int64_t most = inputs.channels_at_a_time(end - begin);
+  for (std::int64_t c = 0; c < channels; c += most) {
+    const std::int64_t count = std::min(most, channels - c);
+    const Plane<T> x_plane = inputs.plane(x, begin, end, c, count, Purpose::image);
+    const Plane<T> dy_plane = outputs.plane(dy, first, last, c, count, Purpose::result);
+    // So far apart, taps of dw would push each other out as well.
+    const std::int64_t taps = height.taps * width.taps;
+    T* sums = dw + c;
+    std::int64_t tap = channels;
+    if (cut.copied) {
+      sums = scratch<T>(Purpose::vector, taps * count);
+      tap = count;
+      for (std::int64_t i = 0; i < taps; ++i)
+        std::copy_n(dw + i * channels + c, count, sums + i * tap);
+    }
+    const auto add = [&](const Block& block) {
+      const Taps kh = block.rows.taps, kw = block.cols.taps;
+      if (kh.first == kh.last || kw.first == kw.last) return;
+      kernels.gradient({.channels = count,
+                        .rows = block.rows.end - block.rows.first,
+                        .cols = block.cols.end - block.cols.first,
+                        .kh = kh.last - kh.first,
+                        .kw = kw.last - kw.first,
+                        .x = x_plane.at(height.input(block.rows.first, kh.first),
+                                        width.input(block.cols.first, kw.first)),
+                        .x_line = height.step * x_plane.line,
+                        .x_step = width.step * x_plane.pixel,
+                        .x_row = height.tap_step * x_plane.line,
+                        .x_col = width.tap_step * x_plane.pixel,
+                        .dy = dy_plane.at(block.rows.first, block.cols.first),
+                        .dy_line = dy_plane.line,
+                        .dy_step = dy_plane.pixel,
+                        .dw = sums + (kh.first * width.taps + kw.first) * tap,
+                        .dw_row = width.taps * tap,
+                        .dw_col = tap});
+    };
+    for_each_block(all_runs, first, last, kGradientRows, cut.cols, add);
+    if (!cut.copied) continue;
+    for (std::int64_t i = 0; i < taps; ++i)
+      std::copy_n(sums + i * tap, count, dw + i * channels + c);
   }
 }
 
@@ -120,18 +155,8 @@ void depthwise_forward(const ConvShape& s, const T* x, const T* w, T* y,
                        const Epilogue<T>& epilogue) {
   const DepthwiseKernels<T> kernels = depthwise_kernels<T>();
   const Axis height = forward_height(s), width = forward_width(s);
-  const std::int64_t c = s.ic;
-  DepthwisePixels<T> pixels;
-  pixels.channels = c;
-  pixels.x_step = s.stride_w * c;
-  pixels.x_row = s.dilation_h * s.iw * c;
-  pixels.x_col = s.dilation_w * c;
-  pixels.w_row = s.kw * c;
-  pixels.w_col = c;
-  pixels.bias = epilogue.bias;
-  pixels.relu = epilogue.activation == Activation::relu;
-  pixels.y_step = c;
-
+  const std::int64_t c = s.ic, y_line = width.outputs * c;
+  const bool relu = epilogue.activation == Activation::relu;
   const std::int64_t blocks =
       std::clamp<std::int64_t>(height.outputs * width.outputs / kPiecePixels, 1, height.outputs);
   const double microseconds = kSlower * conv_microseconds(s, sizeof(T));
@@ -139,19 +164,20 @@ void depthwise_forward(const ConvShape& s, const T* x, const T* w, T* y,
     const std::int64_t image = piece / blocks, block = piece % blocks;
     const std::int64_t first = height.outputs * block / blocks;
     const std::int64_t last = height.outputs * (block + 1) / blocks;
-    const std::span<const Run> width_runs = runs(width);
-    for (std::int64_t o = first; o < last; ++o) {
-      const Taps taps = height.meeting(o);
-      DepthwisePixels<T> row = pixels;
-      row.kh = taps.last - taps.first;
-      const std::int64_t x_at = row.kh == 0 ? 0 : height.input(o, taps.first);
-      T* const y_row = y + (image * height.outputs + o) * width.outputs * c;
-      run_row(kernels, width, width_runs, row, x + (image * s.ih + x_at) * s.iw * c,
-              w + taps.first * row.w_row, y_row);
-      if (epilogue.activation != Activation::identity && !row.relu) {
-        activation_forward(epilogue.activation, width.outputs * c, y_row, y_row);
-      }
-    }
+    T* const y_image = y + image * height.outputs * y_line;
+    run_rows<T>(kernels, height, width, first, last, y_line,
+                {.channels = c,
+                 .x = x + image * s.ih * s.iw * c,
+                 .w = w,
+                 .w_row = s.kw * c,
+                 .w_col = c,
+                 .bias = epilogue.bias,
+                 .relu = relu,
+                 .y = y_image,
+                 .y_step = c});
+    if (epilogue.activation == Activation::identity || relu) return;
+    T* const rows = y_image + first * y_line;
+    activation_forward(epilogue.activation, (last - first) * y_line, rows, rows);
   });
 }
 
@@ -159,36 +185,28 @@ template <class T>
 void depthwise_backward_data(const ConvShape& s, const T* dy, const T* w, T* dx) {
   const DepthwiseKernels<T> kernels = depthwise_kernels<T>();
   const std::int64_t oh = s.oh(), ow = s.ow(), c = s.ic;
+  const std::int64_t dx_line = s.iw * c;
   const double microseconds = kSlower * conv_microseconds(s, sizeof(T));
   const std::int64_t blocks = std::clamp<std::int64_t>(s.ih * s.iw / kPiecePixels, 1, s.ih);
   nnkernels::parallel_for(s.n * blocks, microseconds, [&](std::int64_t piece, int) {
     const std::int64_t image = piece / blocks, block = piece % blocks;
-    const std::int64_t first = s.ih * block / blocks, last = s.ih * (block + 1) / blocks;
-    for (std::int64_t j = 0; j < std::min(s.stride_w, s.iw + s.pad_w); ++j) {
-      const Phase v(j, s.iw, s.kw, s.stride_w, s.pad_w, s.dilation_w);
-      const PhaseAxis width(v, ow);
-      const std::span<const Run> width_runs = runs(width.axis);
-      for (std::int64_t i = first; i < last; ++i) {
-        const Phase h((i + s.pad_h) % s.stride_h, s.ih, s.kh, s.stride_h, s.pad_h, s.dilation_h);
-        const PhaseAxis height(h, oh);
-        const std::int64_t t = (i + s.pad_h) / s.stride_h - h.t_first;
-        const Taps taps = height.axis.meeting(t);
-        DepthwisePixels<T> pixels;
-        pixels.channels = c;
-        pixels.kh = taps.last - taps.first;
-        pixels.x_step = c;
-        pixels.x_row = height.axis.tap_step * ow * c;
-        pixels.x_col = width.axis.tap_step * c;
-        pixels.w_row = height.period * s.kw * c;
-        pixels.w_col = width.period * c;
-        pixels.y_step = s.stride_w * c;
-        // Where no tap of a direction is met, run_row() reads nothing.
-        const bool none = pixels.kh == 0;
-        const std::int64_t dy_at = none ? 0 : height.axis.input(t, taps.first);
-        const std::int64_t tap = none ? 0 : height.first_tap + taps.first * height.period;
-        run_row(kernels, width.axis, width_runs, pixels, dy + (image * oh + dy_at) * ow * c,
-                w + (tap * s.kw + width.first_tap) * c,
-                dx + ((image * s.ih + i) * s.iw + v.pixel(v.t_first)) * c);
+    const auto run_phase = [&](const Phase& h, const Phase& v) {
+      const PhaseAxis height(h, oh), width(v, ow);
+      const std::int64_t first = h.count * block / blocks, last = h.count * (block + 1) / blocks;
+      if (first == last || v.count == 0) return;
+      run_rows<T>(kernels, height.axis, width.axis, first, last, s.stride_h * dx_line,
+                  {.channels = c,
+                   .x = dy + image * oh * ow * c,
+                   .w = w + (height.first_tap * s.kw + width.first_tap) * c,
+                   .w_row = height.period * s.kw * c,
+                   .w_col = width.period * c,
+                   .y = dx + (image * s.ih + h.pixel(h.t_first)) * dx_line + v.pixel(v.t_first) * c,
+                   .y_step = s.stride_w * c});
+    };
+    for (std::int64_t i = 0; i < s.stride_h; ++i) {
+      const Phase h(i, s.ih, s.kh, s.stride_h, s.pad_h, s.dilation_h);
+      for (std::int64_t j = 0; j < s.stride_w; ++j) {
+        run_phase(h, Phase(j, s.iw, s.kw, s.stride_w, s.pad_w, s.dilation_w));
       }
     }
   });
@@ -208,30 +226,12 @@ void depthwise_backward_weights(const ConvShape& s, const T* x, const T* dy, T* 
   nnkernels::parallel_for(pieces, microseconds, [&](std::int64_t piece, int) {
     T* const sum = partial + piece * s.w_size();
     std::fill_n(sum, s.w_size(), T{0});
-    const std::span<const Run> width_runs = runs(width);
-    for (std::int64_t row = rows * piece / pieces; row < rows * (piece + 1) / pieces; ++row) {
-      const std::int64_t image = row / height.outputs, o = row % height.outputs;
-      const Taps kh = height.meeting(o);
-      for (const auto& [first, end, kw] : width_runs) {
-        DepthwiseGradient<T> gradient;
-        gradient.channels = c;
-        gradient.pixels = end - first;
-        gradient.kh = kh.last - kh.first;
-        gradient.kw = kw.last - kw.first;
-        if (gradient.kh == 0 || gradient.kw == 0) continue;
-        gradient.x =
-            x +
-            ((image * s.ih + height.input(o, kh.first)) * s.iw + width.input(first, kw.first)) * c;
-        gradient.x_step = s.stride_w * c;
-        gradient.x_row = s.dilation_h * s.iw * c;
-        gradient.x_col = s.dilation_w * c;
-        gradient.dy = dy + (row * width.outputs + first) * c;
-        gradient.dy_step = c;
-        gradient.dw = sum + (kh.first * s.kw + kw.first) * c;
-        gradient.dw_row = s.kw * c;
-        gradient.dw_col = c;
-        kernels.gradient(gradient);
-      }
+    const std::int64_t begin = rows * piece / pieces, end = rows * (piece + 1) / pieces;
+    for (std::int64_t image = begin / height.outputs; image * height.outputs < end; ++image) {
+      const std::int64_t above = image * height.outputs;
+      add_rows<T>(kernels, height, width, std::max<std::int64_t>(0, begin - above),
+                  std::min(height.outputs, end - above), c, x + image * s.ih * s.iw * c,
+                  dy + above * width.outputs * c, sum);
     }
   });
   if (pieces > 1) sum_pieces(pieces, s.w_size(), partial, dw);

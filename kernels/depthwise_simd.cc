@@ -1,18 +1,18 @@
 #include "kernels/depthwise_simd.h"
 
-#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/depthwise_simd.cc"
 #include "hwy/foreach_target.h"
 // After foreach_target.
 #include "hwy/highway.h"
+#include "kernels/even_rows.h"
 #include "kernels/simd-inl.h"
-
-// As in gemm_tile-inl.h: a loop over accumulators that is not unrolled keeps them in memory.
-#define NNKERNELS_UNROLL _Pragma("GCC unroll 32")
+#include "kernels/unroll.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nnkernels {
@@ -21,89 +21,127 @@ namespace {
 
 using detail::DepthwiseGradient;
 using detail::DepthwisePixels;
+using detail::EvenRows;
 
-/// Pixels that share each load of a weight. Enough sums to hide the latency of the multiply-add.
-inline constexpr int kPixels = 8;
+/// How the taps of a row of the kernel lie to the pixels. Where `kTaps` of them are three, every
+/// element of x that several pixels meet is loaded once for all of them.
+enum class Taps {
+  any,
+  three,           // as far apart as the pixels
+  three_by_two,    // half as far: stride 2
+  three_backward,  // as far apart, in the other direction
+};
+inline constexpr int kTaps = 3;
+
+/// Pixels from one to the next, in taps.
+constexpr int StepOf(Taps taps) { return taps == Taps::three_by_two ? 2 : 1; }
+
 /// Taps in a column and in a row of the kernel that share each load of a gradient.
 inline constexpr int kTapRows = 3;
 inline constexpr int kTapCols = 4;
 
-/// Adds what one row of taps, at x and w, contributes to the sums of kCount pixels.
+/// Adds to the sums of kCount pixels what rows of taps of any kind contribute.
 template <int kCount, class T, class Part, class V>
 HWY_INLINE void AddTaps(const DepthwisePixels<T>& s, const T* x, const T* w, Part part,
                         V (&sum)[kCount]) {
   const hn::ScalableTag<T> d;
-  for (std::int64_t j = 0; j < s.kw; ++j, x += s.x_col, w += s.w_col) {
-    const V weight = part.Load(d, w);
-    NNKERNELS_UNROLL
-    for (int p = 0; p < kCount; ++p) {
-      sum[p] = hn::MulAdd(part.Load(d, x + p * s.x_step), weight, sum[p]);
+  for (std::int64_t i = 0; i < s.kh; ++i, x += s.x_row, w += s.w_row) {
+    EvenRows<kCount, const T> pixels(x, s.x_step);
+    const T* tap = w;
+    for (std::int64_t j = 0; j < s.kw; ++j, tap += s.w_col) {
+      const V weight = part.Load(d, tap);
+      NNKERNELS_UNROLL
+      for (int p = 0; p < kCount; ++p) {
+        sum[p] = hn::MulAdd(part.Load(d, pixels.row(p)), weight, sum[p]);
+      }
+      pixels.advance(s.x_col);
     }
   }
 }
 
-/// The same for kWidth taps as far apart as the pixels are (kBackward: in the other direction), so
-/// that each element of x is loaded once for all of them.
-template <int kWidth, bool kBackward, int kCount, class T, class Part, class V>
-HWY_INLINE void AddDenseTaps(const DepthwisePixels<T>& s, const T* x, const T* w, Part part,
+/// The same for three taps in a row.
+template <Taps kKind, int kCount, class T, class Part, class V>
+HWY_INLINE void AddThreeTaps(const DepthwisePixels<T>& s, const T* x, const T* w, Part part,
                              V (&sum)[kCount]) {
   const hn::ScalableTag<T> d;
-  V weight[kWidth];
-  NNKERNELS_UNROLL
-  for (int j = 0; j < kWidth; ++j) weight[j] = part.Load(d, w + j * s.w_col);
-  if (kBackward) x -= (kWidth - 1) * s.x_step;
-  NNKERNELS_UNROLL
-  for (int q = 0; q < kCount + kWidth - 1; ++q) {
-    const V element = part.Load(d, x + q * s.x_step);
+  constexpr bool kBackward = kKind == Taps::three_backward;
+  constexpr int kStep = StepOf(kKind), kElements = (kCount - 1) * kStep + kTaps;
+  EvenRows<kElements, const T> elements(kBackward ? x + (kTaps - 1) * s.x_col : x,
+                                        kBackward ? s.x_step : s.x_col);
+  const std::ptrdiff_t x_row = s.x_row, w_row = s.w_row, w_col = s.w_col;
+  for (std::int64_t i = s.kh; i > 0; --i, w += w_row) {
+    V weight[kTaps];
     NNKERNELS_UNROLL
-    for (int j = 0; j < kWidth; ++j) {
-      const int p = kBackward ? q - (kWidth - 1) + j : q - j;
-      if (p >= 0 && p < kCount) sum[p] = hn::MulAdd(element, weight[j], sum[p]);
+    for (int j = 0; j < kTaps; ++j) weight[j] = part.Load(d, w + j * w_col);
+    NNKERNELS_UNROLL
+    for (int q = 0; q < kElements; ++q) {
+      const V element = part.Load(d, elements.row(q));
+      NNKERNELS_UNROLL
+      for (int j = 0; j < kTaps; ++j) {
+        const int from = kBackward ? q - (kTaps - 1) + j : q - j;
+        if (from < 0 || from % kStep != 0 || from / kStep >= kCount) continue;
+        sum[from / kStep] = hn::MulAdd(element, weight[j], sum[from / kStep]);
+      }
     }
+    elements.advance(x_row);
   }
 }
 
-/// kCount pixels from `first` on, for the channels from c on that `part` stands for.
-template <int kCount, class T, class Part>
-HWY_INLINE void SomePixels(const DepthwisePixels<T>& s, std::int64_t first, std::int64_t c,
-                           Part part) {
+/// kCount pixels, for the channels from c on that `part` stands for.
+template <Taps kKind, int kCount, class T, class Part>
+HWY_INLINE void SomePixels(const DepthwisePixels<T>& s, std::int64_t c, Part part) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
   V sum[kCount];
   const V start = s.bias == nullptr ? hn::Zero(d) : part.Load(d, s.bias + c);
   NNKERNELS_UNROLL
   for (int p = 0; p < kCount; ++p) sum[p] = start;
-  const T* x = s.x + first * s.x_step + c;
-  const T* w = s.w + c;
-  for (std::int64_t i = 0; i < s.kh; ++i, x += s.x_row, w += s.w_row) {
-    if (s.kw == 3 && s.x_col == s.x_step) {
-      AddDenseTaps<3, false>(s, x, w, part, sum);
-    } else if (s.kw == 3 && s.x_col == -s.x_step) {
-      AddDenseTaps<3, true>(s, x, w, part, sum);
-    } else {
-      AddTaps(s, x, w, part, sum);
-    }
+  if constexpr (kKind == Taps::any) {
+    AddTaps(s, s.x + c, s.w + c, part, sum);
+  } else {
+    AddThreeTaps<kKind>(s, s.x + c, s.w + c, part, sum);
   }
   if (s.relu) {
     NNKERNELS_UNROLL
-    for (int p = 0; p < kCount; ++p) {
-      sum[p] = Rectified(sum[p]);
-    }
+    for (int p = 0; p < kCount; ++p) sum[p] = Rectified(sum[p]);
   }
-  T* const y = s.y + first * s.y_step + c;
+  const EvenRows<kCount, T> y(s.y + c, s.y_step);
   NNKERNELS_UNROLL
-  for (int p = 0; p < kCount; ++p) part.Store(d, sum[p], y + p * s.y_step);
+  for (int p = 0; p < kCount; ++p) part.Store(d, sum[p], y.row(p));
 }
 
 /// All channels of kCount pixels: in memory these lie side by side.
-template <int kCount, class T>
-HWY_INLINE void AllChannels(const DepthwisePixels<T>& s, std::int64_t first) {
+template <Taps kKind, int kCount, class T>
+void AllChannels(const DepthwisePixels<T>& s) {
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   std::int64_t c = 0;
-  for (; c + lanes <= s.channels; c += lanes) SomePixels<kCount>(s, first, c, WholeVector());
-  if (c < s.channels) {
-    SomePixels<kCount>(s, first, c, FirstLanes{static_cast<std::size_t>(s.channels - c)});
+  for (; c + lanes <= s.channels; c += lanes) SomePixels<kKind, kCount>(s, c, WholeVector());
+  if (c == s.channels) return;
+  SomePixels<Taps::any, kCount>(s, c, FirstLanes{static_cast<std::size_t>(s.channels - c)});
+}
+
+/// Adds what kPixels pixels contribute to kHeight x kWidth taps; `kStep` is as StepOf() says, or 0
+/// for any.
+template <int kStep, int kPixels, int kHeight, int kWidth, class T, class Part, class V>
+HWY_INLINE void AddPixels(const DepthwiseGradient<T>& s, const EvenRows<kHeight, const T>& x,
+                          const T* dy, Part part, V (&sum)[kHeight][kWidth]) {
+  const hn::ScalableTag<T> d;
+  V gradient[kPixels];
+  NNKERNELS_UNROLL
+  for (int p = 0; p < kPixels; ++p) gradient[p] = part.Load(d, dy + p * s.dy_step);
+  NNKERNELS_UNROLL
+  for (int i = 0; i < kHeight; ++i) {
+    const EvenRows<(kPixels - 1) * kStep + kWidth, const T> elements(x.row(i), s.x_col);
+    NNKERNELS_UNROLL
+    for (int q = 0; q < (kPixels - 1) * kStep + kWidth; ++q) {
+      const V element = part.Load(d, elements.row(q));
+      NNKERNELS_UNROLL
+      for (int p = 0; p < kPixels; ++p) {
+        const int j = q - p * kStep;
+        if (j >= 0 && j < kWidth) sum[i][j] = hn::MulAdd(element, gradient[p], sum[i][j]);
+      }
+    }
   }
 }
 
@@ -113,29 +151,41 @@ HWY_INLINE void SomeTaps(const DepthwiseGradient<T>& s, std::int64_t row, std::i
                          std::int64_t c, Part part) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
-  T* const dw = s.dw + row * s.dw_row + col * s.dw_col + c;
+  const EvenRows<kHeight, T> dw(s.dw + row * s.dw_row + col * s.dw_col + c, s.dw_row);
   V sum[kHeight][kWidth];
   NNKERNELS_UNROLL
   for (int i = 0; i < kHeight; ++i) {
     NNKERNELS_UNROLL
-    for (int j = 0; j < kWidth; ++j) sum[i][j] = part.Load(d, dw + i * s.dw_row + j * s.dw_col);
+    for (int j = 0; j < kWidth; ++j) sum[i][j] = part.Load(d, dw.row(i) + j * s.dw_col);
   }
-  const T* x = s.x + row * s.x_row + col * s.x_col + c;
-  const T* dy = s.dy + c;
-  for (std::int64_t p = 0; p < s.pixels; ++p, x += s.x_step, dy += s.dy_step) {
-    const V gradient = part.Load(d, dy);
-    NNKERNELS_UNROLL
-    for (int i = 0; i < kHeight; ++i) {
-      NNKERNELS_UNROLL
-      for (int j = 0; j < kWidth; ++j) {
-        sum[i][j] = hn::MulAdd(part.Load(d, x + i * s.x_row + j * s.x_col), gradient, sum[i][j]);
+  const T* x_line = s.x + row * s.x_row + col * s.x_col + c;
+  const T* dy_line = s.dy + c;
+  for (std::int64_t r = 0; r < s.rows; ++r, x_line += s.x_line, dy_line += s.dy_line) {
+    EvenRows<kHeight, const T> x(x_line, s.x_row);
+    const T* dy = dy_line;
+    std::int64_t p = 0;
+    // Neighbouring pixels share what they meet.
+    constexpr int kShared = 4;
+    if (kWidth == kTaps && s.x_step == s.x_col) {
+      for (; p + kShared <= s.cols; p += kShared, dy += kShared * s.dy_step) {
+        AddPixels<1, kShared>(s, x, dy, part, sum);
+        x.advance(kShared * s.x_step);
       }
+    } else if (kWidth == kTaps && s.x_step == 2 * s.x_col) {
+      for (; p + kShared <= s.cols; p += kShared, dy += kShared * s.dy_step) {
+        AddPixels<2, kShared>(s, x, dy, part, sum);
+        x.advance(kShared * s.x_step);
+      }
+    }
+    for (; p < s.cols; ++p, dy += s.dy_step) {
+      AddPixels<0, 1>(s, x, dy, part, sum);
+      x.advance(s.x_step);
     }
   }
   NNKERNELS_UNROLL
   for (int i = 0; i < kHeight; ++i) {
     NNKERNELS_UNROLL
-    for (int j = 0; j < kWidth; ++j) part.Store(d, sum[i][j], dw + i * s.dw_row + j * s.dw_col);
+    for (int j = 0; j < kWidth; ++j) part.Store(d, sum[i][j], dw.row(i) + j * s.dw_col);
   }
 }
 
@@ -165,15 +215,19 @@ HWY_INLINE void AllTaps(const DepthwiseGradient<T>& s, std::int64_t c, Part part
   for (; row < s.kh; ++row) TapRows<1>(s, row, c, part);
 }
 
+template <Taps kKind, class T, int... kCounts>
+void Pixels(const DepthwisePixels<T>& s, std::integer_sequence<int, kCounts...>) {
+  constexpr std::array kOfCount = {AllChannels<kKind, kCounts + 1, T>...};
+  kOfCount[static_cast<std::size_t>(s.pixels - 1)](s);
+}
+
 template <class T>
 void Pixels(const DepthwisePixels<T>& s) {
-  std::int64_t pixel = 0;
-  for (; pixel + kPixels <= s.pixels; pixel += kPixels) AllChannels<kPixels>(s, pixel);
-  if (pixel + 4 <= s.pixels) {
-    AllChannels<4>(s, pixel);
-    pixel += 4;
-  }
-  for (; pixel < s.pixels; ++pixel) AllChannels<1>(s, pixel);
+  constexpr auto kCounts = std::make_integer_sequence<int, detail::kDepthwisePixels>();
+  if (s.kw == kTaps && s.x_step == s.x_col) return Pixels<Taps::three>(s, kCounts);
+  if (s.kw == kTaps && s.x_step == 2 * s.x_col) return Pixels<Taps::three_by_two>(s, kCounts);
+  if (s.kw == kTaps && s.x_step == -s.x_col) return Pixels<Taps::three_backward>(s, kCounts);
+  Pixels<Taps::any>(s, kCounts);
 }
 
 template <class T>

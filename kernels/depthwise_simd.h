@@ -7,7 +7,12 @@
 
 namespace nnkernels::detail {
 
-/// Neighbouring pixels of a row of y that the same taps contribute to:
+/// The most pixels of one call: enough sums to hide the latency of the multiply-add, and few enough
+/// for 16 registers.
+inline constexpr std::int64_t kDepthwisePixels = 8;
+
+/// At most kDepthwisePixels neighbouring pixels of a row (or column) of y that the same taps
+/// contribute to:
 ///
 ///     y[p][c] = relu(bias[c] + sum over i < kh, j < kw of x[p][i][j][c] * w[i][j][c])
 ///
@@ -26,18 +31,21 @@ struct DepthwisePixels {
   std::ptrdiff_t y_step = 0;
 };
 
-/// What these pixels of a row of dy contribute to the taps that they meet:
+/// What a rectangle of pixels of dy contributes to the taps that they meet:
 ///
-///     dw[i][j][c] += sum over p < pixels of x[p][i][j][c] * dy[p][c]   for i < kh, j < kw
+///     dw[i][j][c] += sum over r < rows, p < cols of x[r][p][i][j][c] * dy[r][p][c]
+///
+/// for i < kh and j < kw, where x[r][p][i][j] is at x + r * x_line + p * x_step + i * x_row +
+/// j * x_col, and likewise dy and dw.
 template <class T>
 struct DepthwiseGradient {
-  std::int64_t channels = 0, pixels = 0, kh = 0, kw = 0;
-  const T* x = nullptr;
-  std::ptrdiff_t x_step = 0, x_row = 0, x_col = 0;
-  const T* dy = nullptr;
-  std::ptrdiff_t dy_step = 0;
-  T* dw = nullptr;
-  std::ptrdiff_t dw_row = 0, dw_col = 0;
+  std::int64_t channels, rows, cols, kh, kw;
+  const T* x;
+  std::ptrdiff_t x_line, x_step, x_row, x_col;
+  const T* dy;
+  std::ptrdiff_t dy_line, dy_step;
+  T* dw;
+  std::ptrdiff_t dw_row, dw_col;
 };
 
 template <class T>

@@ -18,6 +18,7 @@
 #include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "kernels/aligned_buffer.h"
+#include "kernels/even_rows.h"
 #include "kernels/gemm_dot-inl.h"
 #include "kernels/gemm_pack-inl.h"
 #include "kernels/gemm_tile.h"
@@ -33,6 +34,7 @@ namespace HWY_NAMESPACE {
 namespace {
 
 using detail::AnyTile;
+using detail::EvenRows;
 using detail::kMaxTileRows;
 using detail::kTileWidths;
 using detail::MatrixTile;
@@ -158,29 +160,6 @@ template <int kWidth, class D, class T>
 HWY_INLINE std::size_t LanesOfLast(D d, const AnyTile<T>& tile) {
   return static_cast<std::size_t>(tile.cols) - (kWidth - 1) * hn::Lanes(d);
 }
-
-/// Rows a constant distance apart. Every third has a pointer of its own: the others are one or two
-/// strides away from it, which x86 addresses in the load itself, so that all pointers of the
-/// largest tile stay in registers.
-template <int kRows, class T>
-class EvenRows {
- public:
-  EvenRows(T* first, std::ptrdiff_t stride) : stride_(stride) {
-    NNKERNELS_UNROLL
-    for (int i = 0; i < kBases; ++i) base_[i] = first + i * (3 * stride);
-  }
-  HWY_INLINE T* row(int i) const { return base_[i / 3] + (i % 3) * stride_; }
-  HWY_INLINE T operator[](int i) const { return *row(i); }
-  HWY_INLINE void advance(std::ptrdiff_t step) {
-    NNKERNELS_UNROLL
-    for (int i = 0; i < kBases; ++i) base_[i] += step;
-  }
-
- private:
-  static constexpr int kBases = (kRows + 2) / 3;
-  T* base_[kBases];
-  std::ptrdiff_t stride_;
-};
 
 template <class D, int kRows, int kWidth, bool kMasked, class T = hn::TFromD<D>>
 void RunMatrixTile(const MatrixTile<T>& tile) {

@@ -222,6 +222,36 @@ TEST_P(ConvTest, AgreesWithTheDefinitionOnLargeImages) {
   }
 }
 
+/// One channel a group: planes of few and of all channels, copied where pixels lie a large power of
+/// two apart, blocks in rows and in columns, and taps of every kind.
+TEST_P(ConvTest, AgreesWithTheDefinitionWhenDepthwise) {
+  const ForceThreads many(3);
+  const auto check = [](std::int64_t channels, std::int64_t height, std::int64_t width,
+                        std::int64_t kh, std::int64_t kw, std::int64_t stride, std::int64_t pad,
+                        std::int64_t dilation) {
+    ConvShape s{.n = 2, .ih = height, .iw = width, .ic = channels, .oc = channels, .kh = kh};
+    s.kw = kw;
+    s.stride_h = s.stride_w = stride;
+    s.pad_h = s.pad_w = pad;
+    s.dilation_h = s.dilation_w = dilation;
+    s.groups = channels;
+    check_exactly<float>(s);
+    check_exactly<double>(s);
+  };
+  for (const std::int64_t channels : {7, 48, 512}) {
+    for (const std::int64_t stride : {1, 2, 3}) {
+      for (const std::int64_t pad : {0, 1, 3}) check(channels, 9, 21, 3, 3, stride, pad, 1);
+    }
+    check(channels, 12, 11, 5, 2, 1, 1, 1);
+    check(channels, 12, 20, 3, 3, 1, 2, 2);
+    check(channels, 20, 2, 3, 3, 1, 1, 1);   // narrower than a block
+    check(channels, 1, 37, 1, 3, 1, 1, 1);   // rows above and below exist only as padding
+    check(channels, 3, 3, 3, 3, 2, 3, 2);    // outputs that meet no input
+    check(channels, 10, 13, 2, 4, 2, 1, 3);  // phases without taps
+  }
+  check(1024, 7, 7, 3, 3, 1, 1, 1);
+}
+
 /// Convolutions that are matrix products: 1 x 1, and a kernel as large as the image.
 TEST_P(ConvTest, AgreesWithTheDefinitionOnMatrixProducts) {
   const ConvShape shapes[] = {

@@ -1,0 +1,37 @@
+// Pointers to a few rows of numbers. Internal to kernels/.
+#ifndef NNKERNELS_KERNELS_EVEN_ROWS_H_
+#define NNKERNELS_KERNELS_EVEN_ROWS_H_
+
+#include <cstddef>
+
+#include "hwy/base.h"
+#include "kernels/unroll.h"
+
+namespace nnkernels::detail {
+
+/// Rows a constant distance apart. Every third has a pointer of its own: the others are one or two
+/// strides away from it, which x86 addresses in the load itself, so that all pointers of the
+/// largest tile stay in registers.
+template <int kRows, class T>
+class EvenRows {
+ public:
+  HWY_INLINE EvenRows(T* first, std::ptrdiff_t stride) : stride_(stride) {
+    NNKERNELS_UNROLL
+    for (int i = 0; i < kBases; ++i) base_[i] = first + i * (3 * stride);
+  }
+  HWY_INLINE T* row(int i) const { return base_[i / 3] + (i % 3) * stride_; }
+  HWY_INLINE T operator[](int i) const { return *row(i); }
+  HWY_INLINE void advance(std::ptrdiff_t step) {
+    NNKERNELS_UNROLL
+    for (int i = 0; i < kBases; ++i) base_[i] += step;
+  }
+
+ private:
+  static constexpr int kBases = (kRows + 2) / 3;
+  T* base_[kBases];
+  std::ptrdiff_t stride_;
+};
+
+}  // namespace nnkernels::detail
+
+#endif  // NNKERNELS_KERNELS_EVEN_ROWS_H_
