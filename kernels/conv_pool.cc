@@ -19,7 +19,6 @@ using detail::check_pointer;
 using detail::conv_microseconds;
 using detail::conv_pool_kernels;
 using detail::ConvPoolKernels;
-using detail::kTwoVectors;
 using detail::Purpose;
 using detail::scratch;
 using detail::TileKernels;
@@ -45,45 +44,35 @@ void check_pooled(const ConvShape& s, const char* function) {
 
 std::int64_t windows(const ConvShape& s) { return s.oh() / 2 * (s.ow() / 2); }
 
-/// The tiles of windows [first, last) of one image, numbered row by row, for all channels.
+/// `rows` rows of windows, from the one at the top of `in`, for all channels.
 template <class T>
-void run_windows(const ConvShape& s, const Window<T>& in, std::int64_t top, std::int64_t first,
-                 std::int64_t last, WindowTile<T> tile, const T* packed, const T* bias, T* y,
-                 std::uint8_t* winner) {
+void run_windows(const ConvShape& s, const Window<T>& in, std::int64_t rows, WindowTile<T> tile,
+                 const T* packed, const T* bias, T* y, std::uint8_t* winner) {
   const TileKernels<T>& kernels = detail::tile_kernels<T>();
   const ConvPoolKernels<T>& window_kernels = conv_pool_kernels<T>();
   const std::int64_t cols = s.ow() / 2, depth = s.kh * s.kw * s.ic;
-  const std::int64_t row_step = s.stride_h * in.row_length, col_step = s.stride_w * s.ic;
+  tile.x_row = s.stride_h * in.row_length;
+  tile.x_col = s.stride_w * s.ic;
   tile.step = s.oc;
   for (std::int64_t j = 0; j < s.oc;) {
-    const std::size_t width = kernels.width_for(s.oc - j, kTwoVectors);
+    const std::size_t width = kernels.width_for(s.oc - j, window_kernels.widest);
     const std::int64_t panel = kernels.columns[width];
-    const auto& tiles = window_kernels.tile[width];
+    const auto& of_count = window_kernels.tile[width];
     std::int64_t most = detail::kMaxWindows;
-    while (tiles[static_cast<std::size_t>(most)] == nullptr) --most;
+    while (of_count[static_cast<std::size_t>(most)] == nullptr) --most;
     tile.b = packed + j * depth;
     tile.cols = std::min(s.oc - j, panel);
     tile.bias = bias == nullptr ? nullptr : bias + j;
-    std::int64_t row = first / cols - top, col = first % cols;
-    for (std::int64_t p = first; p < last;) {
-      const std::int64_t count = std::min(most, last - p);
-      const T* rows[4 * detail::kMaxWindows];
-      for (std::int64_t i = 0; i < count; ++i) {
-        const T* const corner = in.data + 2 * (row * row_step + col * col_step);
-        rows[4 * i] = corner;
-        rows[4 * i + 1] = corner + col_step;
-        rows[4 * i + 2] = corner + row_step;
-        rows[4 * i + 3] = corner + row_step + col_step;
-        if (++col == cols) {
-          col = 0;
-          ++row;
-        }
+    const std::int64_t tiles = (cols + most - 1) / most;
+    for (std::int64_t row = 0; row < rows; ++row) {
+      for (std::int64_t t = 0; t < tiles; ++t) {
+        const std::int64_t col = cols * t / tiles, end = cols * (t + 1) / tiles;
+        const std::int64_t at = (row * cols + col) * s.oc + j;
+        tile.x = in.data + 2 * (row * tile.x_row + col * tile.x_col);
+        tile.y = y + at;
+        tile.winner = winner == nullptr ? nullptr : winner + at;
+        of_count[static_cast<std::size_t>(end - col)](tile);
       }
-      tile.rows = rows;
-      tile.y = y + p * s.oc + j;
-      tile.winner = winner == nullptr ? nullptr : winner + p * s.oc + j;
-      tiles[static_cast<std::size_t>(count)](tile);
-      p += count;
     }
     j += panel;
   }
@@ -138,7 +127,8 @@ void conv_max_pool_forward(const ConvShape& s, const T* x, const T* w, T* y, std
   const TileKernels<T>& kernels = detail::tile_kernels<T>();
   const std::int64_t depth = s.kh * s.kw * s.ic, rows = s.oh() / 2, cols = s.ow() / 2;
   T* const packed = scratch<T>(Purpose::packed_b, detail::packed_size(kernels, depth, s.oc));
-  detail::pack_panels<T>(kernels, w, 1, s.oc, s.oc, 0, depth, depth, packed);
+  detail::pack_panels<T>(kernels, w, 1, s.oc, s.oc, 0, depth, depth, packed,
+                         conv_pool_kernels<T>().widest);
 
   const std::int64_t blocks =
       std::clamp<std::int64_t>(4 * rows * cols / detail::kPiecePixels, 1, rows);
@@ -154,12 +144,11 @@ void conv_max_pool_forward(const ConvShape& s, const T* x, const T* w, T* y, std
     detail::kernel_segments(s, in.row_length, segments);
     tile.segments = segments;
     tile.relu = epilogue.activation == Activation::relu;
-    const std::int64_t at = image * rows * cols * s.oc;
-    run_windows(s, in, first, first * cols, last * cols, tile, packed, epilogue.bias, y + at,
+    const std::int64_t at = (image * rows + first) * cols * s.oc;
+    run_windows(s, in, last - first, tile, packed, epilogue.bias, y + at,
                 winner == nullptr ? nullptr : winner + at);
     if (epilogue.activation != Activation::identity && !tile.relu) {
-      T* const out = y + at + first * cols * s.oc;
-      activation_forward(epilogue.activation, (last - first) * cols * s.oc, out, out);
+      activation_forward(epilogue.activation, (last - first) * cols * s.oc, y + at, y + at);
     }
   });
 }

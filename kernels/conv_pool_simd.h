@@ -10,12 +10,13 @@
 
 namespace nnkernels::detail {
 
-/// Some 2x2 windows of a convolution's output, by up to two vectors of channels: a register tile
-/// (gemm_tile.h) whose rows are the windows' pixels, four to a window, and which stores the largest
-/// of each four.
+/// Some neighbouring 2x2 windows of a convolution's output, by up to three vectors of channels: a
+/// register tile (gemm_tile.h) whose rows are the windows' pixels, four to a window, and which
+/// stores the largest of each four.
 template <class T>
 struct WindowTile {
-  const T* const* rows = nullptr;  // of A: where each pixel's window into the image begins
+  const T* x = nullptr;                 // where the first pixel's window into the image begins
+  std::ptrdiff_t x_col = 0, x_row = 0;  // elements to the pixel to the right of it, and below it
   const std::ptrdiff_t* segments = nullptr;
   std::int64_t segment_count = 1;
   std::int64_t segment_length = 0;
@@ -30,6 +31,7 @@ struct WindowTile {
 };
 
 inline constexpr int kMaxWindows = 3;
+inline constexpr std::size_t kThreeVectors = kTwoVectors + 1;
 
 /// What WinnerKernels::add_image needs to know of one image.
 template <class T>
@@ -46,9 +48,10 @@ struct WinnerImage {
 
 template <class T>
 struct ConvPoolKernels {
-  /// [width index, up to kTwoVectors][windows]; null where there is none.
-  std::array<std::array<void (*)(const WindowTile<T>& tile), kMaxWindows + 1>, kTwoVectors + 1>
+  /// [width index][windows]; null where there is none.
+  std::array<std::array<void (*)(const WindowTile<T>& tile), kMaxWindows + 1>, kThreeVectors + 1>
       tile = {};
+  std::size_t widest = 0;  // width index
 
   /// How many elements of a row of x, ic + kw * ic, the lookups of add_image can choose from.
   std::int64_t max_span = 0;

@@ -127,9 +127,9 @@ std::int64_t packed_size(const TileKernels<T>& kernels, std::int64_t depth, std:
 template <class T>
 void pack_panels(const TileKernels<T>& kernels, const T* b, std::ptrdiff_t col_stride,
                  std::ptrdiff_t row_stride, std::int64_t cols, std::int64_t first,
-                 std::int64_t rows, std::int64_t depth, T* packed) {
+                 std::int64_t rows, std::int64_t depth, T* packed, std::size_t widest) {
   for (std::int64_t j = 0; j < cols;) {
-    const std::int64_t panel = kernels.columns[kernels.width_for(cols - j, kTwoVectors)];
+    const std::int64_t panel = kernels.columns[kernels.width_for(cols - j, widest)];
     kernels.pack(b + j * col_stride, col_stride, row_stride, std::min(panel, cols - j), panel, rows,
                  packed + j * depth + first * panel);
     j += panel;
@@ -173,7 +173,8 @@ template void run_pixels(const TileKernels<float>&, Tile<float>, const Pixels<fl
                          std::int64_t, std::int64_t, const float*);
 template std::int64_t packed_size(const TileKernels<float>&, std::int64_t, std::int64_t);
 template void pack_panels(const TileKernels<float>&, const float*, std::ptrdiff_t, std::ptrdiff_t,
-                          std::int64_t, std::int64_t, std::int64_t, std::int64_t, float*);
+                          std::int64_t, std::int64_t, std::int64_t, std::int64_t, float*,
+                          std::size_t);
 template Window<double> window(const double*, std::int64_t, std::int64_t, std::int64_t,
                                std::int64_t, std::int64_t, std::int64_t, std::int64_t);
 template Window<double> input_window(const ConvShape&, const double*, std::int64_t, std::int64_t);
@@ -181,6 +182,7 @@ template void run_pixels(const TileKernels<double>&, Tile<double>, const Pixels<
                          const double*, std::int64_t, std::int64_t, const double*);
 template std::int64_t packed_size(const TileKernels<double>&, std::int64_t, std::int64_t);
 template void pack_panels(const TileKernels<double>&, const double*, std::ptrdiff_t, std::ptrdiff_t,
-                          std::int64_t, std::int64_t, std::int64_t, std::int64_t, double*);
+                          std::int64_t, std::int64_t, std::int64_t, std::int64_t, double*,
+                          std::size_t);
 
 }  // namespace nnkernels::detail

@@ -57,7 +57,8 @@ std::int64_t packed_size(const TileKernels<T>& kernels, std::int64_t depth, std:
 template <class T>
 void pack_panels(const TileKernels<T>& kernels, const T* b, std::ptrdiff_t col_stride,
                  std::ptrdiff_t row_stride, std::int64_t cols, std::int64_t first,
-                 std::int64_t rows, std::int64_t depth, T* packed);
+                 std::int64_t rows, std::int64_t depth, T* packed,
+                 std::size_t widest = kTwoVectors);
 
 /// How many segments a row of the kernel has in the image: one, or kw if its pixels are apart
 /// because of dilation or, with groups, because of the other groups' channels between them.

@@ -21,10 +21,11 @@ namespace {
 
 using detail::StripSums;
 
-/// Sums in registers: of so many strips, so many vectors each.
-inline constexpr int kMaxStrips = 3;
+/// Sums in registers: of three strips and so many vectors each, or of more strips where they are
+/// shorter, so that there are enough sums to hide the latency of the multiply-add.
 inline constexpr int kMaxVectors =
     (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3) || HWY_TARGET == HWY_NEON ? 8 : 4;
+constexpr int MaxStrips(int vectors) { return std::min(6, 3 * kMaxVectors / vectors); }
 
 /// Elements [at, at + kVectors vectors) of strips [first, first + kStrips). `last` loads and stores
 /// the last vector, which may be only partly there.
@@ -65,16 +66,26 @@ HWY_INLINE void AddBlock(const StripSums<T>& sums, std::int64_t first, std::int6
   }
 }
 
+/// AddBlock() of the one instance for `strips`.
+template <class D, int kVectors, class Last, class T, int... kStrips>
+HWY_INLINE void AddSome(const StripSums<T>& sums, std::int64_t first, std::int64_t strips,
+                        std::int64_t at, Last last, std::integer_sequence<int, kStrips...>) {
+  (void)((strips == kStrips + 1 &&
+          (AddBlock<D, kStrips + 1, kVectors>(sums, first, at, last), true)) ||
+         ...);
+}
+
 /// All strips, `rest` lanes in the last vector.
 template <class D, int kVectors, class T = hn::TFromD<D>>
 void AddColumns(const StripSums<T>& sums, std::int64_t at, std::size_t rest) {
   const auto add = [&](auto last) {
-    std::int64_t s = 0;
-    for (; s + kMaxStrips <= sums.strips; s += kMaxStrips) {
-      AddBlock<D, kMaxStrips, kVectors>(sums, s, at, last);
+    constexpr int kMost = MaxStrips(kVectors);
+    const std::int64_t blocks = (sums.strips + kMost - 1) / kMost;
+    for (std::int64_t b = 0; b < blocks; ++b) {
+      const std::int64_t first = sums.strips * b / blocks;
+      AddSome<D, kVectors>(sums, first, sums.strips * (b + 1) / blocks - first, at, last,
+                           std::make_integer_sequence<int, kMost>());
     }
-    if (s + 2 == sums.strips) return AddBlock<D, 2, kVectors>(sums, s, at, last);
-    if (s + 1 == sums.strips) AddBlock<D, 1, kVectors>(sums, s, at, last);
   };
   if (rest == hn::Lanes(D())) {
     add(WholeVector{});
