@@ -8,6 +8,7 @@ if(NNKERNELS_BUILD_NN)
   find_package(PkgConfig REQUIRED)
   find_package(ZLIB 1.2.13 REQUIRED)                # IDX.gz
   find_package(nlohmann_json 3.11 CONFIG REQUIRED)  # headers of model files, JSON output
+  pkg_check_modules(LIBDEFLATE REQUIRED IMPORTED_TARGET GLOBAL libdeflate>=1.14)  # most IDX.gz, faster
   pkg_check_modules(NETTLE REQUIRED IMPORTED_TARGET GLOBAL nettle>=3.8)  # SHA-256
   # Only reading PNG images needs libpng; without it, PGM images still work.
   find_package(PNG 1.6)

@@ -40,6 +40,13 @@ Delivered deliver(Bytes bytes, std::size_t step) {
   return result;
 }
 
+/// ByteSource::inflate_whole() after the first byte.
+bool inflated_whole(Bytes bytes, std::int64_t size, std::vector<std::uint8_t>& all) {
+  nn::ByteSource source(kPath, bytes);
+  std::uint8_t first;
+  return source.read({&first, 1}) == 1 && source.inflate_whole(size, all);
+}
+
 bool same(const nn::NpyArray& a, const nn::NpyArray& b) {
   return a.kind == b.kind && a.item == b.item && a.shape == b.shape && a.bytes == b.bytes;
 }
@@ -87,18 +94,36 @@ void run_gzip(Bytes bytes) {
   if (!at_once.whole || at_once.bytes.size() >= kMostInflated) return;
   require(at_once.bytes == in_pieces.bytes, "the size of the pieces does not matter");
   if (!at_once.gzip) require(std::ranges::equal(at_once.bytes, bytes), "plain bytes are unchanged");
-  const Delivered again = deliver(nn::deflated(at_once.bytes, nn::Wrapping::gzip), 7777);
+  const auto size = static_cast<std::int64_t>(at_once.bytes.size());
+  std::vector<std::uint8_t> all;
+  if (inflated_whole(bytes, size, all)) {
+    require(all == at_once.bytes, "inflated as a whole it is the same");
+  }
+  require(!inflated_whole(bytes, size + 1, all), "it is no longer");
+
+  const std::vector<std::uint8_t> packed = nn::deflated(at_once.bytes, nn::Wrapping::gzip);
+  const Delivered again = deliver(packed, 7777);
   require(again.whole && again.bytes == at_once.bytes, "gzip reads back");
+  require(size == 0 || (inflated_whole(packed, size, all) && all == at_once.bytes),
+          "gzip reads back as a whole");
 }
 
 void run_idx(Bytes bytes) {
+  const Delivered inflated = deliver(bytes, kMostInflated);
+  const bool streamed = inflated.gzip && inflated.whole && inflated.bytes.size() < kMostInflated;
   int ranks = 0;
   for (const int rank : {1, 3, 4}) {
     nn::Idx idx;
-    if (!accepted([&] { idx = nn::parse_idx(kPath, bytes, rank); })) continue;
+    const bool read = accepted([&] { idx = nn::parse_idx(kPath, bytes, rank); });
+    if (streamed) {
+      require(read == accepted([&] { nn::parse_idx(kPath, inflated.bytes, rank); }),
+              "gzip is as good as what it inflates to");
+    }
+    if (!read) continue;
     ++ranks;
     const std::vector<std::uint8_t> file = nn::idx_file(idx.dims, idx.values);
     require(idx.gzip || std::ranges::equal(file, bytes), "a plain IDX file is its values");
+    require(!streamed || file == inflated.bytes, "a gzip IDX file inflates to its values");
     const nn::Idx again = nn::parse_idx(kPath, file, rank);
     require(again.dims == idx.dims && again.values == idx.values, "IDX reads back");
   }

@@ -1,21 +1,38 @@
 #include "nn/data/byte_source.h"
 
+#include <libdeflate.h>
 #include <zlib.h>
 
 #include <algorithm>
 #include <limits>
 #include <new>
+#include <utility>
 
-#include "kernels/aligned_buffer.h"
 #include "nn/file_error.h"
 
 namespace nnkernels::nn {
 namespace {
 
-/// How far memory may run ahead of what the file has delivered. MNIST's largest file fits, so
-/// that it is read without a copy.
+/// How far memory may run ahead of what the file has delivered, and the most that is inflated at
+/// once. MNIST's largest file fits.
 constexpr std::int64_t kFirstStep = std::int64_t{64} << 20;
-constexpr std::size_t kBufferBytes = std::size_t{1} << 18;
+constexpr std::int64_t kBufferBytes = std::int64_t{1} << 18;
+
+struct FreeDecompressor {
+  void operator()(libdeflate_decompressor* decompressor) const {
+    libdeflate_free_decompressor(decompressor);
+  }
+};
+
+std::span<std::uint8_t> span_of(const AlignedBuffer<std::uint8_t>& buffer) {
+  return {buffer.data(), static_cast<std::size_t>(buffer.size())};
+}
+
+void resize_in_huge_pages(std::vector<std::uint8_t>& values, std::int64_t size) {
+  values.reserve(static_cast<std::size_t>(size));
+  use_huge_pages(values.data(), values.capacity());  // batches read it in random order
+  values.resize(static_cast<std::size_t>(size));
+}
 
 }  // namespace
 
@@ -35,7 +52,8 @@ struct ByteSource::Inflation {
 ByteSource::ByteSource(const std::string& path) : file_(path), buffer_(kBufferBytes) { start(); }
 
 ByteSource::ByteSource(const std::string& path, std::span<const std::uint8_t> content)
-    : file_(path, content), buffer_(std::min(kBufferBytes, content.size() + 1)) {
+    : file_(path, content),
+      buffer_(std::min(kBufferBytes, static_cast<std::int64_t>(content.size()) + 1)) {
   start();
 }
 
@@ -64,9 +82,49 @@ void ByteSource::fail(std::int64_t offset, const std::string& problem) const {
 }
 
 void ByteSource::refill() {
-  const std::size_t count = file_.read(buffer_);
-  pending_ = std::span(buffer_).first(count);
+  const std::size_t count = file_.read(span_of(buffer_));
+  pending_ = span_of(buffer_).first(count);
   read_ += static_cast<std::int64_t>(count);
+}
+
+bool ByteSource::inflate_whole(std::int64_t size, std::vector<std::uint8_t>& all) {
+  // What has been delivered shows that zlib accepts the gzip header, whose checksum libdeflate
+  // skips.
+  if (!gzip() || delivered_ == 0 || size > kFirstStep || file_.size() > kFirstStep ||
+      file_.size() < read_) {
+    return false;
+  }
+  const std::int64_t in_buffer =
+      pending_.data() - buffer_.data() + static_cast<std::int64_t>(pending_.size());
+  if (in_buffer != read_) return false;  // the start is there no more
+  buffer_all();
+  const std::unique_ptr<libdeflate_decompressor, FreeDecompressor> decompressor(
+      libdeflate_alloc_decompressor());
+  if (!decompressor) throw std::bad_alloc();
+  resize_in_huge_pages(all, size);
+  std::size_t used;
+  // The null pointer stands for the size of the output, which must then be that of `all`. What
+  // libdeflate accepts and zlib does not (codes that stand for nothing) has its checksum, too.
+  const libdeflate_result result = libdeflate_gzip_decompress_ex(
+      decompressor.get(), buffer_.data(), static_cast<std::size_t>(read_), all.data(), all.size(),
+      &used, nullptr);
+  if (result != LIBDEFLATE_SUCCESS || used != static_cast<std::size_t>(read_)) return false;
+  pending_ = {};
+  delivered_ = size;
+  inflation_->between_members = true;
+  return true;
+}
+
+/// Reads the rest of the file behind its start, which the buffer holds; what is pending stays so.
+void ByteSource::buffer_all() {
+  const std::int64_t used = read_ - static_cast<std::int64_t>(pending_.size());
+  // One byte more than there was: should the file have grown, the member does not use it up.
+  AlignedBuffer<std::uint8_t> whole(file_.size() + 1);
+  std::copy_n(buffer_.data(), read_, whole.data());
+  read_ += static_cast<std::int64_t>(
+      file_.read(span_of(whole).subspan(static_cast<std::size_t>(read_))));
+  buffer_ = std::move(whole);
+  pending_ = {buffer_.data() + used, buffer_.data() + read_};
 }
 
 std::size_t ByteSource::copy_into(std::span<std::uint8_t> to) {
@@ -122,9 +180,7 @@ bool read_in_steps(const std::function<std::size_t(std::span<std::uint8_t>)>& re
                    std::int64_t size, std::vector<std::uint8_t>& values) {
   for (std::int64_t filled = 0; filled < size;) {
     const std::int64_t next = std::min(size, std::max(kFirstStep, 2 * filled));
-    values.reserve(static_cast<std::size_t>(next));
-    use_huge_pages(values.data(), values.capacity());  // batches read it in random order
-    values.resize(static_cast<std::size_t>(next));
+    resize_in_huge_pages(values, next);
     const std::span rest = std::span(values).subspan(static_cast<std::size_t>(filled));
     if (read(rest) < rest.size()) return false;
     filled = next;

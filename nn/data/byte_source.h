@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/aligned_buffer.h"
 #include "nn/data/file.h"
 
 namespace nnkernels::nn {
@@ -22,7 +23,8 @@ inline constexpr std::int64_t kMaxDataBytes = std::int64_t{1} << 32;
 
 /// Reads a file from its start to its end, inflating it on the way if it is gzip (RFC 1952, any
 /// number of members, checksums verified); its content decides that, not its name. Needs a buffer
-/// of 256 KiB whatever the file's size. Neither copied nor moved.
+/// of 256 KiB whatever the file's size, unless it is asked for everything at once. Neither copied
+/// nor moved.
 class ByteSource {
  public:
   /// Throws FileError as InputFile does.
@@ -36,6 +38,14 @@ class ByteSource {
   /// Fills `to` and returns how much that was: less than to.size() only at the end. Throws
   /// FileError if the gzip data are damaged or cut.
   std::size_t read(std::span<std::uint8_t> to);
+
+  /// To be called when only the first bytes have been read, but some. If the file is one gzip
+  /// member of `size` bytes, sets `all` to them, the first ones included, in less than half of the
+  /// time that read() takes, and returns true: the end is reached. Otherwise returns false, with
+  /// anything in `all`, and read() goes on where it was. That is no verdict: the file may also be a
+  /// pipe, of several members, damaged, or it or `size` above 64 MiB. Memory is the file and `all`.
+  /// Throws FileError if the system cannot read.
+  bool inflate_whole(std::int64_t size, std::vector<std::uint8_t>& all);
 
   const std::string& path() const { return file_.path(); }
   bool gzip() const { return inflation_ != nullptr; }
@@ -52,6 +62,7 @@ class ByteSource {
 
   void start();
   void refill();
+  void buffer_all();
   std::size_t copy_into(std::span<std::uint8_t> to);
   std::size_t inflate_into(std::span<std::uint8_t> to);
   /// True after the last member; refills on the way. Throws if the file ends within a member.
@@ -59,7 +70,7 @@ class ByteSource {
   [[noreturn]] void fail_in_file(const std::string& problem) const;
 
   InputFile file_;
-  std::vector<std::uint8_t> buffer_;
+  AlignedBuffer<std::uint8_t> buffer_;
   std::span<std::uint8_t> pending_;  // read from the file, not yet used
   std::int64_t read_ = 0;
   std::int64_t delivered_ = 0;

@@ -85,14 +85,18 @@ Idx read(ByteSource& source, int rank) {
   idx.gzip = source.gzip();
   idx.dims = read_dims(source, rank);
   const std::int64_t size = checked_size(source, idx.dims);
+  const auto header = static_cast<std::int64_t>(4 + 4 * idx.dims.size());
+  if (source.inflate_whole(header + size, idx.values)) {
+    idx.values.erase(idx.values.begin(), idx.values.begin() + header);
+    return idx;
+  }
   const auto deliver = [&source](std::span<std::uint8_t> to) { return source.read(to); };
   if (!read_in_steps(deliver, size, idx.values)) {
     source.fail_here("expected " + std::to_string(size) + " bytes of values, the data ends here");
   }
   std::array<std::uint8_t, 1> beyond;
   if (source.read(beyond) != 0) {
-    source.fail(static_cast<std::int64_t>(4 + 4 * idx.dims.size()) + size,
-                "expected the end of the data, found more");
+    source.fail(header + size, "expected the end of the data, found more");
   }
   return idx;
 }

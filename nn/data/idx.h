@@ -28,7 +28,8 @@ struct Idx {
 /// neither cut nor with bytes to spare. For gzip its checksum and length must hold, too.
 ///
 /// Memory: at most 64 MiB ahead of, or twice, what the file has really delivered, whatever its
-/// header says; never more than the header says.
+/// header says; never more than the header says. For a gzip file of at most 64 MiB, up to its size
+/// more while it is read.
 ///
 /// Throws FileError (with the offset) for everything else, dimensions of 0 or above 2^31 - 1 and
 /// arrays above kMaxDataBytes (nn/data/byte_source.h) included; std::invalid_argument for another

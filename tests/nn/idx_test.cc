@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "tests/nn/file_fixtures.h"
 
@@ -54,10 +55,12 @@ TEST(ReadIdx, GrowsInStepsBeyondTheFirst) {
 TEST(ReadIdx, ReadsSeveralGzipMembers) {
   const TempFolder folder;
   const Bytes plain = idx_bytes({12}, kValues);
-  Bytes packed = gzip_bytes({plain.begin(), plain.begin() + 5});
-  const Bytes second = gzip_bytes({plain.begin() + 5, plain.end()});
-  packed.insert(packed.end(), second.begin(), second.end());
-  EXPECT_EQ(read_idx(folder.put("file", packed), 1).values, kValues);
+  for (const std::ptrdiff_t cut : {0, 5, 8, 13, 20}) {
+    Bytes packed = gzip_bytes({plain.begin(), plain.begin() + cut});
+    const Bytes second = gzip_bytes({plain.begin() + cut, plain.end()});
+    packed.insert(packed.end(), second.begin(), second.end());
+    EXPECT_EQ(read_idx(folder.put("file", packed), 1).values, kValues) << cut;
+  }
 }
 
 TEST(ReadIdx, RefusesEveryTruncation) {
@@ -92,12 +95,36 @@ TEST(ReadIdx, RefusesEveryBitFlipInGzipValues) {
   }
 }
 
+TEST(ReadIdx, RefusesGzipWithFewerValuesThanAnnounced) {
+  const TempFolder folder;
+  EXPECT_TRUE(contains(read_error(folder, gzip_bytes(idx_bytes({13}, kValues)), 1),
+                       "at byte 20 of the inflated data: expected 13 bytes of values, the data "
+                       "ends here"));
+}
+
+TEST(ReadIdx, SaysWhichGzipChecksumIsWrong) {
+  const TempFolder folder;
+  const Bytes packed = gzip_bytes(idx_bytes({2, 3, 2}, kValues));
+  for (const auto& [from_end, problem] : {std::pair<std::size_t, const char*>{8, "data check"},
+                                          std::pair<std::size_t, const char*>{4, "length check"}}) {
+    Bytes damaged = packed;
+    damaged[packed.size() - from_end] ^= 1;
+    EXPECT_TRUE(contains(read_error(folder, damaged, 3),
+                         "damaged gzip data (incorrect " + std::string(problem) + ")"));
+  }
+}
+
 TEST(ReadIdx, RefusesTrailingBytes) {
   const TempFolder folder;
   Bytes plain = idx_bytes({12}, kValues);
   Bytes packed = gzip_bytes(plain);
+  const Bytes second = packed;
   packed.push_back(0);
   EXPECT_TRUE(contains(read_error(folder, packed, 1), "expected the end of the file or more"));
+  packed.pop_back();
+  packed.insert(packed.end(), second.begin(), second.end());
+  EXPECT_TRUE(contains(read_error(folder, packed, 1),
+                       "at byte 20 of the inflated data: expected the end of the data"));
   plain.push_back(0);
   EXPECT_TRUE(contains(read_error(folder, plain, 1), "at byte 20: expected the end of the data"));
   EXPECT_TRUE(contains(read_error(folder, gzip_bytes(plain), 1),

@@ -29,9 +29,9 @@ function check_include(included, quoted) {
       violation("only cli/options.cc, cli/option_kinds and cli/exchange_options include CLI11")
   } else if (included ~ /^toml\+\+\//) {
     if (FILENAME != "cli/config_file.cc") violation("only cli/config_file.cc includes toml++")
-  } else if (included ~ /^(zlib\.h|zconf\.h|png\.h|pngconf\.h|nettle\/|nlohmann\/)/) {
+  } else if (included ~ /^(zlib\.h|zconf\.h|libdeflate\.h|png\.h|pngconf\.h|nettle\/|nlohmann\/)/) {
     if (folder != "tests" && FILENAME !~ /^nn\/data\/.*\.cc$/ && FILENAME != "nn/model_file.cc")
-      violation("only the sources of nn/data and nn/model_file.cc include zlib, libpng, Nettle or JSON")
+      violation("only the sources of nn/data and nn/model_file.cc include zlib, libdeflate, libpng, Nettle or JSON")
   } else if (included ~ /^benchmark\//) {
     if (folder != "bench") violation("only bench includes Google Benchmark")
   } else if (included ~ /^g(test|mock)\//) {

@@ -20,7 +20,7 @@ make_clean_tree() {
   printf '#include "hwy/highway.h"\n' >kernels/simd-inl.h
   printf '#include "kernels/simd-inl.h"\n#include "hwy/foreach_target.h"\n' >kernels/gemm.cc
   printf '#include "kernels/gemm.h"\n#include "nn/tensor.h"\n' >nn/affine.h
-  printf '#include <zlib.h>\n#include <png.h>\n' >nn/data/idx.cc
+  printf '#include <zlib.h>\n#include <libdeflate.h>\n#include <png.h>\n' >nn/data/idx.cc
   printf '#include <nlohmann/json.hpp>\n' >nn/model_file.cc
   printf '#include <CLI/CLI.hpp>\n#include "cli/train.h"\n#include "nn/affine.h"\n' >cli/options.cc
   printf '#include <benchmark/benchmark.h>\n#include "nn/affine.h"\n' >bench/main.cc
@@ -57,6 +57,7 @@ expect caught kernels/gemm.cc '#pragma GCC optimize("fast-math")'
 expect caught kernels/gemm.h '#include <hwy/highway.h>'
 expect caught kernels/gemm.h '#include <oneapi/tbb.h>'
 expect caught kernels/gemm.h '#include <zlib.h>'
+expect caught nn/model_exchange.cc '#include <libdeflate.h>'
 expect caught nn/affine.h '#include "cli/train.h"'
 expect caught nn/affine.h '#include "bench/report.h"'
 expect caught blas/blas.cc '#include "nn/affine.h"'
