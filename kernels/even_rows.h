@@ -4,7 +4,6 @@
 
 #include <cstddef>
 
-#include "hwy/base.h"
 #include "kernels/unroll.h"
 
 namespace nnkernels::detail {
@@ -15,13 +14,13 @@ namespace nnkernels::detail {
 template <int kRows, class T>
 class EvenRows {
  public:
-  HWY_INLINE EvenRows(T* first, std::ptrdiff_t stride) : stride_(stride) {
+  [[gnu::always_inline]] EvenRows(T* first, std::ptrdiff_t stride) : stride_(stride) {
     NNKERNELS_UNROLL
     for (int i = 0; i < kBases; ++i) base_[i] = first + i * (3 * stride);
   }
-  HWY_INLINE T* row(int i) const { return base_[i / 3] + (i % 3) * stride_; }
-  HWY_INLINE T operator[](int i) const { return *row(i); }
-  HWY_INLINE void advance(std::ptrdiff_t step) {
+  [[gnu::always_inline]] T* row(int i) const { return base_[i / 3] + (i % 3) * stride_; }
+  [[gnu::always_inline]] T operator[](int i) const { return *row(i); }
+  [[gnu::always_inline]] void advance(std::ptrdiff_t step) {
     NNKERNELS_UNROLL
     for (int i = 0; i < kBases; ++i) base_[i] += step;
   }

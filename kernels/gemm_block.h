@@ -113,11 +113,13 @@ class BlockLoops {
         pack_tile(kernels_, block_, rows_, t, packed);
       }
       set_rows(t, packed);
-      for (std::int64_t j = 0; j < block_.cols; j += panel_) {
+      for (std::int64_t j = 0; j < block_.cols;) {
         set_panel(j);
-        const bool last = j + panel_ >= block_.cols;
-        prepare_for(last ? t + 1 : t, last ? 0 : j + panel_);
-        run_tile(j);
+        const std::int64_t next = j + panel_;
+        const bool last = next >= block_.cols;
+        if (last) ask_for_rows(t + 1);
+        run_tile(j, last ? t + 1 : t, last ? 0 : next);
+        j = next;
       }
     }
   }
@@ -133,8 +135,8 @@ class BlockLoops {
       set_panel(j);
       for (std::int64_t t = 0; t < rows_.count(); ++t) {
         set_rows(t, packed == nullptr ? nullptr : packed + rows_.begin(t) * block_.k);
-        prepare_for(t + 1, j);
-        run_tile(j);
+        if (packed == nullptr) ask_for_rows(t + 1);
+        run_tile(j, t + 1, j);
       }
     }
   }
@@ -146,49 +148,46 @@ class BlockLoops {
     tile_.a = is_packed ? packed : block_.a + first_row_ * block_.a_row_stride;
     tile_.a_row_stride = is_packed ? 1 : block_.a_row_stride;
     tile_.a_step = is_packed ? row_count_ : block_.a_step;
+    tile_.next_a = tile_.a;
+    tile_.next_a_row_stride = tile_.next_a_chunk_step = 0;
   }
 
   void set_panel(std::int64_t j) {
-    width_ = kernels_.width_for(block_.cols - j, block_.widest);
-    panel_ = kernels_.columns[width_];
-    tile_.cols = std::min(block_.cols - j, panel_);
+    const std::int64_t left = block_.cols - j, full = kernels_.columns[block_.widest];
+    if (tile_.cols != full || left < full) set_width(left);
     tile_.b = block_.b + (block_.b_is_packed ? j * block_.k : j);
+    tile_.bias = block_.bias == nullptr ? nullptr : block_.bias + j;
+  }
+
+  void set_width(std::int64_t left) {
+    width_ = kernels_.width_for(left, block_.widest);
+    panel_ = kernels_.columns[width_];
+    tile_.cols = std::min(left, panel_);
     tile_.b_step = block_.b_is_packed ? panel_ : block_.b_row_stride;
     // Rows whose distance is a multiple of 4096 bytes share the eight places of one set of the L1
     // cache: asked for too early they would push each other out.
     const bool same_set = tile_.b_step * static_cast<std::ptrdiff_t>(sizeof(T)) % 4096 == 0;
     tile_.b_ahead = (same_set ? 6 : 16) * tile_.b_step;
-    tile_.bias = block_.bias == nullptr ? nullptr : block_.bias + j;
     masked_ = !block_.b_is_packed && tile_.cols < panel_;
   }
 
-  /// Has this tile ask for what the next one, in row tile t and column j, will need: its A, if
-  /// that is another one and lies in lines, and its C, if k is too short to ask for this one's.
-  void prepare_for(std::int64_t t, std::int64_t j) {
-    const std::int64_t next_row = rows_.begin(t);
-    const bool exists = t < rows_.count();
-    const bool soon = exists && block_.k <= 4 * kLine;
-    next_c_row_ = soon ? next_row : first_row_;
-    next_c_col_ = soon ? j : -1;
+  /// Has this tile ask for the A of the one that follows, that of row tile t, if it lies in lines.
+  void ask_for_rows(std::int64_t t) {
     const bool by_rows = block_.a_step == 1;
-    const bool in_lines = by_rows || block_.a_row_stride == 1;
-    const bool packed_before = block_.pack_a && !block_.rows_outside;
-    if (!exists || next_row == first_row_ || !in_lines || packed_before) {
-      tile_.next_a = tile_.a;
-      tile_.next_a_row_stride = tile_.next_a_chunk_step = 0;
-      return;
-    }
-    tile_.next_a = block_.a + next_row * block_.a_row_stride;
+    if (t >= rows_.count() || (!by_rows && block_.a_row_stride != 1)) return;
+    tile_.next_a = block_.a + rows_.begin(t) * block_.a_row_stride;
     // Of columns the line of the last element: this tile has most likely read that of the first.
     if (!by_rows) tile_.next_a += rows_.size(t) - 1;
     tile_.next_a_row_stride = by_rows ? block_.a_row_stride : block_.a_step;
     tile_.next_a_chunk_step = by_rows ? kLine : kLine * block_.a_step;
   }
 
-  void run_tile(std::int64_t j) {
+  /// Runs the tile in column j, which asks for its own C or, where k is too short for that, for the
+  /// one of the tile that follows, in row tile next_t and column next_j.
+  void run_tile(std::int64_t j, std::int64_t next_t, std::int64_t next_j) {
     tile_.c = block_.c + first_row_ * block_.c_row_stride + j;
-    tile_.next_c =
-        next_c_col_ < 0 ? tile_.c : block_.c + next_c_row_ * block_.c_row_stride + next_c_col_;
+    const bool soon = block_.k <= 4 * kLine && next_t < rows_.count();
+    tile_.next_c = soon ? block_.c + rows_.begin(next_t) * block_.c_row_stride + next_j : tile_.c;
     kernels_.matrix_tile[width_][static_cast<std::size_t>(row_count_)][masked_](tile_);
   }
 
@@ -197,7 +196,6 @@ class BlockLoops {
   RowTiles rows_;
   MatrixTile<T> tile_;
   std::int64_t first_row_ = 0, row_count_ = 0;
-  std::int64_t next_c_row_ = 0, next_c_col_ = -1;
   std::size_t width_ = 0;
   std::int64_t panel_ = 0;
   bool masked_ = false;

@@ -60,7 +60,8 @@ struct Cut {
     // The operand of the inner loop stays in the L2 cache, so the other one is what pieces divide.
     constexpr auto kInner = kInnerBytes / static_cast<std::int64_t>(sizeof(T));
     rows_outside = depth * columns <= kInner;
-    const std::int64_t row_tiles = (m + mr - 1) / mr;
+    tiles = RowTiles(m, mr);
+    const std::int64_t row_tiles = tiles.count();
     const std::int64_t panels = (columns + nr - 1) / nr;
     if (rows_outside) {
       row_blocks = std::max((m + kPieceRows - 1) / kPieceRows, std::min(kPieces, row_tiles / 4));
@@ -80,8 +81,14 @@ struct Cut {
     }
   }
 
+  /// The first row of a block of rows: of whole tiles, so that as few as possible are short.
+  std::int64_t first_row(std::int64_t row_block) const {
+    return tiles.begin(tiles.count() * row_block / row_blocks);
+  }
+
   std::size_t widest;  // tile
   std::int64_t mr;
+  RowTiles tiles{0, 1};
   std::int64_t depth;    // kc
   std::int64_t columns;  // nc
   bool pack_a, pack_b;
@@ -217,10 +224,10 @@ void multiply(const Product<T>& p) {
       }
       // One piece: a block of rows by a group of panels.
       const auto block = [&](std::int64_t row_block, std::int64_t group) {
-        const std::int64_t row = m * row_block / cut.row_blocks;
+        const std::int64_t row = cut.first_row(row_block);
         const std::int64_t j = panels * group / groups * panel;
         return Block<T>{
-            .rows = m * (row_block + 1) / cut.row_blocks - row,
+            .rows = cut.first_row(row_block + 1) - row,
             .cols = std::min(cols, panels * (group + 1) / groups * panel) - j,
             .k = depth,
             .a = &p.a(row, k_first),
@@ -251,7 +258,7 @@ void multiply(const Product<T>& p) {
             cut.row_blocks * parts, bytes / kBytesPerMicrosecond, [&](std::int64_t piece, int) {
               const std::int64_t row_block = piece / parts, step = piece % parts * kPackedSteps;
               pack_rows(kernels, block(row_block, 0), step, std::min(depth, step + kPackedSteps),
-                        packed_a + m * row_block / cut.row_blocks * depth);
+                        packed_a + cut.first_row(row_block) * depth);
             });
       }
       const double flops =
@@ -264,7 +271,7 @@ void multiply(const Product<T>& p) {
             const std::int64_t row_block = piece % cut.row_blocks, group = piece / cut.row_blocks;
             Block<T> mine = block(row_block, group);
             if (packed_a != nullptr) {
-              mine.packed_a = packed_a + m * row_block / cut.row_blocks * depth;
+              mine.packed_a = packed_a + cut.first_row(row_block) * depth;
             }
             if (cut.pack_in_pieces) {
               mine.b =
