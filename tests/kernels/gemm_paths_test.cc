@@ -177,6 +177,8 @@ TEST_P(GemmPathsTest, ExactWithPackedOperands) {
         check_exactly<float>(t, ++seed);
         t.gap = 512 - m;
         check_exactly<double>(t, ++seed);
+        t.gap = 3;  // packed for narrow tiles, if there are many panels
+        check_exactly<float>(t, ++seed);
       }
     }
   }
@@ -232,6 +234,24 @@ TEST_P(GemmPathsTest, StaysWithinTheOperands) {
             ASSERT_EQ(got, want.value) << m << " x " << n << " x " << k;
           }
         }
+      }
+    }
+  }
+}
+
+/// Columns of A are packed by whole vectors, of which the last may be only partly there.
+TEST_P(GemmPathsTest, PackedColumnsOfAAreReadToTheirEndsOnly) {
+  using View = MatrixView<float>;
+  constexpr std::int64_t kCols = 200;
+  for (const std::int64_t m : {12, 13, 35, 41}) {
+    for (const std::int64_t k : {1, 2, 300}) {
+      const GuardPage<float> a(m * k), b(k * kCols), c(m * kCols);
+      for (std::int64_t i = 0; i < m * k; ++i) a.data()[i] = static_cast<float>(i % m);
+      std::fill_n(b.data(), k * kCols, 1.0f);
+      gemm(1.0f, View(a.data(), k, m).transposed(), View(b.data(), k, kCols), 0.0f,
+           View(c.data(), m, kCols));
+      for (std::int64_t i = 0; i < m * kCols; ++i) {
+        ASSERT_EQ(c.data()[i], static_cast<float>(i / kCols * k)) << m << " x " << k << " at " << i;
       }
     }
   }
