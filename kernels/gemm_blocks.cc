@@ -16,8 +16,9 @@ constexpr std::int64_t kColumnBytes = 12288;   // nc: 3072 floats; B's block lie
 constexpr std::int64_t kInnerBytes = 1 << 19;  // what the inner loop reads again, in the L2 cache
 // B is packed if so many tiles, one below the other, read each panel.
 constexpr std::int64_t kPackForTiles = 16;
-// Columns of A of which a tile reads parts of lines are packed if so many panels meet them.
-constexpr std::int64_t kPackPartsFor = 12;
+// Columns of A are packed for tiles of so few rows, which read parts of lines, if so many panels
+// meet them.
+constexpr std::int64_t kFewRows = 8, kPackPartsFor = 12;
 // At least so many pieces to share among threads, where the tiles allow it.
 constexpr std::int64_t kPieces = 8;
 // Steps of A that a piece of the loop that packs it takes.
@@ -57,9 +58,7 @@ struct Cut {
 
     const bool readable = p.b.col_stride == 1 && (kernels.masked || n % kernels.lanes == 0);
     pack_b = !prepacked && (!readable || (m >= kPackForTiles * mr && n > nr));
-    // Of columns, a tile of six rows reads a third of each line that it asks for.
-    const bool in_parts =
-        p.a.row_stride == 1 && 2 * mr * sizeof(T) < kAlignment && n >= kPackPartsFor * nr;
+    const bool in_parts = p.a.row_stride == 1 && mr <= kFewRows && n >= kPackPartsFor * nr;
     pack_a = m >= 2 * mr && n >= 4 * nr && (needs_packing(p.a) || in_parts);
 
     // The operand of the inner loop stays in the L2 cache, so the other one is what pieces divide.
