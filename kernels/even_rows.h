@@ -3,6 +3,7 @@
 #define NNKERNELS_KERNELS_EVEN_ROWS_H_
 
 #include <cstddef>
+#include <type_traits>
 
 #include "kernels/unroll.h"
 
@@ -19,7 +20,7 @@ class EvenRows {
     for (int i = 0; i < kBases; ++i) base_[i] = first + i * (3 * stride);
   }
   [[gnu::always_inline]] T* row(int i) const { return base_[i / 3] + (i % 3) * stride_; }
-  [[gnu::always_inline]] T operator[](int i) const { return *row(i); }
+  [[gnu::always_inline]] std::remove_const_t<T> operator[](int i) const { return *row(i); }
   [[gnu::always_inline]] void advance(std::ptrdiff_t step) {
     NNKERNELS_UNROLL
     for (int i = 0; i < kBases; ++i) base_[i] += step;
