@@ -54,7 +54,7 @@ template <class T>
 void run_rows(const DepthwiseKernels<T>& kernels, const Axis& height, const Axis& width,
               std::int64_t first, std::int64_t last, std::ptrdiff_t y_line,
               const DepthwisePixels<T>& all) {
-  const Cut cut(height, width, Planes<T>::places(all.channels), 1, kDepthwisePixels);
+  const StripCut cut(height, width, Planes<T>::places(all.channels), 1, kDepthwisePixels);
   const Planes<T> planes(width.inputs, all.channels, cut.strip, cut.copied);
   const Runs all_runs = runs(height, width);
   const auto [begin, end] = height.inputs_of(first, last);
@@ -66,7 +66,7 @@ void run_rows(const DepthwiseKernels<T>& kernels, const Axis& height, const Axis
     some.x_row = height.tap_step * x.line;
     some.x_col = width.tap_step * x.pixel;
     if (all.bias != nullptr) some.bias = all.bias + c;
-    const auto run = [&](const Block& block) {
+    const auto run = [&](const OutputBlock& block) {
       DepthwisePixels<T> pixels = some;
       pixels.y = all.y + block.rows.first * y_line + block.cols.first * all.y_step + c;
       const Taps kh = block.rows.taps, kw = block.cols.taps;
@@ -100,7 +100,7 @@ template <class T>
 void add_rows(const DepthwiseKernels<T>& kernels, const Axis& height, const Axis& width,
               std::int64_t first, std::int64_t last, std::int64_t channels, const T* x, const T* dy,
               T* dw) {
-  const Cut cut(height, width, Planes<T>::places(channels), kGradientRows, kGradientCols);
+  const StripCut cut(height, width, Planes<T>::places(channels), kGradientRows, kGradientCols);
   const Planes<T> inputs(width.inputs, channels, cut.strip, cut.copied);
   const Planes<T> outputs(width.outputs, channels, cut.strip, cut.copied);
   const Runs all_runs = runs(height, width);
@@ -120,7 +120,7 @@ void add_rows(const DepthwiseKernels<T>& kernels, const Axis& height, const Axis
       for (std::int64_t i = 0; i < taps; ++i)
         std::copy_n(dw + i * channels + c, count, sums + i * tap);
     }
-    const auto add = [&](const Block& block) {
+    const auto add = [&](const OutputBlock& block) {
       const Taps kh = block.rows.taps, kw = block.cols.taps;
       if (kh.first == kh.last || kw.first == kw.last) return;
       kernels.gradient({.channels = count,

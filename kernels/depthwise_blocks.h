@@ -88,7 +88,7 @@ inline Runs runs(const Axis& height, const Axis& width) {
 }
 
 /// A rectangle of outputs that meet the same taps.
-struct Block {
+struct OutputBlock {
   Run rows, cols;
 };
 
@@ -105,8 +105,8 @@ void for_each_block(const Runs& runs, std::int64_t first, std::int64_t last, std
       for (const Run& down : runs.down) {
         const std::int64_t end = std::min(last, down.end);
         for (std::int64_t row = std::max(first, down.first); row < end; row += height) {
-          use(Block{{row, std::min(end, row + height), down.taps},
-                    {col, col + width, across.taps}});
+          use(OutputBlock{{row, std::min(end, row + height), down.taps},
+                          {col, col + width, across.taps}});
         }
       }
     }
@@ -118,9 +118,9 @@ void for_each_block(const Runs& runs, std::int64_t first, std::int64_t last, std
 /// for pixels, few if they lie a large power of two apart and so share a few sets. Where even
 /// narrow blocks do not fit, pixels are copied together first, unless a stride lets too few outputs
 /// meet each of them.
-struct Cut {
-  Cut(const Axis& height, const Axis& width, std::int64_t places, std::int64_t rows,
-      std::int64_t most)
+struct StripCut {
+  StripCut(const Axis& height, const Axis& width, std::int64_t places, std::int64_t rows,
+           std::int64_t most)
       : cols(most) {
     constexpr std::int64_t kLeast = 4;
     const auto met = [](const Axis& axis, std::int64_t outputs) {
