@@ -64,7 +64,6 @@ HWY_INLINE void StoreBytes(D d, V v, std::uint8_t* p, std::size_t count) {
 #else
   static_assert(hn::MaxLanes(d8) <= 8);
   HWY_ALIGN std::uint8_t lanes[8] = {};
-  static_assert(hn::MaxLanes(d8) <= 8);
   hn::Store(bytes, d8, lanes);
   const std::uint8_t* from = lanes;
   for (const std::size_t size : {4, 2, 1}) {

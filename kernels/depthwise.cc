@@ -70,7 +70,7 @@ void run_rows(const DepthwiseKernels<T>& kernels, const Axis& height, const Axis
       DepthwisePixels<T> pixels = some;
       pixels.y = all.y + block.rows.first * y_line + block.cols.first * all.y_step + c;
       const Taps kh = block.rows.taps, kw = block.cols.taps;
-      if (kh.first < kh.last && kw.first < kw.last) {  // else there is no input to point to
+      if (kh.first < kh.last && kw.first < kw.last) {  // else x stays where it is and is not read
         pixels.kh = kh.last - kh.first;
         pixels.kw = kw.last - kw.first;
         pixels.x =

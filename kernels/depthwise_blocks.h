@@ -116,8 +116,8 @@ void for_each_block(const Runs& runs, std::int64_t first, std::int64_t last, std
 /// How wide blocks of `rows` rows, at most `most` outputs wide, should be: what a block meets and
 /// writes should still be in the L1 cache when the next one down the strip comes. It has `places`
 /// for pixels, few if they lie a large power of two apart and so share a few sets. Where even
-/// narrow blocks do not fit, pixels are copied together first, unless a stride lets too few outputs
-/// meet each of them.
+/// narrow blocks do not fit, pixels are copied together first, unless a stride down lets too few
+/// outputs meet each of them. Taps that lie apart (dilation) count as if they did not.
 struct StripCut {
   StripCut(const Axis& height, const Axis& width, std::int64_t places, std::int64_t rows,
            std::int64_t most)
@@ -160,7 +160,7 @@ class Planes {
   /// How many pixels the L1 cache has places for: lines that are `channels` apart.
   static std::int64_t places(std::int64_t channels) {
     constexpr std::int64_t kSets = 64, kWays = 8;
-    return kSets / std::gcd(kSets, channels / kLine) * kWays;
+    return kSets / std::gcd(kSets, std::max<std::int64_t>(1, channels / kLine)) * kWays;
   }
   /// How many channels a plane of `rows` rows should have.
   std::int64_t channels_at_a_time(std::int64_t rows) const {

@@ -29,7 +29,7 @@ enum class Taps {
   any,
   three,           // as far apart as the pixels
   three_by_two,    // half as far: stride 2
-  three_backward,  // as far apart, in the other direction
+  three_backward,  // as far apart, in the other direction; summed from the last to the first
 };
 inline constexpr int kTaps = 3;
 

@@ -85,7 +85,7 @@ void Pack(const T* source, std::ptrdiff_t line_stride, std::ptrdiff_t step_strid
       for (; i < width; i += lanes) {
         const auto rest = LoadFirst(
             d, source + i, static_cast<std::size_t>(std::clamp<std::int64_t>(count - i, 0, lanes)));
-        // Of part vectors the rest may go where the next step will write.
+        // The rest of a part vector goes where this call's next step will write.
         if (p + 1 < k && i + lanes <= 2 * width) {
           hn::StoreU(rest, d, panel + i);
         } else {

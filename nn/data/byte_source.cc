@@ -109,7 +109,7 @@ bool ByteSource::inflate_whole(std::int64_t size, std::vector<std::uint8_t>& all
       decompressor.get(), buffer_.data(), static_cast<std::size_t>(read_), all.data(), all.size(),
       &used, nullptr);
   if (result != LIBDEFLATE_SUCCESS || used != static_cast<std::size_t>(read_)) return false;
-  pending_ = {};
+  pending_ = {buffer_.data() + read_, 0};
   delivered_ = size;
   inflation_->between_members = true;
   return true;

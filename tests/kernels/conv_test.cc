@@ -224,7 +224,7 @@ TEST_P(ConvTest, AgreesWithTheDefinitionOnLargeImages) {
 
 /// One channel a group: planes of few and of all channels, copied where pixels lie a large power of
 /// two apart, blocks in rows and in columns, and taps of every kind.
-TEST_P(ConvTest, AgreesWithTheDefinitionWhenDepthwise) {
+TEST_P(ConvTest, AgreesWithTheDefinitionOnDepthwisePlanes) {
   const ForceThreads many(3);
   const auto check = [](std::int64_t channels, std::int64_t height, std::int64_t width,
                         std::int64_t kh, std::int64_t kw, std::int64_t stride, std::int64_t pad,
@@ -249,6 +249,8 @@ TEST_P(ConvTest, AgreesWithTheDefinitionWhenDepthwise) {
     check(channels, 3, 3, 3, 3, 2, 3, 2);    // outputs that meet no input
     check(channels, 10, 13, 2, 4, 2, 1, 3);  // phases without taps
   }
+  check(327, 6, 9, 3, 3, 1, 1, 1);  // several planes, the last one ends in a part vector
+  check(256, 6, 9, 3, 3, 1, 1, 1);  // double: copied
   check(1024, 7, 7, 3, 3, 1, 1, 1);
 }
 

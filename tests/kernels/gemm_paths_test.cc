@@ -242,16 +242,21 @@ TEST_P(GemmPathsTest, StaysWithinTheOperands) {
 /// Columns of A are packed by whole vectors, of which the last may be only partly there.
 TEST_P(GemmPathsTest, PackedColumnsOfAAreReadToTheirEndsOnly) {
   using View = MatrixView<float>;
-  constexpr std::int64_t kCols = 200;
+  constexpr std::int64_t kCols = 800;
   for (const std::int64_t m : {12, 13, 35, 41}) {
     for (const std::int64_t k : {1, 2, 300}) {
       const GuardPage<float> a(m * k), b(k * kCols), c(m * kCols);
       for (std::int64_t i = 0; i < m * k; ++i) a.data()[i] = static_cast<float>(i % m);
-      std::fill_n(b.data(), k * kCols, 1.0f);
+      for (std::int64_t i = 0; i < k * kCols; ++i) {
+        b.data()[i] = static_cast<float>(i / kCols % 7);
+      }
+      float sum = 0;
+      for (std::int64_t p = 0; p < k; ++p) sum += static_cast<float>(p % 7);
       gemm(1.0f, View(a.data(), k, m).transposed(), View(b.data(), k, kCols), 0.0f,
            View(c.data(), m, kCols));
       for (std::int64_t i = 0; i < m * kCols; ++i) {
-        ASSERT_EQ(c.data()[i], static_cast<float>(i / kCols * k)) << m << " x " << k << " at " << i;
+        ASSERT_EQ(c.data()[i], static_cast<float>(i / kCols) * sum)
+            << m << " x " << k << " at " << i;
       }
     }
   }
