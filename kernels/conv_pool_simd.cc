@@ -32,7 +32,7 @@ using detail::WindowTile;
 /// vector, one, two, three. With a fused multiply-add, 4 x 3 sums fill 16 registers.
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3  // better targets have lower numbers
 inline constexpr std::array<int, 4> kWindows = {3, 3, 3, 0};
-#elif HWY_TARGET == HWY_AVX2
+#elif HWY_TARGET == HWY_AVX2 && HWY_COMPILER_GCC_ACTUAL  // clang++ 14 keeps 12 of them in memory
 inline constexpr std::array<int, 4> kWindows = {0, 3, 1, 1};
 #elif HWY_TARGET == HWY_NEON
 inline constexpr std::array<int, 4> kWindows = {0, 3, 3, 0};
