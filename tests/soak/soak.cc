@@ -12,7 +12,6 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <limits>
 #include <memory>
 #include <span>
 #include <stdexcept>
@@ -138,6 +137,8 @@ struct Usage {
   std::int64_t threads = 0;
 
   static Usage now() {
+    // What malloc() keeps for later differs by megabytes from round to round; no leak is in that.
+    ::malloc_trim(0);
     std::int64_t size = 0, pages = 0;
     std::ifstream("/proc/self/statm") >> size >> pages;
     const struct mallinfo2 info = ::mallinfo2();
@@ -183,16 +184,12 @@ int run(double seconds, const std::string& data_path) {
   std::string weights;
   Usage warm, last;
   std::int64_t rounds = 0, warm_rounds = 0;
-  std::int64_t least_resident = std::numeric_limits<std::int64_t>::max();
   double next_line = 0;
   for (; rounds < warm_rounds + kMinRounds || elapsed() < seconds; ++rounds) {
     const std::string now = round(data_path, folder.path);
     require(weights.empty() || weights == now, "a later round ended with other weights");
     weights = now;
     last = Usage::now();
-    // A single figure of resident memory says little where the system takes pages back and forth;
-    // with a leak even the least of the last third is above the most of the warm-up.
-    if (elapsed() > 2 * seconds / 3) least_resident = std::min(least_resident, last.resident);
     if (rounds < kMinRounds || elapsed() < warm_up) {
       warm.raise(last);
       warm_rounds = rounds + 1;
@@ -202,10 +199,8 @@ int run(double seconds, const std::string& data_path) {
       next_line = elapsed() + seconds / 30;
     }
   }
-  last.resident = std::min(last.resident, least_resident);
-  std::printf(
-      "the most in the warm-up (%lld rounds), and at the end (the least in the last third):\n",
-      static_cast<long long>(warm_rounds));
+  std::printf("the most in the warm-up (%lld rounds), and at the end:\n",
+              static_cast<long long>(warm_rounds));
   warm.print(warm_up, warm_rounds);
   last.print(elapsed(), rounds);
   const auto change = [&](std::int64_t Usage::*member) { return last.*member - warm.*member; };
