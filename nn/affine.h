@@ -20,7 +20,7 @@ namespace nnkernels::nn {
 ///
 /// Takes the whole batch at once: the GEMM shares the work among threads. Weights are zero until
 /// initialize() (nn/initialize.h). Samples of another rank than 1 need a Flatten before. With many
-/// inputs for few outputs and a batch of 32 or more, y is the sum of up to 8 products over parts of
+/// inputs for few outputs and a batch of 17 or more, y is the sum of up to 8 products over parts of
 /// `in`, in this order. Allocates nothing after plan(), but for the GEMM's own scratch memory.
 template <class T>
 class Affine : public Layer<T> {

@@ -98,6 +98,7 @@ bool ByteSource::inflate_whole(std::int64_t size, std::vector<std::uint8_t>& all
       pending_.data() - buffer_.data() + static_cast<std::int64_t>(pending_.size());
   if (in_buffer != read_) return false;  // the start is there no more
   buffer_all();
+  if (read_ != file_.size()) return false;  // it changes while it is read
   const std::unique_ptr<libdeflate_decompressor, FreeDecompressor> decompressor(
       libdeflate_alloc_decompressor());
   if (!decompressor) throw std::bad_alloc();
@@ -118,7 +119,7 @@ bool ByteSource::inflate_whole(std::int64_t size, std::vector<std::uint8_t>& all
 /// Reads the rest of the file behind its start, which the buffer holds; what is pending stays so.
 void ByteSource::buffer_all() {
   const std::int64_t used = read_ - static_cast<std::int64_t>(pending_.size());
-  // One byte more than there was: should the file have grown, the member does not use it up.
+  // One byte more than there was shows whether the file has grown.
   AlignedBuffer<std::uint8_t> whole(file_.size() + 1);
   std::copy_n(buffer_.data(), read_, whole.data());
   read_ += static_cast<std::int64_t>(
