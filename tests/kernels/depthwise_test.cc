@@ -1,0 +1,79 @@
+#include <cstdint>
+#include <random>
+
+#include "kernels/conv.h"
+#include "tests/kernels/conv_reference.h"
+#include "tests/support/each_simd.h"
+
+namespace nnkernels {
+namespace {
+
+class DepthwiseTest : public EachSimd {};
+NNKERNELS_EACH_SIMD(DepthwiseTest);
+
+/// One channel a group: planes of few and of all channels, copied where pixels lie a large power of
+/// two apart, blocks in rows and in columns, and taps of every kind.
+TEST_P(DepthwiseTest, AgreesWithTheDefinitionOnPlanes) {
+  const ForceThreads many(3);
+  const auto check = [](std::int64_t channels, std::int64_t height, std::int64_t width,
+                        std::int64_t kh, std::int64_t kw, std::int64_t stride, std::int64_t pad,
+                        std::int64_t dilation) {
+    ConvShape s{.n = 2, .ih = height, .iw = width, .ic = channels, .oc = channels, .kh = kh};
+    s.kw = kw;
+    s.stride_h = s.stride_w = stride;
+    s.pad_h = s.pad_w = pad;
+    s.dilation_h = s.dilation_w = dilation;
+    s.groups = channels;
+    check_exactly<float>(s);
+    check_exactly<double>(s);
+  };
+  for (const std::int64_t channels : {7, 48, 512}) {
+    for (const std::int64_t stride : {1, 2, 3}) {
+      for (const std::int64_t pad : {0, 1, 3}) check(channels, 9, 21, 3, 3, stride, pad, 1);
+    }
+    check(channels, 12, 11, 5, 2, 1, 1, 1);
+    check(channels, 12, 20, 3, 3, 1, 2, 2);
+    check(channels, 20, 2, 3, 3, 1, 1, 1);   // narrower than a block
+    check(channels, 1, 37, 1, 3, 1, 1, 1);   // rows above and below exist only as padding
+    check(channels, 3, 3, 3, 3, 2, 3, 2);    // outputs that meet no input
+    check(channels, 10, 13, 2, 4, 2, 1, 3);  // phases without taps
+  }
+  check(327, 6, 9, 3, 3, 1, 1, 1);  // several planes, the last one ends in a part vector
+  check(256, 6, 9, 3, 3, 1, 1, 1);  // double: copied
+  check(1024, 7, 7, 3, 3, 1, 1, 1);
+}
+
+TEST_P(DepthwiseTest, AgreesWithTheDefinitionOnRandomShapes) {
+  std::mt19937 random(7);
+  const auto draw = [&](std::int64_t first, std::int64_t last) {
+    return first + static_cast<std::int64_t>(random() % static_cast<unsigned>(last - first + 1));
+  };
+  int tried = 0;
+  while (tried < 100) {
+    const std::int64_t channels = draw(2, 40);
+    const ConvShape s{.n = draw(1, 3),
+                      .ih = draw(1, 14),
+                      .iw = draw(1, 30),
+                      .ic = channels,
+                      .oc = channels,
+                      .kh = draw(1, 5),
+                      .kw = draw(1, 9),
+                      .stride_h = draw(1, 4),
+                      .stride_w = draw(1, 4),
+                      .pad_h = draw(0, 5),
+                      .pad_w = draw(0, 5),
+                      .dilation_h = draw(1, 3),
+                      .dilation_w = draw(1, 3),
+                      .groups = channels};
+    if (s.dilation_h * (s.kh - 1) + 1 > s.ih + 2 * s.pad_h ||
+        s.dilation_w * (s.kw - 1) + 1 > s.iw + 2 * s.pad_w) {
+      continue;
+    }
+    ++tried;
+    check_exactly<float>(s);
+    if (tried % 4 == 0) check_exactly<double>(s);
+  }
+}
+
+}  // namespace
+}  // namespace nnkernels
