@@ -25,8 +25,8 @@ constexpr std::int64_t kPieces = 4;
 
 /// What one call works on: copies share the memory.
 template <class T>
-struct Operands {
-  explicit Operands(std::int64_t size_)
+struct Arrays {
+  explicit Arrays(std::int64_t size_)
       : size(size_),
         x(random_array<T>(size, 1)),
         y(random_array<T>(size, 2)),
@@ -50,21 +50,21 @@ struct Function {
   const char* name;
   double read_and_written;
   double touched;  // the same, what is both read and written counted once
-  void (*call)(const Operands<T>& o);
+  void (*call)(const Arrays<T>& o);
   Activation activation = Activation::identity;  // what a peer has as well
   Pass pass = Pass::forward;
 };
 
 template <class T, Activation kKind>
 Function<T> forward(const char* name) {
-  const auto call = [](const Operands<T>& o) {
+  const auto call = [](const Arrays<T>& o) {
     activation_forward<T>(kKind, o.size, o.x.data(), o.y.data());
   };
   return {name, 2, 2, call, kKind, Pass::forward};
 }
 template <class T, Activation kKind>
 Function<T> backward(const char* name) {
-  const auto call = [](const Operands<T>& o) {
+  const auto call = [](const Arrays<T>& o) {
     activation_backward<T>(kKind, o.size, o.x.data(), o.w.data(), o.y.data());
   };
   return {name, 3, 3, call, kKind, Pass::backward_data};
@@ -81,66 +81,62 @@ const Function<T> kFunctions[] = {
     backward<T, Activation::sigmoid>("sigmoid backward"),
     forward<T, Activation::tanh>("tanh forward"),
     backward<T, Activation::tanh>("tanh backward"),
-    {"axpy", 3, 2, [](const Operands<T>& o) { axpy<T>(o.size, T(1e-9), o.x.data(), o.y.data()); }},
-    {"scale", 2, 1, [](const Operands<T>& o) { scale<T>(o.size, T{1}, o.y.data()); }},
+    {"axpy", 3, 2, [](const Arrays<T>& o) { axpy<T>(o.size, T(1e-9), o.x.data(), o.y.data()); }},
+    {"scale", 2, 1, [](const Arrays<T>& o) { scale<T>(o.size, T{1}, o.y.data()); }},
     {"add_bias", 2, 1,
-     [](const Operands<T>& o) { add_bias<T>(o.size / kCols, kCols, o.bias.data(), o.y.data()); }},
+     [](const Arrays<T>& o) { add_bias<T>(o.size / kCols, kCols, o.bias.data(), o.y.data()); }},
     {"column_sums", 1, 1,
-     [](const Operands<T>& o) {
-       column_sums<T>(o.size / kCols, kCols, o.x.data(), o.bias.data());
-     }},
+     [](const Arrays<T>& o) { column_sums<T>(o.size / kCols, kCols, o.x.data(), o.bias.data()); }},
     {"column_moments", 1, 1,
-     [](const Operands<T>& o) {
+     [](const Arrays<T>& o) {
        column_moments<T>(o.size / kCols, kCols, o.x.data(), o.bias.data(), o.variance.data());
      }},
     {"scale_shift", 2, 2,
-     [](const Operands<T>& o) {
+     [](const Arrays<T>& o) {
        scale_shift<T>(o.size / kCols, kCols, o.bias.data(), o.variance.data(), true, o.x.data(),
                       o.y.data());
      }},
     {"batch_norm_sums", 2, 2,
-     [](const Operands<T>& o) {
+     [](const Arrays<T>& o) {
        batch_norm_sums<T>(o.size / kCols, kCols, o.x.data(), o.w.data(), o.y.data(), o.bias.data(),
                           o.variance.data());
      }},
     {"batch_norm_dx", 3, 3,
-     [](const Operands<T>& o) {
+     [](const Arrays<T>& o) {
        batch_norm_dx<T>(o.size / kCols, kCols, o.x.data(), o.w.data(), o.bias.data(),
                         o.variance.data(), o.bias.data(), o.w.data(), o.y.data());
      }},
     {"dropout", 2, 2,
-     [](const Operands<T>& o) {
+     [](const Arrays<T>& o) {
        const DropoutMask mask{.key = {1, 2}, .high = {3, 4}, .threshold = 1 << 15};
        dropout<T>(o.size, 0, mask, T{2}, o.x.data(), o.y.data());
      }},
     {"sum_pieces", 1 + 1.0 / kPieces, 1 + 1.0 / kPieces,
-     [](const Operands<T>& o) {
-       sum_pieces<T>(kPieces, o.size / kPieces, o.x.data(), o.y.data());
-     }},
+     [](const Arrays<T>& o) { sum_pieces<T>(kPieces, o.size / kPieces, o.x.data(), o.y.data()); }},
     {"from_bytes", 1 + kByte<T>, 1 + kByte<T>,
-     [](const Operands<T>& o) {
+     [](const Arrays<T>& o) {
        from_bytes<T>(o.size, T(1.0 / 255), T{0}, o.bytes.data(), o.y.data());
      }},
     {"sgd_update", 3, 2,
-     [](const Operands<T>& o) { sgd_update<T>(o.size, T(1e-9), o.x.data(), o.w.data()); }},
+     [](const Arrays<T>& o) { sgd_update<T>(o.size, T(1e-9), o.x.data(), o.w.data()); }},
     {"momentum_update", 5, 3,
-     [](const Operands<T>& o) {
+     [](const Arrays<T>& o) {
        momentum_update<T>(o.size, T(1e-9), T(0.9), o.x.data(), o.y.data(), o.w.data());
      }},
     {"nesterov_update", 5, 3,
-     [](const Operands<T>& o) {
+     [](const Arrays<T>& o) {
        nesterov_update<T>(o.size, T(1e-9), T(0.9), o.x.data(), o.y.data(), o.w.data());
      }},
     {"adagrad_update", 5, 3,
-     [](const Operands<T>& o) {
+     [](const Arrays<T>& o) {
        adagrad_update<T>(o.size, T(1e-9), T(1e-8), o.x.data(), o.v.data(), o.w.data());
      }},
     {"rmsprop_update", 5, 3,
-     [](const Operands<T>& o) {
+     [](const Arrays<T>& o) {
        rmsprop_update<T>(o.size, T(1e-9), T(0.99), T(1e-8), o.x.data(), o.v.data(), o.w.data());
      }},
     {"adam_update", 7, 4,
-     [](const Operands<T>& o) {
+     [](const Arrays<T>& o) {
        const AdamStep<T> step = {
            .lr = T(1e-9), .beta1 = T(0.9), .beta2 = T(0.999), .epsilon = T(1e-8), .step = 1000};
        adam_update<T>(o.size, step, o.x.data(), o.y.data(), o.v.data(), o.w.data());
@@ -155,7 +151,7 @@ std::vector<std::string> function_names() {
 }
 
 void add_onednn(Entries& entries, const OneDnn& onednn, const Function<float>& function,
-                const Operands<float>& o) {
+                const Arrays<float>& o) {
   // Sigmoid and tanh are approximations, each a few roundings off.
   constexpr double kRoundings = 32;
   add_job(entries,
@@ -165,7 +161,7 @@ void add_onednn(Entries& entries, const OneDnn& onednn, const Function<float>& f
 
 template <class T>
 Entries prepare(const Function<T>& function, std::int64_t size, const OneDnn* onednn) {
-  const Operands<T> operands(size);
+  const Arrays<T> operands(size);
   Entries entries(timed([operands, call = function.call] { call(operands); }));
   if constexpr (std::is_same_v<T, float>) {
     if (onednn != nullptr && function.activation != Activation::identity) {

@@ -164,12 +164,12 @@ std::vector<GemmShape> gemm_list(const std::string& name, const std::vector<std:
 }
 
 void GemmFlags::add_to(Options& options) {
-  constexpr std::int64_t kMost = 1 << 20;
+  constexpr std::int64_t kLargest = 1 << 20;
   options.choices("shapes", "lists of shapes", gemm_list_names(), lists);
   options.integer("m", "N", "rows of C; --m, --n or --k replace the lists by one shape", m, 1,
-                  kMost);
-  options.integer("n", "N", "columns of C", n, 1, kMost);
-  options.integer("k", "N", "length of the sums", k, 1, kMost);
+                  kLargest);
+  options.integer("n", "N", "columns of C", n, 1, kLargest);
+  options.integer("k", "N", "length of the sums", k, 1, kLargest);
   options.choices("layout",
                   "how A and B are stored, t for transposed; the lists mlp, conv and weights have "
                   "their own",

@@ -8,6 +8,7 @@
 #include "nn/architecture.h"
 #include "nn/data/file.h"
 #include "nn/file_error.h"
+#include "nn/model_keys.h"
 #include "nn/number_text.h"
 #include "nn/shape_text.h"
 #include "nn/tensor_file.h"
@@ -15,9 +16,7 @@
 namespace nnkernels::nn {
 namespace {
 
-constexpr std::string_view kThisFormat = "checkpoint 1";
-constexpr std::string_view kArchitecture = "nnkernels.architecture";
-constexpr std::string_view kInput = "nnkernels.input";
+constexpr std::string_view kCheckpointFormat = "checkpoint 1";
 constexpr std::string_view kOptimizer = "nnkernels.optimizer";
 constexpr std::string_view kLearningRate = "nnkernels.learning_rate";
 constexpr std::string_view kSeed = "nnkernels.seed";
@@ -73,12 +72,14 @@ void save_checkpoint(const std::string& path, const std::string& kept, Trainer<f
   for (const auto& [name, value] : tensors) {
     set(std::string(kTensorSum) + name, tensor_sha256(*value));
   }
-  save_tensors(path, kThisFormat, std::move(all), tensors, kept);
+  save_tensors(path, kCheckpointFormat, std::move(all), tensors, kept);
 }
 
 struct Checkpoint::Content {
   explicit Content(const std::string& from)
-      : path(from), bytes(read_file(from, kMaxCheckpointFile)), file(from, bytes, kThisFormat) {
+      : path(from),
+        bytes(read_file(from, kMaxCheckpointFile)),
+        file(from, bytes, kCheckpointFormat) {
     for (const auto& [key, value] : file.metadata()) {
       if (!key.starts_with(kReservedKeys)) metadata.emplace(key, value);
     }

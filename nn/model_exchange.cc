@@ -8,43 +8,38 @@
 #include <utility>
 
 #include "nn/architecture.h"
+#include "nn/data/bytes.h"
 #include "nn/data/file.h"
 #include "nn/data/sha256.h"
 #include "nn/file_error.h"
+#include "nn/model_keys.h"
 #include "nn/number_text.h"
 #include "nn/shape_text.h"
 
 namespace nnkernels::nn {
 namespace {
 
-constexpr std::string_view kReserved = "nnkernels.";
-constexpr const char* kLayout = "nnkernels.layout";
-constexpr const char* kArchitecture = "nnkernels.architecture";
-constexpr const char* kInput = "nnkernels.input";
-constexpr const char* kScale = "nnkernels.scale";
-constexpr const char* kShift = "nnkernels.shift";
-constexpr const char* kClasses = "nnkernels.classes";
-constexpr const char* kChecksum = "nnkernels.checksum";
-constexpr const char* kReservedKeys[] = {kLayout, kArchitecture, kInput,   kScale,
-                                         kShift,  kClasses,      kChecksum};
+constexpr std::string_view kLayout = "nnkernels.layout";
+constexpr std::string_view kKnownKeys[] = {kLayout, kArchitecture, kInput,   kScale,
+                                           kShift,  kClasses,      kChecksum};
 
 /// What a file says about itself.
 class Texts {
  public:
   Texts(const std::string& path, const WeightFile& file) : path_(path), texts_(file.texts) {}
 
-  [[noreturn]] void fail(const std::string& key, const std::string& expected) const {
-    throw FileError(path_, key + ": expected " + expected + ", found " + printable(text(key)));
+  [[noreturn]] void fail(std::string_view key, const std::string& expected) const {
+    throw FileError(
+        path_, std::string(key) + ": expected " + expected + ", found " + printable(text(key)));
   }
 
-  const std::string& text(const std::string& key) const {
-    const auto found = texts_.find(key);
-    if (found == texts_.end())
-      throw FileError(path_, "no " + key + ", which tells about the model");
-    return found->second;
+  const std::string& text(std::string_view key) const {
+    const auto found = texts_.find(std::string(key));
+    if (found != texts_.end()) return found->second;
+    throw FileError(path_, "no " + std::string(key) + ", which tells about the model");
   }
 
-  double number(const std::string& key) const {
+  double number(std::string_view key) const {
     const std::string& digits = text(key);
     double value = 0;
     const char* const end = digits.data() + digits.size();
@@ -69,7 +64,7 @@ std::string checksum_of(const Sequential<float>& net,
              value;
     }
   }
-  return sha256({reinterpret_cast<const std::uint8_t*>(all.data()), all.size()});
+  return sha256(bytes_of(all));
 }
 
 /// How many parameters an architecture for this file may have: one much larger than the file would
@@ -88,18 +83,18 @@ void export_model(const std::string& path, const Sequential<float>& net, const M
                   WeightLayout layout) {
   WeightFile file{.texts = info.metadata, .arrays = {}};
   for (const auto& [key, value] : info.metadata) {
-    if (key.starts_with(kReserved)) {
+    if (key.starts_with(kReservedKeys)) {
       throw std::invalid_argument("export_model: the metadata key " + printable(key) +
                                   " begins with the reserved \"nnkernels.\"");
     }
   }
-  file.texts[kLayout] = weight_layout_name(layout);
-  file.texts[kArchitecture] = architecture_of(net);
-  file.texts[kInput] = shape_text(net.input_shape());
-  file.texts[kScale] = number_text(info.preprocessing.scale);
-  file.texts[kShift] = number_text(info.preprocessing.shift);
-  file.texts[kClasses] = std::to_string(info.classes);
-  file.texts[kChecksum] = checksum_of(net, file.texts);
+  file.texts[std::string(kLayout)] = weight_layout_name(layout);
+  file.texts[std::string(kArchitecture)] = architecture_of(net);
+  file.texts[std::string(kInput)] = shape_text(net.input_shape());
+  file.texts[std::string(kScale)] = number_text(info.preprocessing.scale);
+  file.texts[std::string(kShift)] = number_text(info.preprocessing.shift);
+  file.texts[std::string(kClasses)] = std::to_string(info.classes);
+  file.texts[std::string(kChecksum)] = checksum_of(net, file.texts);
   for (const LayoutModule& module : layout_modules(net, layout)) {
     for (const LayoutTensor& tensor : module.tensors) {
       file.arrays.push_back({tensor.name, tensor.shape, to_layout(tensor)});
@@ -108,7 +103,7 @@ void export_model(const std::string& path, const Sequential<float>& net, const M
   write_weight_file(path, file);
 }
 
-bool describes_itself(const WeightFile& file) { return file.texts.contains(kLayout); }
+bool describes_itself(const WeightFile& file) { return file.texts.contains(std::string(kLayout)); }
 
 ImportedModel import_model(const std::string& path, const WeightFile& file,
                            const ModelDescription& description) {
@@ -150,17 +145,17 @@ ImportedModel import_model(const std::string& path, const WeightFile& file) {
   if (texts.number(kClasses) != static_cast<double>(imported.model.info.classes)) {
     texts.fail(kClasses, std::to_string(imported.model.info.classes));
   }
-  if (file.texts.contains(kChecksum) &&
+  if (file.texts.contains(std::string(kChecksum)) &&
       texts.text(kChecksum) != checksum_of(imported.model.net, file.texts)) {
     throw FileError(path, std::string("weights and texts do not have the checksum in ") +
-                              kChecksum +
+                              std::string(kChecksum) +
                               ": they are damaged, or were changed without leaving that out");
   }
   for (const auto& [key, value] : file.texts) {
-    if (!key.starts_with(kReserved)) {
+    if (!key.starts_with(kReservedKeys)) {
       imported.model.info.metadata.emplace(key, value);
-    } else if (std::find(std::begin(kReservedKeys), std::end(kReservedKeys), key) ==
-               std::end(kReservedKeys)) {
+    } else if (std::find(std::begin(kKnownKeys), std::end(kKnownKeys), key) ==
+               std::end(kKnownKeys)) {
       throw FileError(path, "unknown text " + printable(key));
     }
   }

@@ -7,9 +7,11 @@
 #include <vector>
 
 #include "nn/architecture.h"
+#include "nn/data/bytes.h"
 #include "nn/data/file.h"
 #include "nn/data/sha256.h"
 #include "nn/file_error.h"
+#include "nn/model_keys.h"
 #include "nn/number_text.h"
 #include "nn/shape_text.h"
 #include "nn/tensor_file.h"
@@ -17,12 +19,7 @@
 namespace nnkernels::nn {
 namespace {
 
-constexpr std::string_view kArchitecture = "nnkernels.architecture";
-constexpr std::string_view kInput = "nnkernels.input";
-constexpr std::string_view kScale = "nnkernels.scale";
-constexpr std::string_view kShift = "nnkernels.shift";
-constexpr std::string_view kClasses = "nnkernels.classes";
-constexpr std::string_view kThisFormat = "model 1";
+constexpr std::string_view kModelFormat = "model 1";
 
 void check_saveable(const Sequential<float>& net, const ModelInfo& info) {
   if (net.output_shape() != Shape{info.classes}) {
@@ -69,7 +66,7 @@ void save_model(const std::string& path, const Sequential<float>& net, const Mod
   set(kScale, number_text(info.preprocessing.scale));
   set(kShift, number_text(info.preprocessing.shift));
   set(kClasses, std::to_string(info.classes));
-  save_tensors(path, kThisFormat, std::move(metadata), named_tensors(net));
+  save_tensors(path, kModelFormat, std::move(metadata), named_tensors(net));
 }
 
 Model load_model(const std::string& path) {
@@ -77,7 +74,7 @@ Model load_model(const std::string& path) {
 }
 
 Model parse_model(const std::string& path, std::span<const std::uint8_t> bytes) {
-  const TensorFile file(path, bytes, kThisFormat);
+  const TensorFile file(path, bytes, kModelFormat);
   ModelInfo info;
   info.preprocessing = {file.number<double>(kScale), file.number<double>(kShift)};
   info.classes = file.number<std::int32_t>(kClasses);
@@ -99,8 +96,7 @@ Model parse_model(const std::string& path, std::span<const std::uint8_t> bytes) 
 std::string weights_sha256(const Sequential<float>& net) {
   Sha256 hash;
   for (const auto& [name, value] : named_tensors(net)) {
-    hash.update({reinterpret_cast<const std::uint8_t*>(value->data()),
-                 static_cast<std::size_t>(value->size()) * sizeof(float)});
+    hash.update(bytes_of(*value));
   }
   return hash.hex();
 }

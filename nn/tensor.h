@@ -8,6 +8,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "kernels/aligned_buffer.h"
 #include "kernels/matrix_view.h"
@@ -29,6 +30,8 @@ class Shape {
   int rank() const { return rank_; }
   /// Dimension i; i < 0 counts from the end, so [-1] is the innermost one.
   std::int64_t operator[](int i) const;
+  /// All of them.
+  std::vector<std::int64_t> dims() const { return {dims_.begin(), dims_.begin() + rank_}; }
   /// The product of all dimensions; 1 for rank 0.
   std::int64_t size() const { return size_; }
   /// This shape with n in front: from one sample to a batch.

@@ -8,9 +8,11 @@
 #include <utility>
 #include <vector>
 
+#include "nn/data/bytes.h"
 #include "nn/data/file.h"
 #include "nn/data/sha256.h"
 #include "nn/file_error.h"
+#include "nn/model_keys.h"
 #include "nn/shape_text.h"
 
 namespace nnkernels::nn {
@@ -20,24 +22,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little);
 
 constexpr std::string_view kFormat = "nnkernels.format";
-constexpr std::string_view kChecksum = "nnkernels.checksum";
 constexpr std::size_t kChecksumDigits = 64;
-
-std::span<const std::uint8_t> bytes_of(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
-
-std::span<const std::uint8_t> bytes_of(const Tensor<float>& tensor) {
-  return {reinterpret_cast<const std::uint8_t*>(tensor.data()),
-          static_cast<std::size_t>(tensor.size()) * sizeof(float)};
-}
-
-std::vector<std::int64_t> dims_of(const Shape& shape) {
-  std::vector<std::int64_t> dims;
-  dims.reserve(static_cast<std::size_t>(shape.rank()));
-  for (int i = 0; i < shape.rank(); ++i) dims.push_back(shape[i]);
-  return dims;
-}
 
 /// As Shape::str() writes it, but of any rank: "[2, 3]".
 std::string dims_text(const std::vector<std::int64_t>& dims) {
@@ -85,7 +70,7 @@ void save_tensors(const std::string& path, std::string_view format,
   for (const auto& [name, value] : tensors) {
     const std::int64_t begin = end;
     end += static_cast<std::int64_t>(bytes_of(*value).size());
-    entries.push_back({name, "F32", dims_of(value->shape()), begin, end});
+    entries.push_back({name, "F32", value->shape().dims(), begin, end});
   }
   std::string header = safetensors_header(metadata, entries);
   std::vector<std::span<const std::uint8_t>> pieces;
@@ -163,7 +148,7 @@ void TensorFile::check_fit(std::span<const NamedTensor<float>> tensors) const {
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const SafetensorsEntry& entry = header_.tensors[i];
     const auto& [name, value] = tensors[i];
-    if (entry.name != name || entry.dtype != "F32" || entry.shape != dims_of(value->shape())) {
+    if (entry.name != name || entry.dtype != "F32" || entry.shape != value->shape().dims()) {
       fail("expected tensor " + printable(name) + " of F32 and shape " + value->shape().str() +
            ", found " + printable(entry.name) + " of " + entry.dtype + " and shape " +
            dims_text(entry.shape));

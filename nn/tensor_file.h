@@ -17,9 +17,6 @@
 
 namespace nnkernels::nn {
 
-/// The prefix of the metadata's keys that the library sets itself.
-inline constexpr std::string_view kReservedKeys = "nnkernels.";
-
 /// The place of the first element that is NaN or infinite, or -1.
 std::int64_t first_not_finite(const Tensor<float>& tensor);
 

@@ -9,18 +9,19 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "nn/data/bytes.h"
 #include "nn/data/file.h"
 #include "nn/data/npy.h"
 #include "nn/data/safetensors.h"
 #include "nn/data/zip.h"
 #include "nn/file_error.h"
 #include "nn/model_file.h"
+#include "nn/model_keys.h"
 #include "nn/number_text.h"
 
 namespace nnkernels::nn {
 namespace {
 
-constexpr std::string_view kOurs = "nnkernels.";
 constexpr std::string_view kNpySuffix = ".npy";
 /// PyTorch's BatchNorm counts batches for a momentum of None, which is not ours.
 constexpr std::string_view kCounter = "num_batches_tracked";
@@ -123,7 +124,7 @@ WeightFile read_npz_weights(const std::string& path, std::span<const std::uint8_
     if (name.ends_with(kCounter)) continue;
     const NpyArray array = read_npy(archive, entry);
     const Place place(path, name);
-    if (array.shape.empty() && (array.kind == 'S' || name.starts_with(kOurs))) {
+    if (array.shape.empty() && (array.kind == 'S' || name.starts_with(kReservedKeys))) {
       file.texts[name] = scalar_text(array);
     } else if (array.kind == 'f') {
       file.arrays.push_back({name, array.shape, visit_numbers(array, [&](auto at) {
@@ -154,12 +155,6 @@ void check(const WeightFile& file) {
   }
 }
 
-template <class T>
-std::vector<std::uint8_t> bytes_of(const std::vector<T>& values) {
-  const auto* const begin = reinterpret_cast<const std::uint8_t*>(values.data());
-  return {begin, begin + values.size() * sizeof(T)};
-}
-
 template <class Number>
 bool is_number(const std::string& text, Number& number) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -167,12 +162,12 @@ bool is_number(const std::string& text, Number& number) {
 }
 
 NpyArray text_array(const std::string& name, const std::string& text) {
-  if (name.starts_with(kOurs)) {
+  if (name.starts_with(kReservedKeys)) {
     if (std::int64_t whole = 0; is_number(text, whole)) {
-      return {.kind = 'i', .item = 8, .shape = {}, .bytes = bytes_of<std::int64_t>({whole})};
+      return {.kind = 'i', .item = 8, .shape = {}, .bytes = copied_bytes(std::array{whole})};
     }
     if (double real = 0; is_number(text, real)) {
-      return {.kind = 'f', .item = 8, .shape = {}, .bytes = bytes_of<double>({real})};
+      return {.kind = 'f', .item = 8, .shape = {}, .bytes = copied_bytes(std::array{real})};
     }
   }
   if (static_cast<std::int64_t>(text.size()) > kMaxNpyHeader) {
@@ -193,7 +188,8 @@ std::vector<std::uint8_t> npz_bytes(const WeightFile& file) {
   for (const WeightArray& array : file.arrays) {
     zip.add(
         array.name + std::string(kNpySuffix),
-        npy_file({.kind = 'f', .item = 4, .shape = array.shape, .bytes = bytes_of(array.values)}));
+        npy_file(
+            {.kind = 'f', .item = 4, .shape = array.shape, .bytes = copied_bytes(array.values)}));
   }
   for (const auto& [name, text] : file.texts) {
     zip.add(name + std::string(kNpySuffix), npy_file(text_array(name, text)));
@@ -214,8 +210,8 @@ std::vector<std::uint8_t> safetensors_bytes(const WeightFile& file) {
   std::vector<std::uint8_t> bytes(header.begin(), header.end());
   bytes.reserve(header.size() + static_cast<std::size_t>(end));
   for (const WeightArray& array : file.arrays) {
-    const auto* const begin = reinterpret_cast<const std::uint8_t*>(array.values.data());
-    bytes.insert(bytes.end(), begin, begin + array.values.size() * sizeof(float));
+    const std::span<const std::uint8_t> values = bytes_of(array.values);
+    bytes.insert(bytes.end(), values.begin(), values.end());
   }
   return bytes;
 }

@@ -19,13 +19,6 @@ constexpr std::pair<WeightLayout, std::string_view> kNames[] = {
     {WeightLayout::torch, "torch"},
     {WeightLayout::tutorial, "tutorial"}};
 
-std::vector<std::int64_t> dims_of(const Shape& shape) {
-  std::vector<std::int64_t> dims;
-  dims.reserve(static_cast<std::size_t>(shape.rank()));
-  for (int i = 0; i < shape.rank(); ++i) dims.push_back(shape[i]);
-  return dims;
-}
-
 /// Walks through the layers, knowing which image the features at hand were before a Flatten.
 class Walk {
  public:
@@ -38,7 +31,7 @@ class Walk {
       Layer<float>& layer = net_.layer(layer_);
       const Shape& x = net_.shape_before(layer_);
       if (dynamic_cast<const Flatten<float>*>(&layer) != nullptr && x.rank() == 3) {
-        image_ = dims_of(x);
+        image_ = x.dims();
       }
       LayoutModule module{.layer = layer_, .description = layer.description(), .tensors = {}};
       for (Parameter<float>& parameter : layer.parameters()) {
@@ -59,7 +52,7 @@ class Walk {
     LayoutTensor tensor{.value = &value,
                         .own_name = std::to_string(layer_) + "." + name,
                         .name = {},
-                        .shape = dims_of(value.shape()),
+                        .shape = value.shape().dims(),
                         .dims = {},
                         .axes = {}};
     tensor.dims = tensor.shape;

@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "nn/data/bytes.h"
 #include "nn/file_error.h"
 
 namespace nnkernels::nn {
@@ -70,10 +71,6 @@ std::string folder_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   if (slash == std::string::npos) return ".";
   return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-std::span<const std::uint8_t> bytes_of(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
 /// A new file beside `path`, removed unless it was moved into place.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/parallel.h"
+#include "nn/data/bytes.h"
 #include "nn/data/sha256.h"
 #include "nn/number_text.h"
 
@@ -14,19 +15,14 @@ namespace nnkernels::nn {
 namespace {
 
 constexpr std::size_t kPiece = std::size_t{1} << 20;
-constexpr double kMicroseconds = 700;  // to hash a piece
-
-template <class Number>
-std::span<const std::uint8_t> bytes_of(const std::vector<Number>& numbers) {
-  return {reinterpret_cast<const std::uint8_t*>(numbers.data()), numbers.size() * sizeof(Number)};
-}
+constexpr double kPieceMicroseconds = 700;  // to hash a piece
 
 /// The hashes of the pieces, one after the other.
 std::string tree(std::span<const std::uint8_t> bytes) {
   const std::size_t count = (bytes.size() + kPiece - 1) / kPiece;
   std::vector<std::string> hashes(count);
   const auto pieces = static_cast<std::int64_t>(count);
-  parallel_for(pieces, kMicroseconds * static_cast<double>(pieces),
+  parallel_for(pieces, kPieceMicroseconds * static_cast<double>(pieces),
                [&](std::int64_t piece, int /*slot*/) {
                  const std::size_t first = static_cast<std::size_t>(piece) * kPiece;
                  hashes[static_cast<std::size_t>(piece)] =
@@ -47,7 +43,7 @@ std::string fingerprint(const Dataset& data) {
        << tree(bytes_of(data.values)) << "labels\n"
        << tree(bytes_of(data.labels));
   const std::string all = text.str();
-  return sha256({reinterpret_cast<const std::uint8_t*>(all.data()), all.size()});
+  return sha256(bytes_of(all));
 }
 
 }  // namespace nnkernels::nn

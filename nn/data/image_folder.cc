@@ -29,7 +29,7 @@ namespace fs = std::filesystem;
 namespace {
 
 /// What reading or writing a small image takes, roughly.
-constexpr double kMicroseconds = 50;
+constexpr double kImageMicroseconds = 50;
 /// Images that are read before memory for more is taken.
 constexpr std::int64_t kBlock = 1024;
 
@@ -133,7 +133,7 @@ Dataset read_files(const std::string& name, const std::vector<File>& files,
     const std::int64_t count = std::min(kBlock, data.n - begin);
     data.pixels.resize(static_cast<std::size_t>((begin + count) * size));
     parallel_for(
-        count, kMicroseconds * static_cast<double>(count), [&](std::int64_t i, int /*slot*/) {
+        count, kImageMicroseconds * static_cast<double>(count), [&](std::int64_t i, int /*slot*/) {
           const std::string path = files[static_cast<std::size_t>(begin + i)].path.string();
           const Picture picture = read_picture(path);
           if (picture.h != first.h || picture.w != first.w || picture.c != first.c) {
@@ -187,7 +187,7 @@ void write_files(const Dataset& data, const fs::path& half, const std::function<
     level[i] = static_cast<std::uint8_t>(std::lround(scaled));
   }
   const std::int64_t size = data.h * data.w * data.c;
-  parallel_for(data.n, kMicroseconds * static_cast<double>(data.n), [&](std::int64_t i, int) {
+  parallel_for(data.n, kImageMicroseconds * static_cast<double>(data.n), [&](std::int64_t i, int) {
     if (stop && stop()) return;
     const auto begin = data.pixels.begin() + i * size;
     std::vector<std::uint8_t> pixels(static_cast<std::size_t>(size));

@@ -7,6 +7,7 @@
 #include <system_error>
 #include <utility>
 
+#include "nn/data/bytes.h"
 #include "nn/data/deflate.h"
 #include "nn/data/file.h"
 #include "nn/data/idx.h"
@@ -146,10 +147,6 @@ void require_bytes(const std::string& path, const TrainTest& sets) {
   throw std::invalid_argument("save_dataset: " + path +
                               ": this format holds bytes, but the data set has other numbers; "
                               "NPZ holds them");
-}
-
-std::span<const std::uint8_t> bytes_of(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
 std::vector<std::string> save_csv(const std::string& path, const TrainTest& sets) {

@@ -10,6 +10,7 @@
 
 #include "kernels/aligned_buffer.h"
 #include "nn/data/byte_source.h"
+#include "nn/data/bytes.h"
 #include "nn/data/file.h"
 #include "nn/data/npy.h"
 #include "nn/data/zip.h"
@@ -303,19 +304,13 @@ NpyArray text_array(const std::vector<std::string>& texts) {
   return array;
 }
 
-template <class T>
-std::vector<std::uint8_t> bytes_of(const std::vector<T>& numbers) {
-  const auto* const begin = reinterpret_cast<const std::uint8_t*>(numbers.data());
-  return {begin, begin + numbers.size() * sizeof(T)};
-}
-
 void add_set(ZipWriter& zip, const Dataset& data, const std::string& name) {
   NpyArray x{.shape = {data.n, data.h, data.w}, .bytes = data.pixels};
   if (data.c != 1) x.shape.push_back(data.c);
   if (!data.values.empty()) {
     x.kind = 'f';
     x.item = sizeof(float);
-    x.bytes = bytes_of(data.values);
+    x.bytes = copied_bytes(data.values);
   }
   zip.add("x_" + name + ".npy", npy_file(x));
   NpyArray y{.shape = {data.n}, .bytes = {}};
@@ -324,7 +319,7 @@ void add_set(ZipWriter& zip, const Dataset& data, const std::string& name) {
   } else {
     y.kind = 'i';
     y.item = 8;
-    y.bytes = bytes_of(std::vector<std::int64_t>(data.labels.begin(), data.labels.end()));
+    y.bytes = copied_bytes(std::vector<std::int64_t>(data.labels.begin(), data.labels.end()));
   }
   zip.add("y_" + name + ".npy", npy_file(y));
 }

@@ -11,7 +11,7 @@
 namespace nnkernels::nn {
 namespace {
 
-const Bytef* bytes_of(const std::string& text) {
+const Bytef* zlib_bytes(const std::string& text) {
   return reinterpret_cast<const Bytef*>(text.data());
 }
 
@@ -23,7 +23,7 @@ std::string big_endian(std::uint32_t value) {
 
 std::string chunk(std::string_view type, const std::string& data) {
   const std::string body = std::string(type) + data;
-  const uLong crc = crc32(0, bytes_of(body), static_cast<uInt>(body.size()));
+  const uLong crc = crc32(0, zlib_bytes(body), static_cast<uInt>(body.size()));
   return big_endian(static_cast<std::uint32_t>(data.size())) + body +
          big_endian(static_cast<std::uint32_t>(crc));
 }
@@ -31,7 +31,7 @@ std::string chunk(std::string_view type, const std::string& data) {
 std::string deflated(const std::string& rows) {
   uLongf size = compressBound(static_cast<uLong>(rows.size()));
   std::string result(size, '\0');
-  const int status = compress2(reinterpret_cast<Bytef*>(result.data()), &size, bytes_of(rows),
+  const int status = compress2(reinterpret_cast<Bytef*>(result.data()), &size, zlib_bytes(rows),
                                static_cast<uLong>(rows.size()), Z_BEST_COMPRESSION);
   if (status != Z_OK) throw std::bad_alloc();  // there is room: memory is all it can lack
   result.resize(size);

@@ -16,11 +16,9 @@ namespace {
 constexpr std::int64_t kLengthBytes = 8;
 constexpr std::string_view kMetadata = "__metadata__";
 
-using Json = nlohmann::json;
-
 /// Takes the header apart while it is parsed: a parsed document would have lost duplicate keys, and
 /// could be made deep or large.
-class HeaderReader : public nlohmann::json_sax<Json> {
+class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
  public:
   HeaderReader(const std::string& path, SafetensorsHeader& header) : path_(path), header_(header) {}
 
@@ -221,7 +219,7 @@ SafetensorsHeader parse_safetensors(const std::string& path, std::span<const std
   SafetensorsHeader header;
   header.data_start = kLengthBytes + header_bytes;
   HeaderReader reader(path, header);
-  Json::sax_parse(json.begin(), json.end(), &reader);
+  nlohmann::json::sax_parse(json.begin(), json.end(), &reader);
   // Empty tensors share their offset with the one that follows.
   std::sort(header.tensors.begin(), header.tensors.end(),
             [](const SafetensorsEntry& a, const SafetensorsEntry& b) {
@@ -242,7 +240,7 @@ std::string safetensors_header(const std::map<std::string, std::string>& metadat
   std::string text;
   try {
     text = json.dump();
-  } catch (const Json::type_error&) {
+  } catch (const nlohmann::json::type_error&) {
     throw std::invalid_argument("safetensors_header: a name or a string of metadata is no UTF-8");
   }
   text.resize((text.size() + 7) / 8 * 8, ' ');
