@@ -5,6 +5,7 @@
 #include <string>
 
 #include "kernels/parallel.h"
+#include "kernels/row_tiles.h"
 #include "kernels/scratch.h"
 
 namespace nnkernels::detail {
@@ -84,15 +85,18 @@ void run_row_tiles(const TileKernels<T>& kernels, std::size_t width, const Tile<
   tile.segment_length = any.segment_length;
   tile.a_row_stride = pixels.in_col;
   tile.c_row_stride = pixels.out_col;
-  const std::int64_t mr = kernels.max_rows[width];
-  const std::int64_t tiles = (pixels.cols + mr - 1) / mr;
+  const RowTiles cut(pixels.cols, kernels.max_rows[width]);
+  const auto run = [&](std::int64_t row, std::int64_t first, std::int64_t end) {
+    if (first == end) return;
+    const std::int64_t col = cut.begin(first);
+    tile.tiles = end - first;
+    tile.a = pixels.in + row * pixels.in_row + col * pixels.in_col;
+    tile.c = out + row * pixels.out_row + col * pixels.out_col;
+    kernels.row_tile[width][static_cast<std::size_t>(cut.size(first))][0](tile);
+  };
   for (std::int64_t row = 0; row < pixels.rows; ++row) {
-    for (std::int64_t t = 0; t < tiles; ++t) {
-      const std::int64_t col = pixels.cols * t / tiles, end = pixels.cols * (t + 1) / tiles;
-      tile.a = pixels.in + row * pixels.in_row + col * pixels.in_col;
-      tile.c = out + row * pixels.out_row + col * pixels.out_col;
-      kernels.row_tile[width][static_cast<std::size_t>(end - col)][0](tile);
-    }
+    run(row, 0, cut.longer());
+    run(row, cut.longer(), cut.count());
   }
 }
 

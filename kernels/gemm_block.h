@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "kernels/gemm_tile.h"
+#include "kernels/row_tiles.h"
 #include "kernels/scratch.h"
 
 namespace nnkernels::detail {
@@ -36,23 +37,6 @@ struct Block {
   /// The order of the two loops. Rows outside: each tile of A is read from memory once and meets
   /// all of B, which must stay in the L2 cache. Else each panel of B meets all of A.
   bool rows_outside;
-};
-
-/// The rows of a block, shared out evenly among as few tiles as possible.
-class RowTiles {
- public:
-  RowTiles(std::int64_t rows, std::int64_t max_rows) : size_(rows) {
-    if (rows <= max_rows) return;  // spares the smallest products two divisions
-    count_ = (rows + max_rows - 1) / max_rows;
-    size_ = rows / count_;
-    longer_ = rows % count_;
-  }
-  std::int64_t count() const { return count_; }
-  std::int64_t begin(std::int64_t tile) const { return tile * size_ + std::min(tile, longer_); }
-  std::int64_t size(std::int64_t tile) const { return tile < longer_ ? size_ + 1 : size_; }
-
- private:
-  std::int64_t count_ = 1, size_, longer_ = 0;
 };
 
 template <class T>

@@ -246,27 +246,33 @@ template <class D, int kRows, int kWidth, class T = hn::TFromD<D>>
 void RunRowTile(const RowTile<T>& tile) {
   const D d;
   const std::size_t last = LanesOfLast<kWidth>(d, tile);
-  const EvenRows<kRows, T> c(tile.c, tile.c_row_stride);
-  NNKERNELS_UNROLL
-  for (int i = 0; i < kRows; ++i) {
-    hwy::Prefetch(c.row(i));
-    if (kWidth > 1) hwy::Prefetch(c.row(i) + (kWidth - 1) * hn::Lanes(d));
-  }
-  hn::Vec<D> sum[kRows][kWidth];
-  ClearTile(d, sum);
-
-  const T* HWY_RESTRICT b = tile.b;
   const std::ptrdiff_t b_step = tile.b_step;
-  for (std::int64_t s = 0; s < tile.segment_count; ++s) {
-    EvenRows<kRows, const T> a(tile.a + tile.segments[s], tile.a_row_stride);
-    for (std::int64_t p = 0; p < tile.segment_length; ++p) {
-      AddStep<kRows, kWidth, false>(d, b, last, a, sum);
-      a.advance(1);
-      b += b_step;
+  const T* a_tile = tile.a;
+  T* c_tile = tile.c;
+  for (std::int64_t t = tile.tiles; t > 0; --t) {
+    const EvenRows<kRows, T> c(c_tile, tile.c_row_stride);
+    NNKERNELS_UNROLL
+    for (int i = 0; i < kRows; ++i) {
+      hwy::Prefetch(c.row(i));
+      if (kWidth > 1) hwy::Prefetch(c.row(i) + (kWidth - 1) * hn::Lanes(d));
     }
+    hn::Vec<D> sum[kRows][kWidth];
+    ClearTile(d, sum);
+
+    const T* HWY_RESTRICT b = tile.b;
+    for (std::int64_t s = 0; s < tile.segment_count; ++s) {
+      EvenRows<kRows, const T> a(a_tile + tile.segments[s], tile.a_row_stride);
+      for (std::int64_t p = 0; p < tile.segment_length; ++p) {
+        AddStep<kRows, kWidth, false>(d, b, last, a, sum);
+        a.advance(1);
+        b += b_step;
+      }
+    }
+    FinishTile<kRows, kWidth>(
+        d, tile, [&c](int i) { return c.row(i); }, sum);
+    a_tile += kRows * tile.a_row_stride;
+    c_tile += kRows * tile.c_row_stride;
   }
-  FinishTile<kRows, kWidth>(
-      d, tile, [&c](int i) { return c.row(i); }, sum);
 }
 
 template <class D, int kWidthIndex, int kWidth, int kRows, class T>
