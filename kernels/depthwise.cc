@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <numeric>
-#include <span>
+#include <optional>
 
 #include "kernels/conv_phase.h"
 #include "kernels/conv_tiles.h"
@@ -24,6 +25,8 @@ constexpr double kPieceFlops = 1e6;
 constexpr std::int64_t kMaxPieces = 16;
 /// Pixels whose gradients are summed in registers between two visits to dw.
 constexpr std::int64_t kGradientRows = 2, kGradientCols = 16;
+/// Three rows of a copy so wide, and one of dy, take half of the L1 cache.
+constexpr std::int64_t kCopiedCols = 64;
 
 Axis forward_height(const ConvShape& s) {
   return {s.oh(), s.ih, s.kh, s.stride_h, s.dilation_h, -s.pad_h};
@@ -48,23 +51,75 @@ struct PhaseAxis {
   Axis axis;
 };
 
+/// The pixels that some outputs of a plane meet, copied together, with the border's zeros around
+/// them: all outputs then meet all taps.
+template <class T>
+class PaddedCopy {
+ public:
+  /// For all columns of rows [first, last) of the outputs, and up to `channels` channels.
+  PaddedCopy(const Axis& height, const Axis& width, std::int64_t first, std::int64_t last,
+             std::int64_t image_channels, std::int64_t channels)
+      : row_(std::min(height.input(first, 0), height.input(first, height.taps - 1))),
+        col_(std::min(width.input(0, 0), width.input(0, width.taps - 1))),
+        copy_{.channels = 0,
+              .rows = part(row_, height.met(last - first), height.inputs),
+              .cols = part(col_, width.met(width.outputs), width.inputs),
+              .x = nullptr,
+              .x_line = width.inputs * image_channels,
+              .x_step = image_channels,
+              .to = nullptr,
+              .to_step = (channels + kLine - 1) / kLine * kLine} {
+    copy_.to = scratch<T>(Purpose::image, copy_.rows.count * copy_.cols.count * copy_.to_step);
+  }
+
+  /// Of channels [c, c + count).
+  Plane<T> of(const DepthwiseKernels<T>& kernels, const T* image, std::int64_t c,
+              std::int64_t count) {
+    copy_.channels = count;
+    copy_.x = image + (row_ + copy_.rows.first) * copy_.x_line +
+              (col_ + copy_.cols.first) * copy_.x_step + c;
+    kernels.copy(copy_);
+    return {copy_.to, row_, col_, copy_.cols.count * copy_.to_step, copy_.to_step};
+  }
+
+ private:
+  static constexpr std::int64_t kLine = kAlignment / sizeof(T);
+
+  /// Which of `count` rows or columns, from `first` on, an image of `size` of them has.
+  static Part part(std::int64_t first, std::int64_t count, std::int64_t size) {
+    const std::int64_t begin = std::clamp<std::int64_t>(-first, 0, count);
+    return {count, begin, std::clamp<std::int64_t>(size - first, begin, count)};
+  }
+
+  std::int64_t row_, col_;
+  DepthwiseCopy<T> copy_;
+};
+
 /// Rows [first, last) of a plane of outputs. `all` has the taps, the bias and where outputs go; its
 /// x is the image that `height` and `width` are about.
 template <class T>
 void run_rows(const DepthwiseKernels<T>& kernels, const Axis& height, const Axis& width,
               std::int64_t first, std::int64_t last, std::ptrdiff_t y_line,
               const DepthwisePixels<T>& all) {
-  const StripCut cut(height, width, Planes<T>::places(all.channels), 1, kDepthwisePixels);
-  const Planes<T> planes(width.inputs, all.channels, cut.strip, cut.copied);
-  const Runs all_runs = runs(height, width);
-  const auto [begin, end] = height.inputs_of(first, last);
-  const std::int64_t most = planes.channels_at_a_time(end - begin);
+  const StripCut cut(height, width, places<T>(all.channels), 1, kDepthwisePixels);
+  const std::int64_t most =
+      cut.copied
+          ? copied_channels<T>(cut.strip, height.met(last - first) * width.met(width.outputs))
+          : strip_channels<T>(cut.strip);
+  std::optional<PaddedCopy<T>> copy;
+  if (cut.copied)
+    copy.emplace(height, width, first, last, all.channels, std::min(most, all.channels));
+  const Runs all_runs = cut.copied ? whole(height, width) : runs(height, width);
   for (std::int64_t c = 0; c < all.channels; c += most) {
     DepthwisePixels<T> some = all;
     some.channels = std::min(most, all.channels - c);
-    const Plane<T> x = planes.plane(all.x, begin, end, c, some.channels, Purpose::image);
+    const Plane<T> x = copy ? copy->of(kernels, all.x, c, some.channels)
+                            : Plane<T>{all.x + c, 0, 0, width.inputs * all.channels, all.channels};
     some.x_row = height.tap_step * x.line;
-    some.x_col = width.tap_step * x.pixel;
+    // Where taps run against the pixels (by data), they are taken from the last to the first.
+    const bool backward = width.tap_step < 0;
+    some.x_col = std::abs(width.tap_step) * x.pixel;
+    some.w_col = backward ? -all.w_col : all.w_col;
     if (all.bias != nullptr) some.bias = all.bias + c;
     const auto run = [&](const OutputBlock& block) {
       DepthwisePixels<T> pixels = some;
@@ -73,9 +128,10 @@ void run_rows(const DepthwiseKernels<T>& kernels, const Axis& height, const Axis
       if (kh.first < kh.last && kw.first < kw.last) {  // else x stays where it is and is not read
         pixels.kh = kh.last - kh.first;
         pixels.kw = kw.last - kw.first;
+        const std::int64_t tap = backward ? kw.last - 1 : kw.first;
         pixels.x =
-            x.at(height.input(block.rows.first, kh.first), width.input(block.cols.first, kw.first));
-        pixels.w = all.w + kh.first * all.w_row + kw.first * all.w_col + c;
+            x.at(height.input(block.rows.first, kh.first), width.input(block.cols.first, tap));
+        pixels.w = all.w + kh.first * all.w_row + tap * all.w_col + c;
       }
       const std::int64_t rows = block.rows.end - block.rows.first;
       const std::int64_t cols = block.cols.end - block.cols.first;
@@ -94,32 +150,63 @@ void run_rows(const DepthwiseKernels<T>& kernels, const Axis& height, const Axis
   }
 }
 
+/// What add_rows() does, from copies of x with the border's zeros, a cache line of channels at a
+/// time: all outputs then meet all taps, whose sums stay in registers for as many rows as a copy
+/// has, and pixels lie side by side.
+template <class T>
+void add_rows_of_copies(const DepthwiseKernels<T>& kernels, const Axis& height, const Axis& width,
+                        std::int64_t first, std::int64_t last, std::int64_t channels, const T* x,
+                        const T* dy, T* dw) {
+  constexpr std::int64_t kInL2 = (1 << 17) / sizeof(T), kLine = kAlignment / sizeof(T);
+  const std::int64_t dy_line = width.outputs * channels;
+  const std::int64_t most =
+      std::max(kInL2 / ((width.met(width.outputs) + width.outputs) * kLine), height.met(1));
+  for (std::int64_t row = first; row < last; row += most) {
+    const std::int64_t end = std::min(last, row + most);
+    PaddedCopy<T> copy(height, width, row, end, channels, kLine);
+    for (std::int64_t c = 0; c < channels; c += kLine) {
+      const std::int64_t count = std::min(kLine, channels - c);
+      const Plane<T> plane = copy.of(kernels, x, c, count);
+      kernels.gradient({.channels = count,
+                        .rows = end - row,
+                        .cols = width.outputs,
+                        .kh = height.taps,
+                        .kw = width.taps,
+                        .x = plane.at(height.input(row, 0), width.input(0, 0)),
+                        .x_line = plane.line,
+                        .x_step = plane.pixel,
+                        .x_row = height.tap_step * plane.line,
+                        .x_col = width.tap_step * plane.pixel,
+                        .dy = dy + row * dy_line + c,
+                        .dy_line = dy_line,
+                        .dy_step = channels,
+                        .dw = dw + c,
+                        .dw_row = width.taps * channels,
+                        .dw_col = channels});
+    }
+  }
+}
+
 /// Adds to dw[kh][kw][channels] what rows [first, last) of dy contribute; `x` and `dy` are the
 /// images that `height` and `width` are about.
 template <class T>
 void add_rows(const DepthwiseKernels<T>& kernels, const Axis& height, const Axis& width,
               std::int64_t first, std::int64_t last, std::int64_t channels, const T* x, const T* dy,
               T* dw) {
-  const StripCut cut(height, width, Planes<T>::places(channels), kGradientRows, kGradientCols);
-  const Planes<T> inputs(width.inputs, channels, cut.strip, cut.copied);
-  const Planes<T> outputs(width.outputs, channels, cut.strip, cut.copied);
+  const StripCut cut(height, width, places<T>(channels), kGradientRows, kGradientCols);
+  // Copies pay where whole rows of them, but not of the image, stay in the L1 cache with room to
+  // spare, or where there is no place for strips. With a stride more is copied than is used.
+  constexpr std::int64_t kLine = kAlignment / sizeof(T);
+  const std::int64_t cols = width.met(width.outputs), row = height.met(1) * cols + width.outputs;
+  const bool short_rows = cols <= kCopiedCols && row > places<T>(channels) / 2;
+  if (height.step == 1 && width.step == 1 && channels >= kLine && (short_rows || cut.copied)) {
+    return add_rows_of_copies(kernels, height, width, first, last, channels, x, dy, dw);
+  }
   const Runs all_runs = runs(height, width);
-  const auto [begin, end] = height.inputs_of(first, last);
-  const std::int64_t most = inputs.channels_at_a_time(end - begin);
+  const std::int64_t most = strip_channels<T>(cut.strip);
+  const std::int64_t x_line = width.inputs * channels, dy_line = width.outputs * channels;
   for (std::int64_t c = 0; c < channels; c += most) {
     const std::int64_t count = std::min(most, channels - c);
-    const Plane<T> x_plane = inputs.plane(x, begin, end, c, count, Purpose::image);
-    const Plane<T> dy_plane = outputs.plane(dy, first, last, c, count, Purpose::result);
-    // So far apart, taps of dw would push each other out as well.
-    const std::int64_t taps = height.taps * width.taps;
-    T* sums = dw + c;
-    std::int64_t tap = channels;
-    if (cut.copied) {
-      sums = scratch<T>(Purpose::vector, taps * count);
-      tap = count;
-      for (std::int64_t i = 0; i < taps; ++i)
-        std::copy_n(dw + i * channels + c, count, sums + i * tap);
-    }
     const auto add = [&](const OutputBlock& block) {
       const Taps kh = block.rows.taps, kw = block.cols.taps;
       if (kh.first == kh.last || kw.first == kw.last) return;
@@ -128,23 +215,20 @@ void add_rows(const DepthwiseKernels<T>& kernels, const Axis& height, const Axis
                         .cols = block.cols.end - block.cols.first,
                         .kh = kh.last - kh.first,
                         .kw = kw.last - kw.first,
-                        .x = x_plane.at(height.input(block.rows.first, kh.first),
-                                        width.input(block.cols.first, kw.first)),
-                        .x_line = height.step * x_plane.line,
-                        .x_step = width.step * x_plane.pixel,
-                        .x_row = height.tap_step * x_plane.line,
-                        .x_col = width.tap_step * x_plane.pixel,
-                        .dy = dy_plane.at(block.rows.first, block.cols.first),
-                        .dy_line = dy_plane.line,
-                        .dy_step = dy_plane.pixel,
-                        .dw = sums + (kh.first * width.taps + kw.first) * tap,
-                        .dw_row = width.taps * tap,
-                        .dw_col = tap});
+                        .x = x + height.input(block.rows.first, kh.first) * x_line +
+                             width.input(block.cols.first, kw.first) * channels + c,
+                        .x_line = height.step * x_line,
+                        .x_step = width.step * channels,
+                        .x_row = height.tap_step * x_line,
+                        .x_col = width.tap_step * channels,
+                        .dy = dy + block.rows.first * dy_line + block.cols.first * channels + c,
+                        .dy_line = dy_line,
+                        .dy_step = channels,
+                        .dw = dw + (kh.first * width.taps + kw.first) * channels + c,
+                        .dw_row = width.taps * channels,
+                        .dw_col = channels});
     };
     for_each_block(all_runs, first, last, kGradientRows, cut.cols, add);
-    if (!cut.copied) continue;
-    for (std::int64_t i = 0; i < taps; ++i)
-      std::copy_n(sums + i * tap, count, dw + i * channels + c);
   }
 }
 

@@ -6,12 +6,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <initializer_list>
 #include <numeric>
 #include <span>
 
 #include "kernels/aligned_buffer.h"
-#include "kernels/gemm_tile.h"
+#include "kernels/row_tiles.h"
 #include "kernels/scratch.h"
 
 namespace nnkernels::detail {
@@ -41,16 +40,9 @@ struct Axis {
     while (met.last > met.first && !exists(met.last - 1)) --met.last;
     return met;
   }
-  /// The inputs [first, last) that outputs [begin, end) meet, and perhaps some between.
-  struct Range {
-    std::int64_t first, last;
-  };
-  Range inputs_of(std::int64_t begin, std::int64_t end) const {
-    if (taps == 0 || begin == end) return {0, 0};
-    const auto [low, high] = std::minmax(
-        {input(begin, 0), input(begin, taps - 1), input(end - 1, 0), input(end - 1, taps - 1)});
-    return {std::clamp<std::int64_t>(low, 0, inputs),
-            std::clamp<std::int64_t>(high + 1, 0, inputs)};
+  /// How many inputs, those between included, so many neighbouring outputs meet.
+  std::int64_t met(std::int64_t count) const {
+    return (count - 1) * std::abs(step) + (taps - 1) * std::abs(tap_step) + 1;
   }
 };
 
@@ -87,21 +79,36 @@ inline Runs runs(const Axis& height, const Axis& width) {
   return {runs_of(height, list), runs_of(width, list + most)};
 }
 
+/// The one run of each direction where every output meets every tap; valid as runs() are.
+inline Runs whole(const Axis& height, const Axis& width) {
+  Run* const list = scratch<Run>(Purpose::offsets, 2);
+  list[0] = {0, height.outputs, {0, height.taps}};
+  list[1] = {0, width.outputs, {0, width.taps}};
+  return {{list, 1}, {list + 1, 1}};
+}
+
 /// A rectangle of outputs that meet the same taps.
 struct OutputBlock {
   Run rows, cols;
 };
 
-/// Calls use(block) for blocks of at most `rows` x `cols` outputs (where a run is narrower than
-/// that, of as many more rows) that cover rows [first, last) of a plane. They go down a strip of
-/// the plane before the next, so that most of what a block reads is in the L1 cache, where the one
-/// above has left it: whole rows would not fit.
+/// Outputs of a row from which on it pays to compute them together. At the border runs are shorter.
+inline constexpr std::int64_t kLeastOfARow = 3;
+
+/// Calls use(block) for blocks of at most `rows` x `cols` outputs that cover rows [first, last) of
+/// a plane. Where a run is narrower than that they have as many more rows, but for single rows of
+/// kLeastOfARow and more, which stay single. Blocks go down a strip of the plane before the next,
+/// so that most of what one reads is in the L1 cache, where the one above has left it: whole rows
+/// would not fit.
 template <class F>
 void for_each_block(const Runs& runs, std::int64_t first, std::int64_t last, std::int64_t rows,
                     std::int64_t cols, const F& use) {
   for (const Run& across : runs.across) {
-    for (std::int64_t col = across.first; col < across.end; col += cols) {
-      const std::int64_t width = std::min(cols, across.end - col), height = rows * cols / width;
+    const RowTiles strips(across.end - across.first, cols);
+    for (std::int64_t strip = 0; strip < strips.count(); ++strip) {
+      const std::int64_t col = across.first + strips.begin(strip), width = strips.size(strip);
+      const bool as_large = rows > 1 || width < kLeastOfARow;
+      const std::int64_t height = as_large ? rows * cols / width : 1;
       for (const Run& down : runs.down) {
         const std::int64_t end = std::min(last, down.end);
         for (std::int64_t row = std::max(first, down.first); row < end; row += height) {
@@ -128,7 +135,8 @@ struct StripCut {
     };
     const auto pixels = [&] { return met(height, rows) * met(width, cols) + rows * cols; };
     while (cols > kLeast && pixels() > places) cols /= 2;
-    copied = height.step == 1 && pixels() > places;
+    const bool any = height.taps > 0 && width.taps > 0;
+    copied = any && height.step == 1 && pixels() > places;
     if (copied) cols = most;
     strip = pixels();
   }
@@ -137,60 +145,41 @@ struct StripCut {
   std::int64_t strip;  // how many pixels that are
 };
 
-/// Some rows of some channels of an image.
+/// Some channels of an image, or of a part of it.
 template <class T>
 struct Plane {
-  const T* data;
-  std::int64_t first_row;
+  const T* data;               // of the first row and column that there are
+  std::int64_t row, col;       // which these are
   std::ptrdiff_t line, pixel;  // elements from one row, or pixel, to the next
 
-  const T* at(std::int64_t row, std::int64_t col) const {
-    return data + (row - first_row) * line + col * pixel;
+  const T* at(std::int64_t r, std::int64_t c) const {
+    return data + (r - row) * line + (c - col) * pixel;
   }
 };
 
-/// An image [rows][cols][channels] taken apart into planes of so many channels that `strip` pixels
-/// of them stay in the L1 cache.
+/// How many pixels the L1 cache has places for: lines that are `channels` elements apart.
 template <class T>
-class Planes {
- public:
-  Planes(std::int64_t cols, std::int64_t channels, std::int64_t strip, bool copied)
-      : cols_(cols), channels_(channels), strip_(strip), copied_(copied) {}
+std::int64_t places(std::int64_t channels) {
+  constexpr std::int64_t kSets = 64, kWays = 8, kLine = kAlignment / sizeof(T);
+  return kSets / std::gcd(kSets, std::max<std::int64_t>(1, channels / kLine)) * kWays;
+}
 
-  /// How many pixels the L1 cache has places for: lines that are `channels` apart.
-  static std::int64_t places(std::int64_t channels) {
-    constexpr std::int64_t kSets = 64, kWays = 8;
-    return kSets / std::gcd(kSets, std::max<std::int64_t>(1, channels / kLine)) * kWays;
-  }
-  /// How many channels a plane of `rows` rows should have.
-  std::int64_t channels_at_a_time(std::int64_t rows) const {
-    constexpr std::int64_t kInL1 = 3 << 13, kInL2 = 1 << 17;
-    std::int64_t lines = kInL1 / kLineBytes / strip_;
-    if (copied_) {
-      lines = std::min(lines, kInL2 / kLineBytes / std::max<std::int64_t>(1, rows * cols_));
-      if (lines % 2 == 0) --lines;  // pixels an odd number of lines apart use all sets
-    }
-    return std::min(channels_, std::max<std::int64_t>(1, lines) * kLine);
-  }
+/// How many channels of `strip` pixels stay in the L1 cache.
+template <class T>
+std::int64_t strip_channels(std::int64_t strip) {
+  constexpr std::int64_t kInL1 = 3 << 13, kSize = sizeof(T);
+  return std::max<std::int64_t>(1, kInL1 / kAlignment / strip) * (kAlignment / kSize);
+}
 
-  /// Rows [first, last) of channels [c, c + count) of `image`. A copy is valid until this thread
-  /// asks for the same purpose again.
-  Plane<T> plane(const T* image, std::int64_t first, std::int64_t last, std::int64_t c,
-                 std::int64_t count, Purpose purpose) const {
-    const T* const data = image + first * cols_ * channels_ + c;
-    if (!copied_) return {data, first, cols_ * channels_, channels_};
-    const std::int64_t pixels = (last - first) * cols_;
-    T* const copy = scratch<T>(purpose, pixels * count);
-    tile_kernels<T>().pack(data, 1, channels_, count, count, pixels, copy);
-    return {copy, first, cols_ * count, count};
-  }
-
- private:
-  static constexpr auto kLineBytes = static_cast<std::int64_t>(kAlignment);
-  static constexpr std::int64_t kLine = kLineBytes / static_cast<std::int64_t>(sizeof(T));
-  std::int64_t cols_, channels_, strip_;
-  bool copied_;
-};
+/// The same for copies of `pixels` pixels, which stay in the L2 cache. Pixels an odd number of
+/// lines apart use all sets.
+template <class T>
+std::int64_t copied_channels(std::int64_t strip, std::int64_t pixels) {
+  constexpr std::int64_t kInL2 = 1 << 17, kLine = kAlignment / sizeof(T);
+  const std::int64_t in_l2 = kInL2 / kAlignment / std::max<std::int64_t>(1, pixels);
+  const std::int64_t lines = std::min(strip_channels<T>(strip) / kLine, in_l2);
+  return std::max<std::int64_t>(1, lines % 2 == 0 ? lines - 1 : lines) * kLine;
+}
 
 }  // namespace nnkernels::detail
 

@@ -10,6 +10,7 @@
 #include "hwy/foreach_target.h"
 // After foreach_target.
 #include "hwy/highway.h"
+#include "kernels/aligned_buffer.h"
 #include "kernels/even_rows.h"
 #include "kernels/simd-inl.h"
 #include "kernels/unroll.h"
@@ -19,6 +20,7 @@ namespace nnkernels {
 namespace HWY_NAMESPACE {
 namespace {
 
+using detail::DepthwiseCopy;
 using detail::DepthwiseGradient;
 using detail::DepthwisePixels;
 using detail::EvenRows;
@@ -27,9 +29,8 @@ using detail::EvenRows;
 /// element of x that several pixels meet is loaded once for all of them.
 enum class Taps {
   any,
-  three,           // as far apart as the pixels
-  three_by_two,    // half as far: stride 2
-  three_backward,  // as far apart, in the other direction; summed from the last to the first
+  three,         // as far apart as the pixels
+  three_by_two,  // half as far: stride 2
 };
 inline constexpr int kTaps = 3;
 
@@ -64,10 +65,8 @@ template <Taps kKind, int kCount, class T, class Part, class V>
 HWY_INLINE void AddThreeTaps(const DepthwisePixels<T>& s, const T* x, const T* w, Part part,
                              V (&sum)[kCount]) {
   const hn::ScalableTag<T> d;
-  constexpr bool kBackward = kKind == Taps::three_backward;
   constexpr int kStep = StepOf(kKind), kElements = (kCount - 1) * kStep + kTaps;
-  EvenRows<kElements, const T> elements(kBackward ? x + (kTaps - 1) * s.x_col : x,
-                                        kBackward ? s.x_step : s.x_col);
+  EvenRows<kElements, const T> elements(x, s.x_col);
   const std::ptrdiff_t x_row = s.x_row, w_row = s.w_row, w_col = s.w_col;
   for (std::int64_t i = s.kh; i > 0; --i, w += w_row) {
     V weight[kTaps];
@@ -78,7 +77,7 @@ HWY_INLINE void AddThreeTaps(const DepthwisePixels<T>& s, const T* x, const T* w
       const V element = part.Load(d, elements.row(q));
       NNKERNELS_UNROLL
       for (int j = 0; j < kTaps; ++j) {
-        const int from = kBackward ? q - (kTaps - 1) + j : q - j;
+        const int from = q - j;
         if (from < 0 || from % kStep != 0 || from / kStep >= kCount) continue;
         sum[from / kStep] = hn::MulAdd(element, weight[j], sum[from / kStep]);
       }
@@ -110,6 +109,13 @@ HWY_INLINE void SomePixels(const DepthwisePixels<T>& s, std::int64_t c, Part par
   for (int p = 0; p < kCount; ++p) part.Store(d, sum[p], y.row(p));
 }
 
+/// The last channels of kCount pixels, too few for a vector. Not inlined: one copy serves all
+/// kinds.
+template <int kCount, class T>
+HWY_NOINLINE void LastChannels(const DepthwisePixels<T>& s, std::int64_t c) {
+  SomePixels<Taps::any, kCount>(s, c, FirstLanes{static_cast<std::size_t>(s.channels - c)});
+}
+
 /// All channels of kCount pixels: in memory these lie side by side.
 template <Taps kKind, int kCount, class T>
 void AllChannels(const DepthwisePixels<T>& s) {
@@ -117,8 +123,7 @@ void AllChannels(const DepthwisePixels<T>& s) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   std::int64_t c = 0;
   for (; c + lanes <= s.channels; c += lanes) SomePixels<kKind, kCount>(s, c, WholeVector());
-  if (c == s.channels) return;
-  SomePixels<Taps::any, kCount>(s, c, FirstLanes{static_cast<std::size_t>(s.channels - c)});
+  if (c < s.channels) LastChannels<kCount>(s, c);
 }
 
 /// Adds what kPixels pixels contribute to kHeight x kWidth taps; `kStep` is as StepOf() says, or 0
@@ -212,7 +217,8 @@ template <class T, class Part>
 HWY_INLINE void AllTaps(const DepthwiseGradient<T>& s, std::int64_t c, Part part) {
   std::int64_t row = 0;
   for (; row + kTapRows <= s.kh; row += kTapRows) TapRows<kTapRows>(s, row, c, part);
-  for (; row < s.kh; ++row) TapRows<1>(s, row, c, part);
+  if (s.kh - row == 2) return TapRows<2>(s, row, c, part);
+  if (s.kh - row == 1) TapRows<1>(s, row, c, part);
 }
 
 template <Taps kKind, class T, int... kCounts>
@@ -226,7 +232,6 @@ void Pixels(const DepthwisePixels<T>& s) {
   constexpr auto kCounts = std::make_integer_sequence<int, detail::kDepthwisePixels>();
   if (s.kw == kTaps && s.x_step == s.x_col) return Pixels<Taps::three>(s, kCounts);
   if (s.kw == kTaps && s.x_step == 2 * s.x_col) return Pixels<Taps::three_by_two>(s, kCounts);
-  if (s.kw == kTaps && s.x_step == -s.x_col) return Pixels<Taps::three_backward>(s, kCounts);
   Pixels<Taps::any>(s, kCounts);
 }
 
@@ -239,8 +244,41 @@ void Gradient(const DepthwiseGradient<T>& s) {
   if (c < s.channels) AllTaps(s, c, FirstLanes{static_cast<std::size_t>(s.channels - c)});
 }
 
-detail::DepthwiseKernels<float> FloatKernels() { return {Pixels<float>, Gradient<float>}; }
-detail::DepthwiseKernels<double> DoubleKernels() { return {Pixels<double>, Gradient<double>}; }
+template <class T>
+void Copy(const DepthwiseCopy<T>& s) {
+  constexpr std::int64_t kLine = kAlignment / sizeof(T);
+  const hn::CappedTag<T, kLine> d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  T* HWY_RESTRICT to = s.to;
+  const std::int64_t step = s.to_step;
+  const auto zeros = [d, lanes, step, &to](std::int64_t pixels) HWY_ATTR {
+    for (T* const end = to + pixels * step; to < end; to += lanes) hn::Store(hn::Zero(d), d, to);
+  };
+  const T* line = s.x;
+  zeros(s.rows.first * s.cols.count);
+  for (std::int64_t r = s.rows.first; r < s.rows.last; ++r, line += s.x_line) {
+    zeros(s.cols.first);
+    const T* HWY_RESTRICT x = line;
+    for (std::int64_t c = s.cols.first; c < s.cols.last; ++c, x += s.x_step, to += step) {
+      std::int64_t i = 0;
+      for (; i + kLine <= s.channels; i += kLine) {
+        for (std::int64_t v = i; v < i + kLine; v += lanes)
+          hn::Store(hn::LoadU(d, x + v), d, to + v);
+      }
+      for (; i + lanes <= s.channels; i += lanes) hn::Store(hn::LoadU(d, x + i), d, to + i);
+      for (; i < s.channels; ++i) to[i] = x[i];
+    }
+    zeros(s.cols.count - s.cols.last);
+  }
+  zeros((s.rows.count - s.rows.last) * s.cols.count);
+}
+
+template <class T>
+detail::DepthwiseKernels<T> Kernels() {
+  return {Pixels<T>, Gradient<T>, Copy<T>};
+}
+detail::DepthwiseKernels<float> FloatKernels() { return Kernels<float>(); }
+detail::DepthwiseKernels<double> DoubleKernels() { return Kernels<double>(); }
 
 }  // namespace
 }  // namespace HWY_NAMESPACE

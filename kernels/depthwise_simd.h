@@ -48,10 +48,28 @@ struct DepthwiseGradient {
   std::ptrdiff_t dw_row, dw_col;
 };
 
+/// `count` rows or columns, of which an image has [first, last).
+struct Part {
+  std::int64_t count, first, last;
+};
+
+/// Copies some channels of a part of an image to to[row][column][to_step], with zeros where the
+/// image has no pixel, and anything from `channels` on.
+template <class T>
+struct DepthwiseCopy {
+  std::int64_t channels;
+  Part rows, cols;
+  const T* x;  // of row rows.first and column cols.first
+  std::ptrdiff_t x_line, x_step;
+  T* to;
+  std::ptrdiff_t to_step;  // a multiple of a cache line, on which `to` is
+};
+
 template <class T>
 struct DepthwiseKernels {
   void (*pixels)(const DepthwisePixels<T>& pixels) = nullptr;
   void (*gradient)(const DepthwiseGradient<T>& gradient) = nullptr;
+  void (*copy)(const DepthwiseCopy<T>& copy) = nullptr;
 };
 
 template <class T>
