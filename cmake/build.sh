@@ -5,5 +5,5 @@ set -eu
 cd "$(dirname "$0")/.."
 ./cmake/setup.sh
 # Once there is a build.ninja, the build itself runs CMake again when that is needed.
-[ -e build/release/build.ninja ] || cmake -S . -B build/release -G Ninja --log-level=NOTICE
+[ -e build/release/build.ninja ] || cmake -S . -B build/release -G Ninja -D NNKERNELS_UNITY=ON --log-level=NOTICE
 cmake --build build/release --target "$1"
