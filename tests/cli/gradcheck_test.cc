@@ -22,11 +22,11 @@ TEST_P(Gradcheck, EveryTensorPasses) {
 TEST_P(Gradcheck, JsonHoldsEveryTensor) {
   const test::Result result =
       test::nncli({"gradcheck", "--model", GetParam(), "--seed", "7", "--json"});
-  const auto json = nlohmann::json::parse(result.out);
-  EXPECT_EQ(json["pass"], true);
-  EXPECT_EQ(json["seed"], 7);
-  EXPECT_EQ(json["tensors"].size(), 7u);  // three layers with w and b, and the input
-  for (const auto& tensor : json["tensors"]) {
+  const auto document = nlohmann::json::parse(result.out);
+  EXPECT_EQ(document["pass"], true);
+  EXPECT_EQ(document["seed"], 7);
+  EXPECT_EQ(document["tensors"].size(), 7u);  // three layers with w and b, and the input
+  for (const auto& tensor : document["tensors"]) {
     EXPECT_GT(tensor["checked"].get<int>(), 0) << tensor;
     EXPECT_LE(tensor["scaled_error"].get<double>(), 1e-7) << tensor;
     EXPECT_EQ(tensor["pass"], true) << tensor;

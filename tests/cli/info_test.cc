@@ -22,11 +22,11 @@ TEST(Info, DescribesTheMachine) {
 
 TEST(Info, JsonAgreesWithTheKernels) {
   const Result result = nncli({"info", "--json"});
-  const auto json = nlohmann::json::parse(result.out);
-  EXPECT_EQ(json["simd_available"].get<std::vector<std::string>>(), available_simd());
-  EXPECT_EQ(json["simd"], available_simd().front());
-  EXPECT_GE(json["threads"].get<int>(), 1);
-  EXPECT_LE(json["threads"], json["cpus"]);  // less where a quota limits the process
+  const auto document = nlohmann::json::parse(result.out);
+  EXPECT_EQ(document["simd_available"].get<std::vector<std::string>>(), available_simd());
+  EXPECT_EQ(document["simd"], available_simd().front());
+  EXPECT_GE(document["threads"].get<int>(), 1);
+  EXPECT_LE(document["threads"], document["cpus"]);  // less where a quota limits the process
 }
 
 TEST(Info, TheInstructionSetCanBeLowered) {
