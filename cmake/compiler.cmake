@@ -21,7 +21,7 @@ function(nnkernels_target target)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
     target_compile_options(${target} PRIVATE -Wno-restrict)
   endif()
-  # It takes sources that are compiled together for headers, whose unnamed namespaces would be a mistake.
+  # g++ takes sources that are compiled together for headers, whose unnamed namespaces would be a mistake.
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NNKERNELS_UNITY)
     target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
   endif()

@@ -76,8 +76,12 @@ class PaddedCopy {
   Plane<T> of(const DepthwiseKernels<T>& kernels, const T* image, std::int64_t c,
               std::int64_t count) {
     copy_.channels = count;
-    copy_.x = image + (row_ + copy_.rows.first) * copy_.x_line +
-              (col_ + copy_.cols.first) * copy_.x_step + c;
+    copy_.x = image;
+    // Else all of it is border, and lies outside of the image.
+    if (copy_.rows.first < copy_.rows.last && copy_.cols.first < copy_.cols.last) {
+      copy_.x +=
+          (row_ + copy_.rows.first) * copy_.x_line + (col_ + copy_.cols.first) * copy_.x_step + c;
+    }
     kernels.copy(copy_);
     return {copy_.to, row_, col_, copy_.cols.count * copy_.to_step, copy_.to_step};
   }

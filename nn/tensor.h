@@ -30,7 +30,7 @@ class Shape {
   int rank() const { return rank_; }
   /// Dimension i; i < 0 counts from the end, so [-1] is the innermost one.
   std::int64_t operator[](int i) const;
-  /// All of them.
+  /// All dimensions, the outermost first.
   std::vector<std::int64_t> dims() const { return {dims_.begin(), dims_.begin() + rank_}; }
   /// The product of all dimensions; 1 for rank 0.
   std::int64_t size() const { return size_; }

@@ -11,7 +11,8 @@
 
 namespace nnkernels::nn {
 
-/// The memory of a text, or of numbers that lie side by side. Refers to it.
+/// The memory of a text, or of numbers that lie side by side, in this machine's byte order. Refers
+/// to it. (Of a string literal it would be the terminating zero as well.)
 template <class Range>
 requires std::ranges::contiguous_range<Range> &&
     std::is_arithmetic_v<std::ranges::range_value_t<Range>>

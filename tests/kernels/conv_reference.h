@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "kernels/conv.h"
+#include "tests/support/conv_shape_text.h"
 
 namespace nnkernels {
 
@@ -47,15 +48,6 @@ std::vector<T> integers(std::int64_t size, std::uint32_t seed) {
   std::vector<T> values(static_cast<std::size_t>(size));
   for (T& value : values) value = static_cast<T>(static_cast<int>(random() % 9) - 4);
   return values;
-}
-
-inline std::string str(const ConvShape& s) {
-  return "n" + std::to_string(s.n) + " i" + std::to_string(s.ih) + "x" + std::to_string(s.iw) +
-         "x" + std::to_string(s.ic) + " oc" + std::to_string(s.oc) + " k" + std::to_string(s.kh) +
-         "x" + std::to_string(s.kw) + " s" + std::to_string(s.stride_h) + "x" +
-         std::to_string(s.stride_w) + " p" + std::to_string(s.pad_h) + "x" +
-         std::to_string(s.pad_w) + " d" + std::to_string(s.dilation_h) + "x" +
-         std::to_string(s.dilation_w) + " g" + std::to_string(s.groups);
 }
 
 /// A buffer whose elements outside [begin, end) must keep their value.
@@ -117,6 +109,26 @@ void check_exactly(const ConvShape& s) {
   compare("dx", dx, got_dx, false);
   compare("dw", dw, got_dw, false);
   compare("db", db, got_db, false);
+}
+
+/// check_exactly() of `count` shapes. `shape` makes each from draw(first, last), a random integer
+/// of [first, last]; kernels that do not fit into their images are passed over.
+template <class MakeShape>
+void check_random_shapes(int count, std::uint32_t seed, const MakeShape& shape) {
+  std::mt19937 random(seed);
+  const auto draw = [&](std::int64_t first, std::int64_t last) {
+    return first + static_cast<std::int64_t>(random() % static_cast<unsigned>(last - first + 1));
+  };
+  for (int tried = 0; tried < count;) {
+    const ConvShape s = shape(draw);
+    if (s.dilation_h * (s.kh - 1) + 1 > s.ih + 2 * s.pad_h ||
+        s.dilation_w * (s.kw - 1) + 1 > s.iw + 2 * s.pad_w) {
+      continue;
+    }
+    ++tried;
+    check_exactly<float>(s);
+    if (tried % 4 == 0) check_exactly<double>(s);
+  }
 }
 
 }  // namespace nnkernels

@@ -133,65 +133,41 @@ TEST_P(ConvTest, AgreesWithTheDefinitionOnMatrixProducts) {
 }
 
 TEST_P(ConvTest, AgreesWithTheDefinitionOnGroups) {
-  std::mt19937 random(3);
-  const auto draw = [&](std::int64_t first, std::int64_t last) {
-    return first + static_cast<std::int64_t>(random() % static_cast<unsigned>(last - first + 1));
-  };
-  int tried = 0;
-  while (tried < 60) {
+  check_random_shapes(60, 3, [](const auto& draw) {
     const std::int64_t groups = draw(2, 6);
-    const ConvShape s{.n = draw(1, 3),
-                      .ih = draw(1, 12),
-                      .iw = draw(1, 12),
-                      .ic = groups * draw(1, 5),
-                      .oc = groups * draw(1, 19),
-                      .kh = draw(1, 4),
-                      .kw = draw(1, 4),
-                      .stride_h = draw(1, 3),
-                      .stride_w = draw(1, 3),
-                      .pad_h = draw(0, 3),
-                      .pad_w = draw(0, 3),
-                      .dilation_h = draw(1, 3),
-                      .dilation_w = draw(1, 3),
-                      .groups = groups};
-    if (s.dilation_h * (s.kh - 1) + 1 > s.ih + 2 * s.pad_h ||
-        s.dilation_w * (s.kw - 1) + 1 > s.iw + 2 * s.pad_w) {
-      continue;
-    }
-    ++tried;
-    check_exactly<float>(s);
-    if (tried % 4 == 0) check_exactly<double>(s);
-  }
+    return ConvShape{.n = draw(1, 3),
+                     .ih = draw(1, 12),
+                     .iw = draw(1, 12),
+                     .ic = groups * draw(1, 5),
+                     .oc = groups * draw(1, 19),
+                     .kh = draw(1, 4),
+                     .kw = draw(1, 4),
+                     .stride_h = draw(1, 3),
+                     .stride_w = draw(1, 3),
+                     .pad_h = draw(0, 3),
+                     .pad_w = draw(0, 3),
+                     .dilation_h = draw(1, 3),
+                     .dilation_w = draw(1, 3),
+                     .groups = groups};
+  });
 }
 
 TEST_P(ConvTest, AgreesWithTheDefinitionOnRandomShapes) {
-  std::mt19937 random(11);
-  const auto draw = [&](std::int64_t first, std::int64_t last) {
-    return first + static_cast<std::int64_t>(random() % static_cast<unsigned>(last - first + 1));
-  };
-  int tried = 0;
-  while (tried < 150) {
-    const ConvShape s{.n = draw(1, 3),
-                      .ih = draw(1, 12),
-                      .iw = draw(1, 12),
-                      .ic = draw(1, 6),
-                      .oc = draw(1, 35),
-                      .kh = draw(1, 4),
-                      .kw = draw(1, 4),
-                      .stride_h = draw(1, 4),
-                      .stride_w = draw(1, 4),
-                      .pad_h = draw(0, 3),
-                      .pad_w = draw(0, 3),
-                      .dilation_h = draw(1, 3),
-                      .dilation_w = draw(1, 3)};
-    if (s.dilation_h * (s.kh - 1) + 1 > s.ih + 2 * s.pad_h ||
-        s.dilation_w * (s.kw - 1) + 1 > s.iw + 2 * s.pad_w) {
-      continue;
-    }
-    ++tried;
-    check_exactly<float>(s);
-    if (tried % 4 == 0) check_exactly<double>(s);
-  }
+  check_random_shapes(150, 11, [](const auto& draw) {
+    return ConvShape{.n = draw(1, 3),
+                     .ih = draw(1, 12),
+                     .iw = draw(1, 12),
+                     .ic = draw(1, 6),
+                     .oc = draw(1, 35),
+                     .kh = draw(1, 4),
+                     .kw = draw(1, 4),
+                     .stride_h = draw(1, 4),
+                     .stride_w = draw(1, 4),
+                     .pad_h = draw(0, 3),
+                     .pad_w = draw(0, 3),
+                     .dilation_h = draw(1, 3),
+                     .dilation_w = draw(1, 3)};
+  });
 }
 
 /// |error| <= gamma_(k + 3) * (sum of |products| + |bias|), Higham's bound for any order of the

@@ -6,6 +6,7 @@
 
 #include "tests/oracle/campaign.h"
 #include "tests/oracle/shapes.h"
+#include "tests/support/conv_shape_text.h"
 #include "tests/support/guarded_array.h"
 
 namespace nnkernels::oracle {

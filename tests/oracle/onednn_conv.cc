@@ -4,6 +4,7 @@
 #include "kernels/conv.h"
 #include "tests/oracle/onednn.h"
 #include "tests/oracle/shapes.h"
+#include "tests/support/conv_shape_text.h"
 
 namespace nnkernels::oracle {
 namespace {

@@ -12,15 +12,6 @@ std::int64_t products(const ConvShape& s) { return s.y_size() * s.kh * s.kw * (s
 
 }  // namespace
 
-std::string str(const ConvShape& s) {
-  return "n" + std::to_string(s.n) + " i" + std::to_string(s.ih) + "x" + std::to_string(s.iw) +
-         "x" + std::to_string(s.ic) + " oc" + std::to_string(s.oc) + " k" + std::to_string(s.kh) +
-         "x" + std::to_string(s.kw) + " s" + std::to_string(s.stride_h) + "x" +
-         std::to_string(s.stride_w) + " p" + std::to_string(s.pad_h) + "x" +
-         std::to_string(s.pad_w) + " d" + std::to_string(s.dilation_h) + "x" +
-         std::to_string(s.dilation_w) + " g" + std::to_string(s.groups);
-}
-
 ConvShape draw_conv_shape(Values& values) {
   ConvShape s;
   s.n = values.integer(1, 3);

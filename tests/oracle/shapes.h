@@ -18,7 +18,6 @@ ConvShape draw_conv_shape(Values& values);
 PoolShape draw_pool_shape(Values& values);
 
 /// "n2 i7x9x3 oc8 k3x3 s1x1 p1x1 d1x1 g1"
-std::string str(const ConvShape& s);
 std::string str(const PoolShape& s);
 
 }  // namespace nnkernels::oracle
