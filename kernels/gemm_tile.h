@@ -68,8 +68,7 @@ struct Tile : AnyTile<T> {
 
 /// The same with rows a constant distance apart, as the pixels of one row of an image are: rows[i]
 /// = a + i * a_row_stride, C's row i at c + i * c_row_stride. Faster, since fewer pointers fit into
-/// registers, and since one call computes `tiles` of them, each with the rows behind those of the
-/// one before: a sum of 25 steps takes not much longer than a call.
+/// registers. One call computes `tiles` of them, each with the rows behind those of the one before.
 template <class T>
 struct RowTile : AnyTile<T> {
   std::int64_t tiles = 1;
