@@ -67,7 +67,7 @@ fi
 cmake --preset aarch64 --log-level=NOTICE
 if [ "${1:-}" = quick ]; then
   # The promises that a vector's width decides on, and kernels with code of their own for NEON.
-  cmake --build $build --target promises_test conv_pool_test dropout_test pool_test softmax_test vector_test
+  cmake --build $build --target promises_test kernels_test
   ctest --test-dir $build/tests/kernels --output-on-failure --no-tests=error -E SameBits \
     -R 'Promises|GuardPage|ConvPool|Dropout|PoolTest|Softmax|Vector'
   exit

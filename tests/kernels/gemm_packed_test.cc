@@ -15,6 +15,8 @@
 namespace nnkernels {
 namespace {
 
+using View = MatrixView<float>;
+
 template <class T>
 void check_packed(const Case& t, std::uint32_t seed) {
   check_exactly<T>(
@@ -107,7 +109,6 @@ TEST(PackedMatrix, IsACopyThatPackReplaces) {
 
 TEST(PackedMatrix, RefusesBadArguments) {
   std::vector<float> memory(100, 1.0f), result(100, 7.0f);
-  using View = MatrixView<float>;
   PackedMatrix<float> b;
   EXPECT_THROW(b.pack(View(nullptr, 2, 3)), std::invalid_argument);
   EXPECT_THROW(b.pack(View(nullptr, 1, 1)), std::invalid_argument);

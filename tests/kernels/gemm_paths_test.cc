@@ -14,6 +14,8 @@
 namespace nnkernels {
 namespace {
 
+using View = MatrixView<float>;
+
 class GemmPathsTest : public EachSimd {};
 NNKERNELS_EACH_SIMD(GemmPathsTest);
 
@@ -224,7 +226,6 @@ TEST_P(GemmPathsTest, StaysWithinTheOperands) {
         const GuardPage<float> a(m * k), b(k * n), c(m * n);
         for (std::int64_t i = 0; i < m * k; ++i) a.data()[i] = static_cast<float>(random() % 5);
         for (std::int64_t i = 0; i < k * n; ++i) b.data()[i] = static_cast<float>(random() % 5);
-        using View = MatrixView<float>;
         for (const View& a_view : {View(a.data(), m, k), View(a.data(), k, m).transposed()}) {
           for (const View& b_view : {View(b.data(), k, n), View(b.data(), n, k).transposed()}) {
             const View c_view(c.data(), m, n);
@@ -241,7 +242,6 @@ TEST_P(GemmPathsTest, StaysWithinTheOperands) {
 
 /// Columns of A are packed by whole vectors, of which the last may be only partly there.
 TEST_P(GemmPathsTest, PackedColumnsOfAAreReadToTheirEndsOnly) {
-  using View = MatrixView<float>;
   constexpr std::int64_t kCols = 800;
   for (const std::int64_t m : {12, 13, 35, 41}) {
     for (const std::int64_t k : {1, 2, 300}) {
@@ -268,7 +268,6 @@ TEST_P(GemmPathsTest, RowsOfALargeBAreReadToTheirEndsOnly) {
   const GuardPage<float> a(kRows * kDepth), b(kDepth * kCols), c(kRows * kCols);
   std::fill_n(a.data(), kRows * kDepth, 2.0f);
   std::fill_n(b.data(), kDepth * kCols, 3.0f);
-  using View = MatrixView<float>;
   gemm(1.0f, View(a.data(), kRows, kDepth), View(b.data(), kDepth, kCols), 0.0f,
        View(c.data(), kRows, kCols));
   EXPECT_EQ(std::vector<float>(c.data(), c.data() + kRows * kCols),

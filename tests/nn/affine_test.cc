@@ -23,14 +23,14 @@ Tensor<float> integers(const Shape& shape, std::uint64_t seed) {
   return tensor;
 }
 
-struct Case {
+struct AffineCase {
   std::int64_t n, in, out;
   bool bias;
 };
 
 // Around every size at which the work is cut otherwise: pieces of w, parts of the sum.
-std::vector<Case> cases() {
-  std::vector<Case> all;
+std::vector<AffineCase> cases() {
+  std::vector<AffineCase> all;
   for (const std::int64_t in : {1, 17, 127, 128, 200, 575, 576, 577, 784, 1001, 1601}) {
     for (const std::int64_t n : {1, 31, 32, 50}) {
       for (const std::int64_t out : {1, 10, 100, 200})

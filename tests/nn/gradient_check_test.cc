@@ -27,12 +27,12 @@ CheckedLoss softmax_loss(const std::vector<std::int32_t>& labels) {
   };
 }
 
-struct Case {
+struct LayerCase {
   const char* text;
   Shape input;
 };
 
-class EveryLayer : public testing::TestWithParam<Case> {};
+class EveryLayer : public testing::TestWithParam<LayerCase> {};
 
 TEST_P(EveryLayer, HasTheGradientOfItsForwardPass) {
   auto net = random_net<double>(GetParam().input, GetParam().text);
@@ -43,24 +43,26 @@ TEST_P(EveryLayer, HasTheGradientOfItsForwardPass) {
 INSTANTIATE_TEST_SUITE_P(
     Layers, EveryLayer,
     testing::Values(
-        Case{"affine 7", {5}}, Case{"affine 1", {1}}, Case{"affine 40, affine 3", {33}},
-        Case{"conv 4 3x3", {6, 7, 2}}, Case{"conv 3 1x1", {4, 4, 5}},
-        Case{"conv 3 2x4 stride 2x3", {9, 11, 2}}, Case{"conv 2 3x3 pad 1x2", {5, 4, 3}},
-        Case{"conv 2 3x2 dilation 2x3", {8, 9, 2}}, Case{"conv 6 3x3 pad 1 groups 2", {5, 6, 4}},
-        Case{"conv 4 3x2 stride 2 pad 1 groups 4", {7, 6, 4}},
-        Case{"conv 4 3 groups 2, maxpool 2", {8, 8, 2}},
-        Case{"conv 5 3x3 stride 2x1 pad 2x1 dilation 1x2", {8, 8, 3}}, Case{"maxpool 2", {6, 4, 3}},
-        Case{"maxpool 3 stride 1x2 pad 1", {7, 6, 2}}, Case{"maxpool 2x3 stride 2x1", {5, 6, 4}},
-        Case{"avgpool 2", {6, 4, 3}}, Case{"avgpool 3 stride 2 pad 1", {6, 7, 2}},
-        Case{"avgpool 3 stride 2 pad 1 divisor window", {6, 7, 2}}, Case{"relu", {4, 5}},
-        Case{"sigmoid", {4, 5}}, Case{"tanh", {4, 5}}, Case{"flatten", {3, 2, 2}},
-        Case{"tanh, sigmoid, relu, tanh", {9}},
-        Case{"flatten, tanh, affine 4, flatten, sigmoid", {2, 3, 1}},
-        Case{"affine 6, tanh, sigmoid, affine 4, relu", {5}},
-        Case{"conv 3 3x3, flatten, relu, affine 4", {5, 5, 1}},
-        Case{"conv 3 2x2 pad 1, tanh, conv 2 3x3, sigmoid, maxpool 2, tanh, conv 3 2x2, "
-             "relu, avgpool 2, flatten, affine 5, sigmoid, affine 4",
-             {11, 11, 2}}));
+        LayerCase{"affine 7", {5}}, LayerCase{"affine 1", {1}},
+        LayerCase{"affine 40, affine 3", {33}}, LayerCase{"conv 4 3x3", {6, 7, 2}},
+        LayerCase{"conv 3 1x1", {4, 4, 5}}, LayerCase{"conv 3 2x4 stride 2x3", {9, 11, 2}},
+        LayerCase{"conv 2 3x3 pad 1x2", {5, 4, 3}}, LayerCase{"conv 2 3x2 dilation 2x3", {8, 9, 2}},
+        LayerCase{"conv 6 3x3 pad 1 groups 2", {5, 6, 4}},
+        LayerCase{"conv 4 3x2 stride 2 pad 1 groups 4", {7, 6, 4}},
+        LayerCase{"conv 4 3 groups 2, maxpool 2", {8, 8, 2}},
+        LayerCase{"conv 5 3x3 stride 2x1 pad 2x1 dilation 1x2", {8, 8, 3}},
+        LayerCase{"maxpool 2", {6, 4, 3}}, LayerCase{"maxpool 3 stride 1x2 pad 1", {7, 6, 2}},
+        LayerCase{"maxpool 2x3 stride 2x1", {5, 6, 4}}, LayerCase{"avgpool 2", {6, 4, 3}},
+        LayerCase{"avgpool 3 stride 2 pad 1", {6, 7, 2}},
+        LayerCase{"avgpool 3 stride 2 pad 1 divisor window", {6, 7, 2}}, LayerCase{"relu", {4, 5}},
+        LayerCase{"sigmoid", {4, 5}}, LayerCase{"tanh", {4, 5}}, LayerCase{"flatten", {3, 2, 2}},
+        LayerCase{"tanh, sigmoid, relu, tanh", {9}},
+        LayerCase{"flatten, tanh, affine 4, flatten, sigmoid", {2, 3, 1}},
+        LayerCase{"affine 6, tanh, sigmoid, affine 4, relu", {5}},
+        LayerCase{"conv 3 3x3, flatten, relu, affine 4", {5, 5, 1}},
+        LayerCase{"conv 3 2x2 pad 1, tanh, conv 2 3x3, sigmoid, maxpool 2, tanh, conv 3 2x2, "
+                  "relu, avgpool 2, flatten, affine 5, sigmoid, affine 4",
+                  {11, 11, 2}}));
 
 TEST(BothLosses, HaveTheirGradients) {
   auto net = random_net<double>({6}, "affine 8, tanh, affine 5");

@@ -89,7 +89,7 @@ TEST(ReadImage, RefusesOtherFiles) {
       contains(file_error(folder.path(), [&] { read_image(folder.path()); }), "found a folder"));
 }
 
-#ifdef NNKERNELS_WITH_PNG
+#if NNKERNELS_HAVE_PNG
 
 /// PNG files, written here by the specification so that every colour type, depth and interlacing
 /// can be had, damage included.

@@ -66,7 +66,7 @@ TEST(SaveDataset, EveryFormatGivesEveryOtherOne) {
       expect_same(first, loaded.sets);
       sets = {.train = loaded.sets.train, .test = *loaded.sets.test};
     }
-#ifdef NNKERNELS_WITH_PNG
+#if NNKERNELS_HAVE_PNG
     write_image_folder(sets, folder.file(stem + "_png"));
     expect_same(first, load_dataset(folder.file(stem + "_png")).sets);
     EXPECT_THROW(write_image_folder(sets, folder.file(stem + "_png")), WriteError);
@@ -88,7 +88,7 @@ TEST(SaveDataset, RefusesWhatAFormatCannotHold) {
   EXPECT_TRUE(folder.names().empty());
 }
 
-#ifdef NNKERNELS_WITH_PNG
+#if NNKERNELS_HAVE_PNG
 TEST(ReadImageFolder, SortsNamesAndCountsEmptyClasses) {
   const TempFolder folder;
   TrainTest sets = sample(1);

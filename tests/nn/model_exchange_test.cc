@@ -10,37 +10,38 @@
 namespace nnkernels::nn {
 namespace {
 
-constexpr const char* kSmall = "conv 2 2x2 nobias, batchnorm, relu, maxpool 2, flatten, affine 3";
+constexpr const char* kNormalized =
+    "conv 2 2x2 nobias, batchnorm, relu, maxpool 2, flatten, affine 3";
 
-Sequential<float> small_net() {
-  auto net = build<float>({5, 5, 1}, kSmall);
+Sequential<float> normalized_net() {
+  auto net = build<float>({5, 5, 1}, kNormalized);
   initialize(net, Initialization::he, 7);
   net.buffers()[0]->value[1] = 0.25F;
   return net;
 }
 
-ModelInfo small_info() {
+ModelInfo normalized_info() {
   return {.preprocessing = {.scale = 1.0 / 3, .shift = -0.1},
           .classes = 3,
           .metadata = {{"seed", "7"}, {"note", "caf\xc3\xa9"}}};
 }
 
-ModelDescription small_description() {
-  return {.architecture = kSmall,
+ModelDescription normalized_description() {
+  return {.architecture = kNormalized,
           .input = {5, 5, 1},
           .preprocessing = {.scale = 0.5, .shift = 2},
           .layout = {},
           .modules = {}};
 }
 
-void expect_small(const Model& model) {
-  EXPECT_EQ(weights_sha256(model.net), weights_sha256(small_net()));
-  EXPECT_EQ(architecture_of(model.net), architecture_of(small_net()));
+void expect_normalized(const Model& model) {
+  EXPECT_EQ(weights_sha256(model.net), weights_sha256(normalized_net()));
+  EXPECT_EQ(architecture_of(model.net), architecture_of(normalized_net()));
   EXPECT_EQ(model.net.input_shape(), (Shape{5, 5, 1}));
   EXPECT_EQ(model.info.preprocessing.scale, 1.0 / 3);
   EXPECT_EQ(model.info.preprocessing.shift, -0.1);
   EXPECT_EQ(model.info.classes, 3);
-  EXPECT_EQ(model.info.metadata, small_info().metadata);
+  EXPECT_EQ(model.info.metadata, normalized_info().metadata);
 }
 
 ImportedModel import(const std::string& path) { return import_model(path, read_weight_file(path)); }
@@ -54,11 +55,11 @@ TEST(ModelExchange, EveryFormatAndLayoutComesBack) {
   for (const WeightLayout layout :
        {WeightLayout::ours, WeightLayout::torch, WeightLayout::tutorial}) {
     for (const char* name : {"a.npz", "a.safetensors"}) {
-      export_model(folder.file(name), small_net(), small_info(), layout);
+      export_model(folder.file(name), normalized_net(), normalized_info(), layout);
       EXPECT_TRUE(describes_itself(read_weight_file(folder.file(name))));
       const ImportedModel imported = import(folder.file(name));
       EXPECT_EQ(imported.layout, layout);
-      expect_small(imported.model);
+      expect_normalized(imported.model);
     }
   }
 }
@@ -67,7 +68,7 @@ TEST(ModelExchange, EveryFormatAndLayoutComesBack) {
 TEST(ModelExchange, NoFlippedBitChangesAModelUnnoticed) {
   const TempFolder folder;
   for (const char* name : {"a.npz", "a.safetensors"}) {
-    export_model(folder.file(name), small_net(), small_info(), WeightLayout::torch);
+    export_model(folder.file(name), normalized_net(), normalized_info(), WeightLayout::torch);
     const Bytes good = slurp(folder.file(name));
     std::size_t refused = 0;
     for (std::size_t bit = 0; bit < good.size() * 8; ++bit) {
@@ -79,10 +80,10 @@ TEST(ModelExchange, NoFlippedBitChangesAModelUnnoticed) {
         const WeightFile file = read_weight_file(path);
         if (!describes_itself(file)) continue;  // asks the user what it is
         const ImportedModel imported = import_model(path, file);
-        EXPECT_EQ(weights_sha256(imported.model.net), weights_sha256(small_net()));
+        EXPECT_EQ(weights_sha256(imported.model.net), weights_sha256(normalized_net()));
         EXPECT_EQ(imported.model.info.preprocessing.scale, 1.0 / 3);
         EXPECT_EQ(imported.model.info.preprocessing.shift, -0.1);
-        EXPECT_EQ(architecture_of(imported.model.net), architecture_of(small_net()));
+        EXPECT_EQ(architecture_of(imported.model.net), architecture_of(normalized_net()));
       } catch (const FileError&) {
         ++refused;
       }
@@ -93,19 +94,19 @@ TEST(ModelExchange, NoFlippedBitChangesAModelUnnoticed) {
 
 TEST(ModelExchange, BareWeightsNeedADescription) {
   const TempFolder folder;
-  export_model(folder.file("a.npz"), small_net(), small_info(), WeightLayout::torch);
+  export_model(folder.file("a.npz"), normalized_net(), normalized_info(), WeightLayout::torch);
   WeightFile bare = read_weight_file(folder.file("a.npz"));
   bare.texts.clear();
   EXPECT_FALSE(describes_itself(bare));
   EXPECT_TRUE(contains(import_error("bare", bare), "no nnkernels.layout"));
-  const ImportedModel imported = import_model("bare", bare, small_description());
+  const ImportedModel imported = import_model("bare", bare, normalized_description());
   EXPECT_EQ(imported.layout, WeightLayout::torch);
-  EXPECT_EQ(weights_sha256(imported.model.net), weights_sha256(small_net()));
+  EXPECT_EQ(weights_sha256(imported.model.net), weights_sha256(normalized_net()));
   EXPECT_EQ(imported.model.info.preprocessing.scale, 0.5);
   EXPECT_EQ(imported.model.info.preprocessing.shift, 2);
   EXPECT_EQ(imported.model.info.classes, 3);
 
-  ModelDescription wrong = small_description();
+  ModelDescription wrong = normalized_description();
   wrong.architecture = "conv 2 2x2";
   EXPECT_THROW(import_model("bare", bare, wrong), std::invalid_argument);
   wrong.architecture = "flaten, affine 3";
@@ -117,7 +118,7 @@ TEST(ModelExchange, BareWeightsNeedADescription) {
 
 TEST(ModelExchange, SaysWhatIsWrongWithADescription) {
   const TempFolder folder;
-  export_model(folder.file("a.npz"), small_net(), small_info(), WeightLayout::ours);
+  export_model(folder.file("a.npz"), normalized_net(), normalized_info(), WeightLayout::ours);
   const WeightFile good = read_weight_file(folder.file("a.npz"));
   const std::pair<const char*, std::pair<const char*, const char*>> cases[] = {
       {"nnkernels.layout", {"keras", "expected ours, torch or tutorial, found \"keras\""}},
@@ -139,12 +140,12 @@ TEST(ModelExchange, SaysWhatIsWrongWithADescription) {
   }
   WeightFile unknown = good;
   unknown.texts.erase("nnkernels.checksum");
-  expect_small(import_model("changed", unknown).model);
+  expect_normalized(import_model("changed", unknown).model);
   unknown.texts["nnkernels.other"] = "1";
   EXPECT_TRUE(contains(import_error("x", unknown), "unknown text \"nnkernels.other\""));
-  ModelInfo reserved = small_info();
+  ModelInfo reserved = normalized_info();
   reserved.metadata["nnkernels.x"] = "1";
-  EXPECT_THROW(export_model(folder.file("b.npz"), small_net(), reserved, WeightLayout::ours),
+  EXPECT_THROW(export_model(folder.file("b.npz"), normalized_net(), reserved, WeightLayout::ours),
                std::invalid_argument);
 }
 

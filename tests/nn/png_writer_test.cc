@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#ifdef NNKERNELS_WITH_PNG
+#if NNKERNELS_HAVE_PNG
 #include "nn/data/image.h"
 #include "tests/nn/file_fixtures.h"
 #endif
@@ -56,7 +56,7 @@ TEST(PngWriter, WritesRowsOfColours) {
   EXPECT_EQ(at, png.size());
 }
 
-#ifdef NNKERNELS_WITH_PNG
+#if NNKERNELS_HAVE_PNG
 TEST(PngWriter, WritesWhatLibpngReads) {
   const TempFolder folder;
   std::vector<std::uint8_t> pixels;

@@ -7,7 +7,7 @@
 namespace nnkernels::nn {
 namespace {
 
-using Kind = Place::Kind;
+using PlaceKind = Place::Kind;
 
 LayerTraits conv(std::int64_t x, std::int64_t y) {
   return {.x_size = x,
@@ -39,20 +39,20 @@ TEST(Schedule, RunsSampleWiseNeighboursTogether) {
   EXPECT_EQ(s.first_trainable, 0);
 
   // conv and ReLU share memory.
-  EXPECT_EQ(s.activations[0].kind, Kind::caller_x);
+  EXPECT_EQ(s.activations[0].kind, PlaceKind::caller_x);
   EXPECT_EQ(s.activations[1], s.activations[2]);
   EXPECT_NE(s.activations[2], s.activations[3]);
   EXPECT_EQ(s.activation_sizes, (std::vector<std::int64_t>{17280, 4320, 100, 10}));
 
   // Inside the stage one block of scratch, between stages two buffers in turn.
-  EXPECT_EQ(s.gradients[6].kind, Kind::caller_dy);
-  EXPECT_EQ(s.gradients[5].kind, Kind::whole);
+  EXPECT_EQ(s.gradients[6].kind, PlaceKind::caller_dy);
+  EXPECT_EQ(s.gradients[5].kind, PlaceKind::whole);
   EXPECT_EQ(s.gradients[4], s.gradients[5]);
-  EXPECT_EQ(s.gradients[3].kind, Kind::whole);
+  EXPECT_EQ(s.gradients[3].kind, PlaceKind::whole);
   EXPECT_NE(s.gradients[3], s.gradients[4]);
-  EXPECT_EQ(s.gradients[2].kind, Kind::scratch);
+  EXPECT_EQ(s.gradients[2].kind, PlaceKind::scratch);
   EXPECT_EQ(s.gradients[1], s.gradients[2]);
-  EXPECT_EQ(s.gradients[0].kind, Kind::caller_x);
+  EXPECT_EQ(s.gradients[0].kind, PlaceKind::caller_x);
   EXPECT_EQ(s.scratch_sizes[0], 17280);
   EXPECT_EQ(s.scratch_sizes[1], 0);
 }
@@ -64,8 +64,8 @@ TEST(Schedule, KeepsWhatABackwardPassReads) {
   EXPECT_EQ(s.activations[1], s.activations[2]);
   EXPECT_NE(s.activations[2], s.activations[3]);
   // The caller's dy is read only: the last layer has to write elsewhere.
-  EXPECT_EQ(s.gradients[3].kind, Kind::caller_dy);
-  EXPECT_EQ(s.gradients[2].kind, Kind::scratch);
+  EXPECT_EQ(s.gradients[3].kind, PlaceKind::caller_dy);
+  EXPECT_EQ(s.gradients[2].kind, PlaceKind::scratch);
   EXPECT_EQ(s.gradients[1], s.gradients[2]);
   EXPECT_EQ(s.first_trainable, 3);
 }
@@ -73,19 +73,19 @@ TEST(Schedule, KeepsWhatABackwardPassReads) {
 TEST(Schedule, NeverWritesIntoTheCallersX) {
   const std::vector<LayerTraits> layers{activation(10, false), affine(10, 5)};
   const Schedule s = make_schedule(layers, sizeof(float));
-  EXPECT_EQ(s.activations[1].kind, Kind::whole);
+  EXPECT_EQ(s.activations[1].kind, PlaceKind::whole);
 }
 
 TEST(Schedule, LongStagesAlternateTheirScratch) {
   const std::vector<LayerTraits> layers{affine(9, 50), conv(50, 60), conv(60, 70), conv(70, 80),
                                         conv(80, 20)};
   const Schedule s = make_schedule(layers, sizeof(float));
-  EXPECT_EQ(s.gradients[4].kind, Kind::scratch);
-  EXPECT_EQ(s.gradients[3].kind, Kind::scratch);
-  EXPECT_EQ(s.gradients[2].kind, Kind::scratch);
+  EXPECT_EQ(s.gradients[4].kind, PlaceKind::scratch);
+  EXPECT_EQ(s.gradients[3].kind, PlaceKind::scratch);
+  EXPECT_EQ(s.gradients[2].kind, PlaceKind::scratch);
   EXPECT_NE(s.gradients[4], s.gradients[3]);
   EXPECT_EQ(s.gradients[4], s.gradients[2]);
-  EXPECT_EQ(s.gradients[1].kind, Kind::whole);
+  EXPECT_EQ(s.gradients[1].kind, PlaceKind::whole);
 }
 
 TEST(Schedule, BlocksFitTheCacheAndTheBounds) {

@@ -12,12 +12,12 @@
 namespace nnkernels::nn {
 namespace {
 
-constexpr const char* kNet =
+constexpr const char* kNumbered =
     "batchnorm, conv 4 2x3 groups 2, relu, maxpool 2, flatten, batchnorm, affine 3 nobias, affine "
     "3";
 
 /// Every weight another number.
-Sequential<float> numbered_net(const char* text = kNet) {
+Sequential<float> numbered_net(const char* text = kNumbered) {
   auto net = build<float>({7, 8, 2}, text);
   float next = 0;
   const auto fill = [&next](Tensor<float>& tensor) {
@@ -46,7 +46,8 @@ const WeightArray& named(const std::vector<WeightArray>& arrays, const std::stri
 }
 
 std::string match_error(const std::vector<WeightArray>& arrays, WeightLayout layout,
-                        const char* text = kNet, const std::vector<std::string>& modules = {}) {
+                        const char* text = kNumbered,
+                        const std::vector<std::string>& modules = {}) {
   const auto net = numbered_net(text);
   const std::string before = weights_sha256(net);
   const std::string error =
@@ -129,7 +130,7 @@ TEST(WeightMatch, BringsBackWhatWentOut) {
        {WeightLayout::ours, WeightLayout::torch, WeightLayout::tutorial}) {
     const auto arrays = arrays_of(net, layout);
     EXPECT_EQ(guess_layout(arrays), layout);
-    const auto back = build<float>({7, 8, 2}, kNet);
+    const auto back = build<float>({7, 8, 2}, kNumbered);
     const auto matches = match_weights("file", arrays, back, layout);
     EXPECT_EQ(weights_sha256(back), weights_sha256(net));
     ASSERT_EQ(matches.size(), 13u);
