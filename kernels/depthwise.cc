@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <numeric>
 #include <optional>
+#include <utility>
 
 #include "kernels/conv_phase.h"
 #include "kernels/conv_tiles.h"
@@ -23,8 +24,11 @@ constexpr double kSlower = 3;
 /// A gradient piece is worth a buffer of its own from this many floating-point operations on.
 constexpr double kPieceFlops = 1e6;
 constexpr std::int64_t kMaxPieces = 16;
-/// Pixels whose gradients are summed in registers between two visits to dw.
-constexpr std::int64_t kGradientRows = 2, kGradientCols = 16;
+/// Outputs of a row from which on they are computed together, and not with those below.
+constexpr std::int64_t kLeastOfARow = 3;
+/// Pixels whose gradients are summed in registers between two visits to dw: so many rows, of which
+/// the L1 cache needs room for kRowsAtOnce, and at least so many columns.
+constexpr std::int64_t kGradientRows = 8, kRowsAtOnce = 2, kGradientCols = 16;
 /// Three rows of a copy so wide, and one of dy, take half of the L1 cache.
 constexpr std::int64_t kCopiedCols = 64;
 
@@ -99,13 +103,24 @@ class PaddedCopy {
   DepthwiseCopy<T> copy_;
 };
 
+/// The same pixels, rows taken for columns.
+template <class T>
+void on_its_side(DepthwisePixels<T>& s) {
+  std::swap(s.rows, s.pixels);
+  std::swap(s.kh, s.kw);
+  std::swap(s.x_line, s.x_step);
+  std::swap(s.x_row, s.x_col);
+  std::swap(s.w_row, s.w_col);
+  std::swap(s.y_line, s.y_step);
+}
+
 /// Rows [first, last) of a plane of outputs. `all` has the taps, the bias and where outputs go; its
 /// x is the image that `height` and `width` are about.
 template <class T>
 void run_rows(const DepthwiseKernels<T>& kernels, const Axis& height, const Axis& width,
-              std::int64_t first, std::int64_t last, std::ptrdiff_t y_line,
-              const DepthwisePixels<T>& all) {
-  const StripCut cut(height, width, places<T>(all.channels), 1, kDepthwisePixels);
+              std::int64_t first, std::int64_t last, const DepthwisePixels<T>& all) {
+  const StripCut cut(height, width, places<T>(all.channels), pixels_in_l1<T>(all.channels), 1,
+                     kDepthwisePixels);
   const std::int64_t most =
       cut.copied
           ? copied_channels<T>(cut.strip, height.met(last - first) * width.met(width.outputs))
@@ -119,38 +134,33 @@ void run_rows(const DepthwiseKernels<T>& kernels, const Axis& height, const Axis
     some.channels = std::min(most, all.channels - c);
     const Plane<T> x = copy ? copy->of(kernels, all.x, c, some.channels)
                             : Plane<T>{all.x + c, 0, 0, width.inputs * all.channels, all.channels};
-    some.x_row = height.tap_step * x.line;
     // Where taps run against the pixels (by data), they are taken from the last to the first.
-    const bool backward = width.tap_step < 0;
+    const bool up = height.tap_step < 0, left = width.tap_step < 0;
+    some.x_line = height.step * x.line;
+    some.x_step = width.step * x.pixel;
+    some.x_row = std::abs(height.tap_step) * x.line;
     some.x_col = std::abs(width.tap_step) * x.pixel;
-    some.w_col = backward ? -all.w_col : all.w_col;
+    some.w_row = up ? -all.w_row : all.w_row;
+    some.w_col = left ? -all.w_col : all.w_col;
     if (all.bias != nullptr) some.bias = all.bias + c;
     const auto run = [&](const OutputBlock& block) {
       DepthwisePixels<T> pixels = some;
-      pixels.y = all.y + block.rows.first * y_line + block.cols.first * all.y_step + c;
+      pixels.rows = block.rows.end - block.rows.first;
+      pixels.pixels = block.cols.end - block.cols.first;
+      pixels.y = all.y + block.rows.first * all.y_line + block.cols.first * all.y_step + c;
       const Taps kh = block.rows.taps, kw = block.cols.taps;
       if (kh.first < kh.last && kw.first < kw.last) {  // else x stays where it is and is not read
         pixels.kh = kh.last - kh.first;
         pixels.kw = kw.last - kw.first;
-        const std::int64_t tap = backward ? kw.last - 1 : kw.first;
-        pixels.x =
-            x.at(height.input(block.rows.first, kh.first), width.input(block.cols.first, tap));
-        pixels.w = all.w + kh.first * all.w_row + tap * all.w_col + c;
+        const std::int64_t row = up ? kh.last - 1 : kh.first, col = left ? kw.last - 1 : kw.first;
+        pixels.x = x.at(height.input(block.rows.first, row), width.input(block.cols.first, col));
+        pixels.w = all.w + row * all.w_row + col * all.w_col + c;
       }
-      const std::int64_t rows = block.rows.end - block.rows.first;
-      const std::int64_t cols = block.cols.end - block.cols.first;
-      // The pixels of one call lie in a row or, at the left and right border, in a column.
-      const bool in_row = rows == 1;
-      pixels.pixels = in_row ? cols : rows;
-      pixels.x_step = in_row ? width.step * x.pixel : height.step * x.line;
-      pixels.y_step = in_row ? all.y_step : y_line;
-      for (std::int64_t i = 0; i < (in_row ? 1 : cols); ++i) {
-        kernels.pixels(pixels);
-        pixels.x += width.step * x.pixel;
-        pixels.y += all.y_step;
-      }
+      if (pixels.pixels >= kLeastOfARow) return kernels.pixels(pixels);
+      on_its_side(pixels);
+      kernels.pixels(pixels);
     };
-    for_each_block(all_runs, first, last, 1, cut.cols, run);
+    for_each_block(all_runs, first, last, last - first, cut.cols, run);
   }
 }
 
@@ -197,7 +207,8 @@ template <class T>
 void add_rows(const DepthwiseKernels<T>& kernels, const Axis& height, const Axis& width,
               std::int64_t first, std::int64_t last, std::int64_t channels, const T* x, const T* dy,
               T* dw) {
-  const StripCut cut(height, width, places<T>(channels), kGradientRows, kGradientCols);
+  const StripCut cut(height, width, places<T>(channels), pixels_in_l1<T>(channels), kRowsAtOnce,
+                     kGradientCols);
   // Copies pay where whole rows of them, but not of the image, stay in the L1 cache with room to
   // spare, or where there is no place for strips. With a stride more is copied than is used.
   constexpr std::int64_t kLine = kAlignment / sizeof(T);
@@ -253,7 +264,7 @@ void depthwise_forward(const ConvShape& s, const T* x, const T* w, T* y,
     const std::int64_t first = height.outputs * block / blocks;
     const std::int64_t last = height.outputs * (block + 1) / blocks;
     T* const y_image = y + image * height.outputs * y_line;
-    run_rows<T>(kernels, height, width, first, last, y_line,
+    run_rows<T>(kernels, height, width, first, last,
                 {.channels = c,
                  .x = x + image * s.ih * s.iw * c,
                  .w = w,
@@ -262,6 +273,7 @@ void depthwise_forward(const ConvShape& s, const T* x, const T* w, T* y,
                  .bias = epilogue.bias,
                  .relu = relu,
                  .y = y_image,
+                 .y_line = y_line,
                  .y_step = c});
     if (epilogue.activation == Activation::identity || relu) return;
     T* const rows = y_image + first * y_line;
@@ -282,13 +294,14 @@ void depthwise_backward_data(const ConvShape& s, const T* dy, const T* w, T* dx)
       const PhaseAxis height(h, oh), width(v, ow);
       const std::int64_t first = h.count * block / blocks, last = h.count * (block + 1) / blocks;
       if (first == last || v.count == 0) return;
-      run_rows<T>(kernels, height.axis, width.axis, first, last, s.stride_h * dx_line,
+      run_rows<T>(kernels, height.axis, width.axis, first, last,
                   {.channels = c,
                    .x = dy + image * oh * ow * c,
                    .w = w + (height.first_tap * s.kw + width.first_tap) * c,
                    .w_row = height.period * s.kw * c,
                    .w_col = width.period * c,
                    .y = dx + (image * s.ih + h.pixel(h.t_first)) * dx_line + v.pixel(v.t_first) * c,
+                   .y_line = s.stride_h * dx_line,
                    .y_step = s.stride_w * c});
     };
     for (std::int64_t i = 0; i < s.stride_h; ++i) {

@@ -92,14 +92,10 @@ struct OutputBlock {
   Run rows, cols;
 };
 
-/// Outputs of a row from which on it pays to compute them together. At the border runs are shorter.
-inline constexpr std::int64_t kLeastOfARow = 3;
-
-/// Calls use(block) for blocks of at most `rows` x `cols` outputs that cover rows [first, last) of
-/// a plane. Where a run is narrower than that they have as many more rows, but for single rows of
-/// kLeastOfARow and more, which stay single. Blocks go down a strip of the plane before the next,
-/// so that most of what one reads is in the L1 cache, where the one above has left it: whole rows
-/// would not fit.
+/// Calls use(block) for blocks of at most `rows` x `cols` outputs, or as many more rows where a run
+/// is narrower than that, that cover rows [first, last) of a plane. Blocks go down a strip of the
+/// plane before the next, so that most of what one reads is in the L1 cache, where the one above
+/// has left it: whole rows would not fit.
 template <class F>
 void for_each_block(const Runs& runs, std::int64_t first, std::int64_t last, std::int64_t rows,
                     std::int64_t cols, const F& use) {
@@ -107,8 +103,7 @@ void for_each_block(const Runs& runs, std::int64_t first, std::int64_t last, std
     const RowTiles strips(across.end - across.first, cols);
     for (std::int64_t strip = 0; strip < strips.count(); ++strip) {
       const std::int64_t col = across.first + strips.begin(strip), width = strips.size(strip);
-      const bool as_large = rows > 1 || width < kLeastOfARow;
-      const std::int64_t height = as_large ? rows * cols / width : 1;
+      const std::int64_t height = rows * cols / width;
       for (const Run& down : runs.down) {
         const std::int64_t end = std::min(last, down.end);
         for (std::int64_t row = std::max(first, down.first); row < end; row += height) {
@@ -120,25 +115,32 @@ void for_each_block(const Runs& runs, std::int64_t first, std::int64_t last, std
   }
 }
 
-/// How wide blocks of `rows` rows, at most `most` outputs wide, should be: what a block meets and
-/// writes should still be in the L1 cache when the next one down the strip comes. It has `places`
-/// for pixels, few if they lie a large power of two apart and so share a few sets. Where even
-/// narrow blocks do not fit, pixels are copied together first, unless a stride down lets too few
-/// outputs meet each of them. Taps that lie apart (dilation) count as if they did not.
+/// How wide blocks of `rows` rows should be: what a block meets and writes should still be in the
+/// L1 cache when the next one down the strip comes. It has `places` for pixels, few if they lie a
+/// large power of two apart and so share a few sets. Where even narrow blocks do not fit, pixels
+/// are copied together first, unless a stride down lets too few outputs meet each of them. Blocks
+/// of `most` columns become wider where `in_l1` pixels with all their channels allow it, and as
+/// wide as the plane where a stride leaves little to meet again: memory is then read in longer
+/// runs. Taps that lie apart (dilation) count as if they did not.
 struct StripCut {
-  StripCut(const Axis& height, const Axis& width, std::int64_t places, std::int64_t rows,
-           std::int64_t most)
+  StripCut(const Axis& height, const Axis& width, std::int64_t places, std::int64_t in_l1,
+           std::int64_t rows, std::int64_t most)
       : cols(most) {
     constexpr std::int64_t kLeast = 4;
     const auto met = [](const Axis& axis, std::int64_t outputs) {
       return std::abs(axis.step) * (outputs - 1) + axis.taps;
     };
-    const auto pixels = [&] { return met(height, rows) * met(width, cols) + rows * cols; };
-    while (cols > kLeast && pixels() > places) cols /= 2;
+    const auto pixels = [&](std::int64_t across) {
+      return met(height, rows) * met(width, across) + rows * across;
+    };
+    while (cols > kLeast && pixels(cols) > places) cols /= 2;
     const bool any = height.taps > 0 && width.taps > 0;
-    copied = any && height.step == 1 && pixels() > places;
+    copied = any && height.step == 1 && pixels(cols) > places;
     if (copied) cols = most;
-    strip = pixels();
+    strip = pixels(cols);
+    if (copied) return;
+    if (height.step > 1) cols = width.outputs;
+    while (cols < width.outputs && pixels(cols + most) <= in_l1) cols += most;
   }
   std::int64_t cols;
   bool copied;
@@ -162,6 +164,13 @@ template <class T>
 std::int64_t places(std::int64_t channels) {
   constexpr std::int64_t kSets = 64, kWays = 8, kLine = kAlignment / sizeof(T);
   return kSets / std::gcd(kSets, std::max<std::int64_t>(1, channels / kLine)) * kWays;
+}
+
+/// How many pixels stay in the L1 cache with all their channels.
+template <class T>
+std::int64_t pixels_in_l1(std::int64_t channels) {
+  constexpr std::int64_t kInL1 = 1 << 15, kSize = sizeof(T);
+  return std::min(places<T>(channels), kInL1 / (channels * kSize));
 }
 
 /// How many channels of `strip` pixels stay in the L1 cache.

@@ -12,6 +12,7 @@
 #include "hwy/highway.h"
 #include "kernels/aligned_buffer.h"
 #include "kernels/even_rows.h"
+#include "kernels/row_tiles.h"
 #include "kernels/simd-inl.h"
 #include "kernels/unroll.h"
 
@@ -40,6 +41,14 @@ constexpr int StepOf(Taps taps) { return taps == Taps::three_by_two ? 2 : 1; }
 /// Taps in a column and in a row of the kernel that share each load of a gradient.
 inline constexpr int kTapRows = 3;
 inline constexpr int kTapCols = 4;
+
+/// Rows of pixels that share what they load, where the kernel has kTaps rows: their sums and all
+/// weights take registers.
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3 || HWY_TARGET == HWY_NEON
+inline constexpr int kSharedRows = 2;
+#else
+inline constexpr int kSharedRows = 1;
+#endif
 
 /// Adds to the sums of kCount pixels what rows of taps of any kind contribute.
 template <int kCount, class T, class Part, class V>
@@ -86,111 +95,206 @@ HWY_INLINE void AddThreeTaps(const DepthwisePixels<T>& s, const T* x, const T* w
   }
 }
 
-/// kCount pixels, for the channels from c on that `part` stands for.
-template <Taps kKind, int kCount, class T, class Part>
-HWY_INLINE void SomePixels(const DepthwisePixels<T>& s, std::int64_t c, Part part) {
+/// The same for kRows rows of pixels and three rows of taps, which lie to the rows of pixels as the
+/// taps of a row to the pixels.
+template <Taps kKind, int kRows, int kCount, class T, class V>
+HWY_INLINE void AddThreeRows(const DepthwisePixels<T>& s, const T* x, const T* w,
+                             V (&sum)[kRows * kCount]) {
+  const hn::ScalableTag<T> d;
+  constexpr int kStep = StepOf(kKind), kElements = (kCount - 1) * kStep + kTaps;
+  constexpr int kLines = (kRows - 1) * kStep + kTaps;
+  V weight[kTaps * kTaps];
+  NNKERNELS_UNROLL
+  for (int i = 0; i < kTaps; ++i) {
+    NNKERNELS_UNROLL
+    for (int j = 0; j < kTaps; ++j) {
+      weight[i * kTaps + j] = hn::LoadU(d, w + i * s.w_row + j * s.w_col);
+    }
+  }
+  EvenRows<kElements, const T> elements(x, s.x_col);
+  NNKERNELS_UNROLL
+  for (int line = 0; line < kLines; ++line) {
+    NNKERNELS_UNROLL
+    for (int q = 0; q < kElements; ++q) {
+      const V element = hn::LoadU(d, elements.row(q));
+      NNKERNELS_UNROLL
+      for (int tap = 0; tap < kTaps * kTaps; ++tap) {
+        const int row = line - tap / kTaps, from = q - tap % kTaps;
+        if (row < 0 || row % kStep != 0 || row / kStep >= kRows) continue;
+        if (from < 0 || from % kStep != 0 || from / kStep >= kCount) continue;
+        const int pixel = row / kStep * kCount + from / kStep;
+        sum[pixel] = hn::MulAdd(element, weight[tap], sum[pixel]);
+      }
+    }
+    elements.advance(s.x_row);
+  }
+}
+
+/// kCount pixels of each of kRows rows, for the channels from c on that `part` stands for; x and y
+/// are those of the first pixel. Not inlined: in the loops around it g++ would compute a hundred
+/// addresses ahead, and keep them in memory.
+template <Taps kKind, int kRows, int kCount, class T, class Part>
+HWY_NOINLINE void SomePixels(const DepthwisePixels<T>& s, const T* x, T* y, std::int64_t c,
+                             Part part) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
-  V sum[kCount];
+  V sum[kRows * kCount];
   const V start = s.bias == nullptr ? hn::Zero(d) : part.Load(d, s.bias + c);
   NNKERNELS_UNROLL
-  for (int p = 0; p < kCount; ++p) sum[p] = start;
-  if constexpr (kKind == Taps::any) {
-    AddTaps(s, s.x + c, s.w + c, part, sum);
+  for (int p = 0; p < kRows * kCount; ++p) sum[p] = start;
+  if constexpr (kRows > 1) {
+    AddThreeRows<kKind, kRows, kCount>(s, x + c, s.w + c, sum);
+  } else if constexpr (kKind == Taps::any) {
+    AddTaps(s, x + c, s.w + c, part, sum);
   } else {
-    AddThreeTaps<kKind>(s, s.x + c, s.w + c, part, sum);
+    AddThreeTaps<kKind>(s, x + c, s.w + c, part, sum);
   }
   if (s.relu) {
     NNKERNELS_UNROLL
-    for (int p = 0; p < kCount; ++p) sum[p] = Rectified(sum[p]);
+    for (int p = 0; p < kRows * kCount; ++p) sum[p] = Rectified(sum[p]);
   }
-  const EvenRows<kCount, T> y(s.y + c, s.y_step);
   NNKERNELS_UNROLL
-  for (int p = 0; p < kCount; ++p) part.Store(d, sum[p], y.row(p));
-}
-
-/// The last channels of kCount pixels, too few for a vector. Not inlined: one copy serves all
-/// kinds.
-template <int kCount, class T>
-HWY_NOINLINE void LastChannels(const DepthwisePixels<T>& s, std::int64_t c) {
-  SomePixels<Taps::any, kCount>(s, c, FirstLanes{static_cast<std::size_t>(s.channels - c)});
-}
-
-/// All channels of kCount pixels: in memory these lie side by side.
-template <Taps kKind, int kCount, class T>
-void AllChannels(const DepthwisePixels<T>& s) {
-  const hn::ScalableTag<T> d;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  std::int64_t c = 0;
-  for (; c + lanes <= s.channels; c += lanes) SomePixels<kKind, kCount>(s, c, WholeVector());
-  if (c < s.channels) LastChannels<kCount>(s, c);
-}
-
-/// Adds what kPixels pixels contribute to kHeight x kWidth taps; `kStep` is as StepOf() says, or 0
-/// for any.
-template <int kStep, int kPixels, int kHeight, int kWidth, class T, class Part, class V>
-HWY_INLINE void AddPixels(const DepthwiseGradient<T>& s, const EvenRows<kHeight, const T>& x,
-                          const T* dy, Part part, V (&sum)[kHeight][kWidth]) {
-  const hn::ScalableTag<T> d;
-  V gradient[kPixels];
-  NNKERNELS_UNROLL
-  for (int p = 0; p < kPixels; ++p) gradient[p] = part.Load(d, dy + p * s.dy_step);
-  NNKERNELS_UNROLL
-  for (int i = 0; i < kHeight; ++i) {
-    const EvenRows<(kPixels - 1) * kStep + kWidth, const T> elements(x.row(i), s.x_col);
+  for (int r = 0; r < kRows; ++r) {
+    const EvenRows<kCount, T> pixels(y + r * s.y_line + c, s.y_step);
     NNKERNELS_UNROLL
-    for (int q = 0; q < (kPixels - 1) * kStep + kWidth; ++q) {
+    for (int p = 0; p < kCount; ++p) part.Store(d, sum[r * kCount + p], pixels.row(p));
+  }
+}
+
+/// All whole vectors of channels of kRows rows at a time, from `row` on, in `tiles` tiles of kCount
+/// pixels; x and y are those of the first pixel of row 0. In memory a pixel's channels lie side by
+/// side. Returns where it ended.
+template <Taps kKind, int kRows, int kCount, class T>
+HWY_INLINE std::int64_t SomeRows(const DepthwisePixels<T>& s, const T* x, T* y, std::int64_t tiles,
+                                 std::int64_t row) {
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
+  for (; row + kRows <= s.rows; row += kRows) {
+    const T* x_tile = x + row * s.x_line;
+    T* y_tile = y + row * s.y_line;
+    for (std::int64_t tile = 0; tile < tiles; ++tile) {
+      for (std::int64_t c = 0; c + lanes <= s.channels; c += lanes) {
+        SomePixels<kKind, kRows, kCount>(s, x_tile, y_tile, c, WholeVector());
+      }
+      x_tile += kCount * s.x_step;
+      y_tile += kCount * s.y_step;
+    }
+  }
+  return row;
+}
+
+/// The last channels of all rows, too few for a vector. Not inlined: one copy serves all kinds.
+template <int kCount, class T>
+HWY_NOINLINE void LastChannels(const DepthwisePixels<T>& s, const T* x, T* y, std::int64_t tiles,
+                               std::int64_t c) {
+  const FirstLanes part{static_cast<std::size_t>(s.channels - c)};
+  for (std::int64_t row = 0; row < s.rows; ++row) {
+    for (std::int64_t tile = 0; tile < tiles; ++tile) {
+      SomePixels<Taps::any, 1, kCount>(s, x + row * s.x_line + tile * kCount * s.x_step,
+                                       y + row * s.y_line + tile * kCount * s.y_step, c, part);
+    }
+  }
+}
+
+/// All channels of all rows of so many tiles.
+template <Taps kKind, int kCount, class T>
+void Tiles(const DepthwisePixels<T>& pixels, const T* x, T* y, std::int64_t tiles) {
+  const DepthwisePixels<T> s = pixels;  // which no store to y can change
+  std::int64_t row = 0;
+  if constexpr (kKind != Taps::any && kSharedRows > 1) {
+    if (s.kh == kTaps && s.x_line == StepOf(kKind) * s.x_row) {
+      row = SomeRows<kKind, kSharedRows, kCount>(s, x, y, tiles, row);
+    }
+  }
+  SomeRows<kKind, 1, kCount>(s, x, y, tiles, row);
+  const std::int64_t rest = s.channels % static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
+  if (rest > 0) LastChannels<kCount>(pixels, x, y, tiles, s.channels - rest);
+}
+
+/// Adds what kPixels pixels of each of kRows rows contribute to kHeight x kWidth taps, in sums of
+/// their own for each row; `kStep` is as StepOf() says, or 0 for any.
+template <int kStep, int kRows, int kPixels, int kHeight, int kWidth, class T, class Part, class V>
+HWY_INLINE void AddPixels(const DepthwiseGradient<T>& s, const T* x, const T* dy, Part part,
+                          V (&sum)[kRows * kHeight * kWidth]) {
+  const hn::ScalableTag<T> d;
+  V gradient[kRows * kPixels];
+  NNKERNELS_UNROLL
+  for (int p = 0; p < kRows * kPixels; ++p) {
+    gradient[p] = part.Load(d, dy + p / kPixels * s.dy_line + p % kPixels * s.dy_step);
+  }
+  constexpr int kLines = (kRows - 1) * kStep + kHeight, kElements = (kPixels - 1) * kStep + kWidth;
+  const EvenRows<kLines, const T> lines(x, s.x_row);
+  NNKERNELS_UNROLL
+  for (int line = 0; line < kLines; ++line) {
+    const EvenRows<kElements, const T> elements(lines.row(line), s.x_col);
+    NNKERNELS_UNROLL
+    for (int q = 0; q < kElements; ++q) {
       const V element = part.Load(d, elements.row(q));
       NNKERNELS_UNROLL
-      for (int p = 0; p < kPixels; ++p) {
-        const int j = q - p * kStep;
-        if (j >= 0 && j < kWidth) sum[i][j] = hn::MulAdd(element, gradient[p], sum[i][j]);
+      for (int p = 0; p < kRows * kPixels; ++p) {
+        const int i = line - p / kPixels * kStep, j = q - p % kPixels * kStep;
+        if (i < 0 || i >= kHeight || j < 0 || j >= kWidth) continue;
+        const int tap = (p / kPixels * kHeight + i) * kWidth + j;
+        sum[tap] = hn::MulAdd(element, gradient[p], sum[tap]);
       }
     }
   }
 }
 
-/// kHeight x kWidth taps from (row, col) on.
-template <int kHeight, int kWidth, class T, class Part>
-HWY_INLINE void SomeTaps(const DepthwiseGradient<T>& s, std::int64_t row, std::int64_t col,
-                         std::int64_t c, Part part) {
+/// The same for whole rows; neighbouring pixels share what they meet.
+template <int kStep, int kRows, int kHeight, int kWidth, class T, class Part, class V>
+HWY_INLINE void AddLines(const DepthwiseGradient<T>& s, const T* x, const T* dy, Part part,
+                         V (&sum)[kRows * kHeight * kWidth]) {
+  std::int64_t p = 0;
+  if constexpr (kStep > 0) {
+    constexpr int kShared = 4;
+    for (; p + kShared <= s.cols;
+         p += kShared, x += kShared * s.x_step, dy += kShared * s.dy_step) {
+      AddPixels<kStep, kRows, kShared, kHeight, kWidth>(s, x, dy, part, sum);
+    }
+  }
+  for (; p < s.cols; ++p, x += s.x_step, dy += s.dy_step) {
+    AddPixels<kStep, kRows, 1, kHeight, kWidth>(s, x, dy, part, sum);
+  }
+}
+
+/// kHeight x kWidth taps from (row, col) on, whose pixels lie as `kStep` says.
+template <int kStep, int kHeight, int kWidth, class T, class Part>
+HWY_NOINLINE void SomeTaps(const DepthwiseGradient<T>& s, std::int64_t row, std::int64_t col,
+                           std::int64_t c, Part part) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
+  const T* x = s.x + row * s.x_row + col * s.x_col + c;
+  const T* dy = s.dy + c;
+  constexpr int kTapCount = kHeight * kWidth;
+  constexpr bool kShare = kSharedRows > 1 && kStep > 0 && kHeight == kTaps;
+  constexpr int kRows = kShare ? kSharedRows : 1;
+  V sum[kRows * kTapCount];
   const EvenRows<kHeight, T> dw(s.dw + row * s.dw_row + col * s.dw_col + c, s.dw_row);
-  V sum[kHeight][kWidth];
   NNKERNELS_UNROLL
-  for (int i = 0; i < kHeight; ++i) {
-    NNKERNELS_UNROLL
-    for (int j = 0; j < kWidth; ++j) sum[i][j] = part.Load(d, dw.row(i) + j * s.dw_col);
-  }
-  const T* x_line = s.x + row * s.x_row + col * s.x_col + c;
-  const T* dy_line = s.dy + c;
-  for (std::int64_t r = 0; r < s.rows; ++r, x_line += s.x_line, dy_line += s.dy_line) {
-    EvenRows<kHeight, const T> x(x_line, s.x_row);
-    const T* dy = dy_line;
-    std::int64_t p = 0;
-    // Neighbouring pixels share what they meet.
-    constexpr int kShared = 4;
-    if (kWidth == kTaps && s.x_step == s.x_col) {
-      for (; p + kShared <= s.cols; p += kShared, dy += kShared * s.dy_step) {
-        AddPixels<1, kShared>(s, x, dy, part, sum);
-        x.advance(kShared * s.x_step);
-      }
-    } else if (kWidth == kTaps && s.x_step == 2 * s.x_col) {
-      for (; p + kShared <= s.cols; p += kShared, dy += kShared * s.dy_step) {
-        AddPixels<2, kShared>(s, x, dy, part, sum);
-        x.advance(kShared * s.x_step);
-      }
-    }
-    for (; p < s.cols; ++p, dy += s.dy_step) {
-      AddPixels<0, 1>(s, x, dy, part, sum);
-      x.advance(s.x_step);
-    }
+  for (int tap = 0; tap < kTapCount; ++tap) {
+    sum[tap] = part.Load(d, dw.row(tap / kWidth) + tap % kWidth * s.dw_col);
   }
   NNKERNELS_UNROLL
-  for (int i = 0; i < kHeight; ++i) {
+  for (int tap = kTapCount; tap < kRows * kTapCount; ++tap) sum[tap] = hn::Zero(d);
+  std::int64_t r = 0;
+  if (kShare && s.x_line == kStep * s.x_row) {
+    for (; r + kRows <= s.rows; r += kRows, x += kRows * s.x_line, dy += kRows * s.dy_line) {
+      AddLines<kStep, kRows, kHeight, kWidth>(s, x, dy, part, sum);
+    }
     NNKERNELS_UNROLL
-    for (int j = 0; j < kWidth; ++j) part.Store(d, sum[i][j], dw.row(i) + j * s.dw_col);
+    for (int tap = kTapCount; tap < kRows * kTapCount; ++tap) {
+      sum[tap % kTapCount] = hn::Add(sum[tap % kTapCount], sum[tap]);
+    }
+  }
+  V first[kTapCount];
+  NNKERNELS_UNROLL
+  for (int tap = 0; tap < kTapCount; ++tap) first[tap] = sum[tap];
+  for (; r < s.rows; ++r, x += s.x_line, dy += s.dy_line) {
+    AddLines<kStep, 1, kHeight, kWidth>(s, x, dy, part, first);
+  }
+  NNKERNELS_UNROLL
+  for (int tap = 0; tap < kTapCount; ++tap) {
+    part.Store(d, first[tap], dw.row(tap / kWidth) + tap % kWidth * s.dw_col);
   }
 }
 
@@ -199,15 +303,17 @@ HWY_INLINE void TapRows(const DepthwiseGradient<T>& s, std::int64_t row, std::in
                         Part part) {
   std::int64_t col = 0;
   for (; col + kTapCols <= s.kw; col += kTapCols) {
-    SomeTaps<kHeight, kTapCols>(s, row, col, c, part);
+    SomeTaps<0, kHeight, kTapCols>(s, row, col, c, part);
   }
   switch (s.kw - col) {
-    case 3:
-      return SomeTaps<kHeight, 3>(s, row, col, c, part);
+    case kTaps:
+      if (s.x_step == s.x_col) return SomeTaps<1, kHeight, kTaps>(s, row, col, c, part);
+      if (s.x_step == 2 * s.x_col) return SomeTaps<2, kHeight, kTaps>(s, row, col, c, part);
+      return SomeTaps<0, kHeight, kTaps>(s, row, col, c, part);
     case 2:
-      return SomeTaps<kHeight, 2>(s, row, col, c, part);
+      return SomeTaps<0, kHeight, 2>(s, row, col, c, part);
     case 1:
-      return SomeTaps<kHeight, 1>(s, row, col, c, part);
+      return SomeTaps<0, kHeight, 1>(s, row, col, c, part);
     default:
       return;
   }
@@ -221,10 +327,16 @@ HWY_INLINE void AllTaps(const DepthwiseGradient<T>& s, std::int64_t c, Part part
   if (s.kh - row == 1) TapRows<1>(s, row, c, part);
 }
 
+/// In tiles of two widths, those of the first before those of the second.
 template <Taps kKind, class T, int... kCounts>
 void Pixels(const DepthwisePixels<T>& s, std::integer_sequence<int, kCounts...>) {
-  constexpr std::array kOfCount = {AllChannels<kKind, kCounts + 1, T>...};
-  kOfCount[static_cast<std::size_t>(s.pixels - 1)](s);
+  constexpr std::array kOfCount = {Tiles<kKind, kCounts + 1, T>...};
+  const detail::RowTiles tiles(s.pixels, sizeof...(kCounts));
+  const std::int64_t longer = tiles.longer(), size = tiles.size(longer);
+  if (longer > 0) kOfCount[static_cast<std::size_t>(size)](s, s.x, s.y, longer);
+  const std::int64_t first = tiles.begin(longer);
+  kOfCount[static_cast<std::size_t>(size - 1)](s, s.x + first * s.x_step, s.y + first * s.y_step,
+                                               tiles.count() - longer);
 }
 
 template <class T>

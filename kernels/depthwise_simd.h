@@ -7,28 +7,27 @@
 
 namespace nnkernels::detail {
 
-/// The most pixels of one call: enough sums to hide the latency of the multiply-add, and few enough
-/// for 16 registers.
+/// The most pixels in a row of one call: enough sums to hide the latency of the multiply-add, and
+/// few enough for 16 registers.
 inline constexpr std::int64_t kDepthwisePixels = 8;
 
-/// At most kDepthwisePixels neighbouring pixels of a row (or column) of y that the same taps
-/// contribute to:
+/// Rows of at most kDepthwisePixels neighbouring pixels of y that the same taps contribute to:
 ///
-///     y[p][c] = relu(bias[c] + sum over i < kh, j < kw of x[p][i][j][c] * w[i][j][c])
+///     y[r][p][c] = relu(bias[c] + sum over i < kh, j < kw of x[r][p][i][j][c] * w[i][j][c])
 ///
-/// where x[p][i][j] is at x + p * x_step + i * x_row + j * x_col, and likewise w and y. All steps
-/// are in elements and may be negative. Without taps y is 0 (and the bias).
+/// where x[r][p][i][j] is at x + r * x_line + p * x_step + i * x_row + j * x_col, and likewise w
+/// and y. All steps are in elements and may be negative. Without taps y is 0 (and the bias).
 template <class T>
 struct DepthwisePixels {
-  std::int64_t channels = 0, pixels = 0, kh = 0, kw = 0;
+  std::int64_t channels = 0, rows = 0, pixels = 0, kh = 0, kw = 0;
   const T* x = nullptr;
-  std::ptrdiff_t x_step = 0, x_row = 0, x_col = 0;
+  std::ptrdiff_t x_line = 0, x_step = 0, x_row = 0, x_col = 0;
   const T* w = nullptr;
   std::ptrdiff_t w_row = 0, w_col = 0;
   const T* bias = nullptr;  // or null
   bool relu = false;
   T* y = nullptr;
-  std::ptrdiff_t y_step = 0;
+  std::ptrdiff_t y_line = 0, y_step = 0;
 };
 
 /// What a rectangle of pixels of dy contributes to the taps that they meet:
