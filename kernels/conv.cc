@@ -60,7 +60,9 @@ void conv_forward(const ConvShape& s, const T* x, const T* w, T* y, const Epilog
   check_pointer(x != nullptr, "conv_forward", "x");
   check_pointer(w != nullptr, "conv_forward", "w");
   check_pointer(y != nullptr, "conv_forward", "y");
-  if (detail::is_depthwise(s)) return detail::depthwise_forward(s, x, w, y, epilogue);
+  if (detail::is_depthwise(s) || detail::is_nearly_depthwise<T>(s)) {
+    return detail::depthwise_forward(s, x, w, y, epilogue);
+  }
   if (detail::is_matrix_product(s)) {
     const std::int64_t rows = s.y_size() / s.oc, depth = s.w_size() / s.oc;
     return gemm<T>(T{1}, {x, rows, depth}, {w, depth, s.oc}, T{0}, {y, rows, s.oc}, epilogue);

@@ -214,7 +214,9 @@ void conv_backward_data(const ConvShape& s, const T* dy, const T* w, T* dx) {
   check_pointer(dy != nullptr, "conv_backward_data", "dy");
   check_pointer(w != nullptr, "conv_backward_data", "w");
   check_pointer(dx != nullptr, "conv_backward_data", "dx");
-  if (detail::is_depthwise(s)) return detail::depthwise_backward_data(s, dy, w, dx);
+  if (detail::is_depthwise(s) || detail::is_nearly_depthwise<T>(s)) {
+    return detail::depthwise_backward_data(s, dy, w, dx);
+  }
   if (detail::is_matrix_product(s)) {
     const std::int64_t rows = s.y_size() / s.oc, depth = s.w_size() / s.oc;
     return gemm<T>(T{1}, {dy, rows, s.oc}, MatrixView<const T>(w, depth, s.oc).transposed(), T{0},

@@ -21,6 +21,29 @@ namespace {
 
 /// One multiply-add of these kernels has a load of its own, and takes as long as so many of a tile.
 constexpr double kSlower = 3;
+
+double microseconds(const ConvShape& s, std::size_t element_size) {
+  // Groups of channels share a load.
+  return (is_depthwise(s) ? kSlower : kSlower / 2) * conv_microseconds(s, element_size);
+}
+
+/// The weights w[taps][inputs][outputs] of a group in the order of its gradients by data:
+/// [taps][outputs][inputs].
+template <class T>
+const T* transposed(const ConvShape& s, const T* w) {
+  const std::int64_t mixed = s.ic / s.groups;
+  T* const turned = scratch<T>(Purpose::packed_b, s.w_size());
+  for (std::int64_t tap = 0; tap < s.kh * s.kw; ++tap) {
+    for (std::int64_t q = 0; q < mixed; ++q) {
+      for (std::int64_t c = 0; c < s.oc; ++c) {
+        const std::int64_t group = c - c % mixed;
+        turned[(tap * mixed + c - group) * s.ic + group + q] = w[(tap * mixed + q) * s.oc + c];
+      }
+    }
+  }
+  return turned;
+}
+
 /// A gradient piece is worth a buffer of its own from this many floating-point operations on.
 constexpr double kPieceFlops = 1e6;
 constexpr std::int64_t kMaxPieces = 16;
@@ -250,6 +273,12 @@ void add_rows(const DepthwiseKernels<T>& kernels, const Axis& height, const Axis
 }  // namespace
 
 template <class T>
+bool is_nearly_depthwise(const ConvShape& s) {
+  return s.groups > 1 && s.ic == s.oc && s.ic == s.groups * kMixedChannels &&
+         depthwise_kernels<T>().mixes;
+}
+
+template <class T>
 void depthwise_forward(const ConvShape& s, const T* x, const T* w, T* y,
                        const Epilogue<T>& epilogue) {
   const DepthwiseKernels<T> kernels = depthwise_kernels<T>();
@@ -258,18 +287,20 @@ void depthwise_forward(const ConvShape& s, const T* x, const T* w, T* y,
   const bool relu = epilogue.activation == Activation::relu;
   const std::int64_t blocks =
       std::clamp<std::int64_t>(height.outputs * width.outputs / kPiecePixels, 1, height.outputs);
-  const double microseconds = kSlower * conv_microseconds(s, sizeof(T));
-  nnkernels::parallel_for(s.n * blocks, microseconds, [&](std::int64_t piece, int) {
+  const std::int64_t mixed = s.ic / s.groups;
+  nnkernels::parallel_for(s.n * blocks, microseconds(s, sizeof(T)), [&](std::int64_t piece, int) {
     const std::int64_t image = piece / blocks, block = piece % blocks;
     const std::int64_t first = height.outputs * block / blocks;
     const std::int64_t last = height.outputs * (block + 1) / blocks;
     T* const y_image = y + image * height.outputs * y_line;
     run_rows<T>(kernels, height, width, first, last,
                 {.channels = c,
+                 .mixed = mixed,
                  .x = x + image * s.ih * s.iw * c,
                  .w = w,
-                 .w_row = s.kw * c,
-                 .w_col = c,
+                 .w_row = s.kw * mixed * c,
+                 .w_col = mixed * c,
+                 .w_mixed = c,
                  .bias = epilogue.bias,
                  .relu = relu,
                  .y = y_image,
@@ -286,9 +317,10 @@ void depthwise_backward_data(const ConvShape& s, const T* dy, const T* w, T* dx)
   const DepthwiseKernels<T> kernels = depthwise_kernels<T>();
   const std::int64_t oh = s.oh(), ow = s.ow(), c = s.ic;
   const std::int64_t dx_line = s.iw * c;
-  const double microseconds = kSlower * conv_microseconds(s, sizeof(T));
+  const std::int64_t mixed = s.ic / s.groups;
+  const T* const turned = mixed == 1 ? w : transposed(s, w);
   const std::int64_t blocks = std::clamp<std::int64_t>(s.ih * s.iw / kPiecePixels, 1, s.ih);
-  nnkernels::parallel_for(s.n * blocks, microseconds, [&](std::int64_t piece, int) {
+  nnkernels::parallel_for(s.n * blocks, microseconds(s, sizeof(T)), [&](std::int64_t piece, int) {
     const std::int64_t image = piece / blocks, block = piece % blocks;
     const auto run_phase = [&](const Phase& h, const Phase& v) {
       const PhaseAxis height(h, oh), width(v, ow);
@@ -296,10 +328,12 @@ void depthwise_backward_data(const ConvShape& s, const T* dy, const T* w, T* dx)
       if (first == last || v.count == 0) return;
       run_rows<T>(kernels, height.axis, width.axis, first, last,
                   {.channels = c,
+                   .mixed = mixed,
                    .x = dy + image * oh * ow * c,
-                   .w = w + (height.first_tap * s.kw + width.first_tap) * c,
-                   .w_row = height.period * s.kw * c,
-                   .w_col = width.period * c,
+                   .w = turned + (height.first_tap * s.kw + width.first_tap) * mixed * c,
+                   .w_row = height.period * s.kw * mixed * c,
+                   .w_col = width.period * mixed * c,
+                   .w_mixed = c,
                    .y = dx + (image * s.ih + h.pixel(h.t_first)) * dx_line + v.pixel(v.t_first) * c,
                    .y_line = s.stride_h * dx_line,
                    .y_step = s.stride_w * c});
@@ -323,8 +357,7 @@ void depthwise_backward_weights(const ConvShape& s, const T* x, const T* dy, T* 
   const std::int64_t pieces = std::clamp<std::int64_t>(
       static_cast<std::int64_t>(flops / kPieceFlops), 1, std::min(rows, kMaxPieces));
   T* const partial = pieces == 1 ? dw : scratch<T>(Purpose::partial_sums, pieces * s.w_size());
-  const double microseconds = kSlower * conv_microseconds(s, sizeof(T));
-  nnkernels::parallel_for(pieces, microseconds, [&](std::int64_t piece, int) {
+  nnkernels::parallel_for(pieces, microseconds(s, sizeof(T)), [&](std::int64_t piece, int) {
     T* const sum = partial + piece * s.w_size();
     std::fill_n(sum, s.w_size(), T{0});
     const std::int64_t begin = rows * piece / pieces, end = rows * (piece + 1) / pieces;
@@ -338,6 +371,8 @@ void depthwise_backward_weights(const ConvShape& s, const T* x, const T* dy, T* 
   if (pieces > 1) sum_pieces(pieces, s.w_size(), partial, dw);
 }
 
+template bool is_nearly_depthwise<float>(const ConvShape&);
+template bool is_nearly_depthwise<double>(const ConvShape&);
 template void depthwise_forward(const ConvShape&, const float*, const float*, float*,
                                 const Epilogue<float>&);
 template void depthwise_forward(const ConvShape&, const double*, const double*, double*,

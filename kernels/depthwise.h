@@ -12,6 +12,11 @@ inline bool is_depthwise(const ConvShape& s) {
   return s.groups > 1 && s.groups == s.ic && s.groups == s.oc;
 }
 
+/// Whether depthwise_forward() and depthwise_backward_data() can do the same for groups of a few
+/// channels, which the tiles of other convolutions leave most of a vector empty for.
+template <class T>
+bool is_nearly_depthwise(const ConvShape& shape);
+
 /// conv_forward(), conv_backward_data() and conv_backward_weights() for a depthwise convolution,
 /// with arguments that have been checked. Vectors run along the channels; the border is left out
 /// tap by tap, not padded. The order of every sum is fixed by the shape.

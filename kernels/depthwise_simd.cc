@@ -32,6 +32,8 @@ enum class Taps {
   any,
   three,         // as far apart as the pixels
   three_by_two,  // half as far: stride 2
+  mixed,         // any, of groups of channels
+  three_mixed,   // as `three`
 };
 inline constexpr int kTaps = 3;
 
@@ -42,13 +44,24 @@ constexpr int StepOf(Taps taps) { return taps == Taps::three_by_two ? 2 : 1; }
 inline constexpr int kTapRows = 3;
 inline constexpr int kTapCols = 4;
 
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3 || HWY_TARGET == HWY_NEON
+inline constexpr bool k32Registers = true;
+#else
+inline constexpr bool k32Registers = false;
+#endif
+
 /// Rows of pixels that share what they load, where the kernel has kTaps rows: their sums and all
 /// weights take registers.
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3 || HWY_TARGET == HWY_NEON
-inline constexpr int kSharedRows = 2;
-#else
-inline constexpr int kSharedRows = 1;
-#endif
+inline constexpr int kSharedRows = k32Registers ? 2 : 1;
+constexpr bool RowsShare(Taps taps) {
+  return k32Registers && (taps == Taps::three || taps == Taps::three_by_two);
+}
+
+/// Whether lanes can be copied within groups of channels.
+template <class T>
+constexpr bool Mixes() {
+  return sizeof(T) * detail::kMixedChannels == 16 && HWY_TARGET != HWY_SCALAR;
+}
 
 /// Adds to the sums of kCount pixels what rows of taps of any kind contribute.
 template <int kCount, class T, class Part, class V>
@@ -130,6 +143,67 @@ HWY_INLINE void AddThreeRows(const DepthwisePixels<T>& s, const T* x, const T* w
   }
 }
 
+/// Adds each of the products of `element`'s group of channels with the weights of three or fewer
+/// taps to the sum of the pixel that meets it there: `sum_of(tap)`, or null.
+template <int kLane = 0, int kTapCount, class V, class F>
+HWY_INLINE void AddMixed(V element, const V (&weight)[kTapCount][detail::kMixedChannels],
+                         const F& sum_of) {
+  const V channel = hn::Broadcast<kLane>(element);
+  NNKERNELS_UNROLL
+  for (int j = 0; j < kTapCount; ++j) {
+    if (V* const sum = sum_of(j)) *sum = hn::MulAdd(channel, weight[j][kLane], *sum);
+  }
+  if constexpr (kLane + 1 < detail::kMixedChannels) AddMixed<kLane + 1>(element, weight, sum_of);
+}
+
+/// AddTaps() where groups of channels mix.
+template <int kCount, class T, class Part, class V>
+HWY_INLINE void AddMixedTaps(const DepthwisePixels<T>& s, const T* x, const T* w, Part part,
+                             V (&sum)[kCount]) {
+  const hn::ScalableTag<T> d;
+  for (std::int64_t i = 0; i < s.kh; ++i, x += s.x_row, w += s.w_row) {
+    EvenRows<kCount, const T> pixels(x, s.x_step);
+    const T* tap = w;
+    for (std::int64_t j = 0; j < s.kw; ++j, tap += s.w_col) {
+      V weight[1][detail::kMixedChannels];
+      NNKERNELS_UNROLL
+      for (int q = 0; q < detail::kMixedChannels; ++q) {
+        weight[0][q] = part.Load(d, tap + q * s.w_mixed);
+      }
+      NNKERNELS_UNROLL
+      for (int p = 0; p < kCount; ++p) {
+        AddMixed(part.Load(d, pixels.row(p)), weight, [&](int) { return &sum[p]; });
+      }
+      pixels.advance(s.x_col);
+    }
+  }
+}
+
+/// AddThreeTaps() where groups of channels mix.
+template <int kCount, class T, class Part, class V>
+HWY_INLINE void AddThreeMixedTaps(const DepthwisePixels<T>& s, const T* x, const T* w, Part part,
+                                  V (&sum)[kCount]) {
+  const hn::ScalableTag<T> d;
+  constexpr int kElements = kCount - 1 + kTaps;
+  EvenRows<kElements, const T> elements(x, s.x_col);
+  for (std::int64_t i = 0; i < s.kh; ++i, w += s.w_row) {
+    V weight[kTaps][detail::kMixedChannels];
+    NNKERNELS_UNROLL
+    for (int j = 0; j < kTaps; ++j) {
+      NNKERNELS_UNROLL
+      for (int q = 0; q < detail::kMixedChannels; ++q) {
+        weight[j][q] = part.Load(d, w + j * s.w_col + q * s.w_mixed);
+      }
+    }
+    NNKERNELS_UNROLL
+    for (int q = 0; q < kElements; ++q) {
+      AddMixed(part.Load(d, elements.row(q)), weight,
+               [&](int j) { return q >= j && q - j < kCount ? &sum[q - j] : nullptr; });
+    }
+    elements.advance(s.x_row);
+  }
+}
+
 /// kCount pixels of each of kRows rows, for the channels from c on that `part` stands for; x and y
 /// are those of the first pixel. Not inlined: in the loops around it g++ would compute a hundred
 /// addresses ahead, and keep them in memory.
@@ -146,6 +220,10 @@ HWY_NOINLINE void SomePixels(const DepthwisePixels<T>& s, const T* x, T* y, std:
     AddThreeRows<kKind, kRows, kCount>(s, x + c, s.w + c, sum);
   } else if constexpr (kKind == Taps::any) {
     AddTaps(s, x + c, s.w + c, part, sum);
+  } else if constexpr (kKind == Taps::mixed) {
+    AddMixedTaps(s, x + c, s.w + c, part, sum);
+  } else if constexpr (kKind == Taps::three_mixed) {
+    AddThreeMixedTaps(s, x + c, s.w + c, part, sum);
   } else {
     AddThreeTaps<kKind>(s, x + c, s.w + c, part, sum);
   }
@@ -183,14 +261,14 @@ HWY_INLINE std::int64_t SomeRows(const DepthwisePixels<T>& s, const T* x, T* y, 
 }
 
 /// The last channels of all rows, too few for a vector. Not inlined: one copy serves all kinds.
-template <int kCount, class T>
+template <Taps kKind, int kCount, class T>
 HWY_NOINLINE void LastChannels(const DepthwisePixels<T>& s, const T* x, T* y, std::int64_t tiles,
                                std::int64_t c) {
   const FirstLanes part{static_cast<std::size_t>(s.channels - c)};
   for (std::int64_t row = 0; row < s.rows; ++row) {
     for (std::int64_t tile = 0; tile < tiles; ++tile) {
-      SomePixels<Taps::any, 1, kCount>(s, x + row * s.x_line + tile * kCount * s.x_step,
-                                       y + row * s.y_line + tile * kCount * s.y_step, c, part);
+      SomePixels<kKind, 1, kCount>(s, x + row * s.x_line + tile * kCount * s.x_step,
+                                   y + row * s.y_line + tile * kCount * s.y_step, c, part);
     }
   }
 }
@@ -200,14 +278,16 @@ template <Taps kKind, int kCount, class T>
 void Tiles(const DepthwisePixels<T>& pixels, const T* x, T* y, std::int64_t tiles) {
   const DepthwisePixels<T> s = pixels;  // which no store to y can change
   std::int64_t row = 0;
-  if constexpr (kKind != Taps::any && kSharedRows > 1) {
+  if constexpr (RowsShare(kKind)) {
     if (s.kh == kTaps && s.x_line == StepOf(kKind) * s.x_row) {
       row = SomeRows<kKind, kSharedRows, kCount>(s, x, y, tiles, row);
     }
   }
   SomeRows<kKind, 1, kCount>(s, x, y, tiles, row);
   const std::int64_t rest = s.channels % static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
-  if (rest > 0) LastChannels<kCount>(pixels, x, y, tiles, s.channels - rest);
+  constexpr bool kMixed = kKind == Taps::mixed || kKind == Taps::three_mixed;
+  constexpr Taps kLast = kMixed ? Taps::mixed : Taps::any;
+  if (rest > 0) LastChannels<kLast, kCount>(pixels, x, y, tiles, s.channels - rest);
 }
 
 /// Adds what kPixels pixels of each of kRows rows contribute to kHeight x kWidth taps, in sums of
@@ -342,6 +422,12 @@ void Pixels(const DepthwisePixels<T>& s, std::integer_sequence<int, kCounts...>)
 template <class T>
 void Pixels(const DepthwisePixels<T>& s) {
   constexpr auto kCounts = std::make_integer_sequence<int, detail::kDepthwisePixels>();
+  if constexpr (Mixes<T>()) {
+    if (s.mixed > 1) {
+      const bool three = k32Registers && s.kw == kTaps && s.x_step == s.x_col;
+      return three ? Pixels<Taps::three_mixed>(s, kCounts) : Pixels<Taps::mixed>(s, kCounts);
+    }
+  }
   if (s.kw == kTaps && s.x_step == s.x_col) return Pixels<Taps::three>(s, kCounts);
   if (s.kw == kTaps && s.x_step == 2 * s.x_col) return Pixels<Taps::three_by_two>(s, kCounts);
   Pixels<Taps::any>(s, kCounts);
@@ -387,7 +473,7 @@ void Copy(const DepthwiseCopy<T>& s) {
 
 template <class T>
 detail::DepthwiseKernels<T> Kernels() {
-  return {Pixels<T>, Gradient<T>, Copy<T>};
+  return {Pixels<T>, Gradient<T>, Copy<T>, Mixes<T>()};
 }
 detail::DepthwiseKernels<float> FloatKernels() { return Kernels<float>(); }
 detail::DepthwiseKernels<double> DoubleKernels() { return Kernels<double>(); }

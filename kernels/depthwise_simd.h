@@ -11,19 +11,25 @@ namespace nnkernels::detail {
 /// few enough for 16 registers.
 inline constexpr std::int64_t kDepthwisePixels = 8;
 
-/// Rows of at most kDepthwisePixels neighbouring pixels of y that the same taps contribute to:
+/// Channels of a group that Pixels() can mix: those of 128 bits, within which a lane is copied to
+/// the others in one instruction.
+inline constexpr std::int64_t kMixedChannels = 4;
+
+/// Rows of neighbouring pixels of y that the same taps contribute to:
 ///
-///     y[r][p][c] = relu(bias[c] + sum over i < kh, j < kw of x[r][p][i][j][c] * w[i][j][c])
+///     y[r][p][c] = relu(bias[c] + sum over i < kh, j < kw, q < mixed of
+///                       x[r][p][i][j][c - c % mixed + q] * w[i][j][q][c])
 ///
 /// where x[r][p][i][j] is at x + r * x_line + p * x_step + i * x_row + j * x_col, and likewise w
 /// and y. All steps are in elements and may be negative. Without taps y is 0 (and the bias).
 template <class T>
 struct DepthwisePixels {
   std::int64_t channels = 0, rows = 0, pixels = 0, kh = 0, kw = 0;
+  std::int64_t mixed = 1;  // or kMixedChannels, of which `channels` is then a multiple
   const T* x = nullptr;
   std::ptrdiff_t x_line = 0, x_step = 0, x_row = 0, x_col = 0;
   const T* w = nullptr;
-  std::ptrdiff_t w_row = 0, w_col = 0;
+  std::ptrdiff_t w_row = 0, w_col = 0, w_mixed = 0;
   const T* bias = nullptr;  // or null
   bool relu = false;
   T* y = nullptr;
@@ -69,6 +75,7 @@ struct DepthwiseKernels {
   void (*pixels)(const DepthwisePixels<T>& pixels) = nullptr;
   void (*gradient)(const DepthwiseGradient<T>& gradient) = nullptr;
   void (*copy)(const DepthwiseCopy<T>& copy) = nullptr;
+  bool mixes = false;  // whether `pixels` can mix channels
 };
 
 template <class T>

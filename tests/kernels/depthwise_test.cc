@@ -1,4 +1,8 @@
+#include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <vector>
 
 #include "kernels/conv.h"
 #include "tests/kernels/conv_reference.h"
@@ -45,6 +49,60 @@ TEST_P(DepthwiseTest, AgreesWithTheDefinitionOnPlanes) {
   check(32, 60, 56, 3, 3, 1, 1, 1);  // several copies, one below the other
   check(64, 4, 9, 3, 5, 1, 7, 1);    // rows of a copy that exist only as padding
   check(64, 9, 9, 3, 3, 1, 2, 3);
+  check(16, 5, 85, 3, 3, 1, 1, 1);  // strips wider than a tile, of two widths
+}
+
+/// Four channels a group, which float mixes within its vectors.
+TEST_P(DepthwiseTest, AgreesWithTheDefinitionForGroupsOfFour) {
+  const ForceThreads many(3);
+  const auto check = [](std::int64_t channels, std::int64_t width, std::int64_t kw,
+                        std::int64_t stride, std::int64_t pad, std::int64_t dilation) {
+    ConvShape s{.n = 2, .ih = 9, .iw = width, .ic = channels, .oc = channels, .kh = 3, .kw = kw};
+    s.stride_h = s.stride_w = stride;
+    s.pad_h = s.pad_w = pad;
+    s.dilation_h = s.dilation_w = dilation;
+    s.groups = channels / 4;
+    check_exactly<float>(s);
+    check_exactly<double>(s);
+  };
+  for (const std::int64_t channels : {8, 20, 64, 512}) {
+    for (const std::int64_t stride : {1, 2, 3}) {
+      for (const std::int64_t kw : {2, 3}) check(channels, 21, kw, stride, 1, 1);
+    }
+    check(channels, 14, 3, 1, 2, 2);
+  }
+  check_random_shapes(60, 8, [](const auto& draw) {
+    const std::int64_t groups = draw(2, 12);
+    return ConvShape{.n = draw(1, 3),
+                     .ih = draw(1, 14),
+                     .iw = draw(1, 30),
+                     .ic = 4 * groups,
+                     .oc = 4 * groups,
+                     .kh = draw(1, 5),
+                     .kw = draw(1, 9),
+                     .stride_h = draw(1, 4),
+                     .stride_w = draw(1, 4),
+                     .pad_h = draw(0, 5),
+                     .pad_w = draw(0, 5),
+                     .dilation_h = draw(1, 3),
+                     .dilation_w = draw(1, 3),
+                     .groups = groups};
+  });
+}
+
+/// What is not a number stays within its group of channels.
+TEST_P(DepthwiseTest, GroupsOfFourDoNotMeet) {
+  const ConvShape s{.n = 1, .ih = 4, .iw = 5, .ic = 36, .oc = 36, .kh = 3, .kw = 3, .groups = 9};
+  std::vector<float> x(static_cast<std::size_t>(s.x_size()), 1.0f);
+  std::vector<float> w(static_cast<std::size_t>(s.w_size()), 1.0f);
+  std::vector<float> y(static_cast<std::size_t>(s.y_size()));
+  for (std::size_t i = 5; i < x.size(); i += 36) x[i] = std::numeric_limits<float>::quiet_NaN();
+  conv_forward(s, x.data(), w.data(), y.data());
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    const bool second_group = i % 36 / 4 == 1;
+    ASSERT_EQ(std::isnan(y[i]), second_group) << i;
+    ASSERT_TRUE(second_group || y[i] == 36.0f) << i;
+  }
 }
 
 TEST_P(DepthwiseTest, AgreesWithTheDefinitionOnRandomShapes) {

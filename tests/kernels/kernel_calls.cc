@@ -247,6 +247,8 @@ void add_small(std::vector<KernelCall>& all) {
         calls.convs(s);
         s.oc = s.groups = channels;  // depthwise
         calls.convs(s);
+        s.ic = s.oc = 4 * channels;  // groups of four
+        calls.convs(s);
       }
     }
     calls.convs({.n = 1,
@@ -294,6 +296,8 @@ void add_shared(std::vector<KernelCall>& all) {
   s.stride_h = s.stride_w = 2;
   calls.convs(s);
   s.oc = s.groups = s.ic = 24;
+  calls.convs(s);
+  s.groups = 6;
   calls.convs(s);
   s.groups = 4;
   s.stride_h = s.stride_w = 1;
