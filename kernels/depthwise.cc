@@ -27,6 +27,16 @@ double microseconds(const ConvShape& s, std::size_t element_size) {
   return (is_depthwise(s) ? kSlower : kSlower / 2) * conv_microseconds(s, element_size);
 }
 
+/// How many blocks of rows to share out of each of n images with `rows` rows of `cols` pixels. A
+/// piece is long enough for strips to pay, and as much of it as of what it meets stays in the L2
+/// cache; of images that are no larger a few threads still find work.
+std::int64_t row_blocks(std::int64_t n, std::int64_t rows, std::int64_t cols,
+                        std::int64_t channels) {
+  constexpr std::int64_t kElements = 1 << 17, kFew = 4;
+  const std::int64_t few = std::min(kFew / n, rows * cols / kPiecePixels);
+  return std::clamp<std::int64_t>(std::max(rows * cols * channels / kElements, few), 1, rows);
+}
+
 /// The weights w[taps][inputs][outputs] of a group in the order of its gradients by data:
 /// [taps][outputs][inputs].
 template <class T>
@@ -285,8 +295,7 @@ void depthwise_forward(const ConvShape& s, const T* x, const T* w, T* y,
   const Axis height = forward_height(s), width = forward_width(s);
   const std::int64_t c = s.ic, y_line = width.outputs * c;
   const bool relu = epilogue.activation == Activation::relu;
-  const std::int64_t blocks =
-      std::clamp<std::int64_t>(height.outputs * width.outputs / kPiecePixels, 1, height.outputs);
+  const std::int64_t blocks = row_blocks(s.n, height.outputs, width.outputs, c);
   const std::int64_t mixed = s.ic / s.groups;
   nnkernels::parallel_for(s.n * blocks, microseconds(s, sizeof(T)), [&](std::int64_t piece, int) {
     const std::int64_t image = piece / blocks, block = piece % blocks;
@@ -319,7 +328,7 @@ void depthwise_backward_data(const ConvShape& s, const T* dy, const T* w, T* dx)
   const std::int64_t dx_line = s.iw * c;
   const std::int64_t mixed = s.ic / s.groups;
   const T* const turned = mixed == 1 ? w : transposed(s, w);
-  const std::int64_t blocks = std::clamp<std::int64_t>(s.ih * s.iw / kPiecePixels, 1, s.ih);
+  const std::int64_t blocks = row_blocks(s.n, s.ih, s.iw, c);
   nnkernels::parallel_for(s.n * blocks, microseconds(s, sizeof(T)), [&](std::int64_t piece, int) {
     const std::int64_t image = piece / blocks, block = piece % blocks;
     const auto run_phase = [&](const Phase& h, const Phase& v) {
