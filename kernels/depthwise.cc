@@ -42,7 +42,7 @@ std::int64_t row_blocks(std::int64_t n, std::int64_t rows, std::int64_t cols,
 template <class T>
 const T* transposed(const ConvShape& s, const T* w) {
   const std::int64_t mixed = s.ic / s.groups;
-  T* const turned = scratch<T>(Purpose::packed_b, s.w_size());
+  T* const turned = scratch<T>(Purpose::packed_a, s.w_size());
   for (std::int64_t tap = 0; tap < s.kh * s.kw; ++tap) {
     for (std::int64_t q = 0; q < mixed; ++q) {
       for (std::int64_t c = 0; c < s.oc; ++c) {
@@ -136,22 +136,48 @@ class PaddedCopy {
   DepthwiseCopy<T> copy_;
 };
 
-/// The same pixels, rows taken for columns.
+/// Rows taken for columns where there are few of these.
 template <class T>
-void on_its_side(DepthwisePixels<T>& s) {
-  std::swap(s.rows, s.pixels);
-  std::swap(s.kh, s.kw);
-  std::swap(s.x_line, s.x_step);
-  std::swap(s.x_row, s.x_col);
-  std::swap(s.w_row, s.w_col);
-  std::swap(s.y_line, s.y_step);
+void run_pixels(const DepthwiseKernels<T>& kernels, DepthwisePixels<T> s) {
+  if (s.pixels < kLeastOfARow) {
+    std::swap(s.rows, s.pixels);
+    std::swap(s.kh, s.kw);
+    std::swap(s.x_line, s.x_step);
+    std::swap(s.x_row, s.x_col);
+    std::swap(s.w_row, s.w_col);
+    std::swap(s.y_line, s.y_step);
+  }
+  kernels.pixels(s);
 }
 
-/// Rows [first, last) of a plane of outputs. `all` has the taps, the bias and where outputs go; its
-/// x is the image that `height` and `width` are about.
+/// How many pixels side by side are taken for one with as many times the channels, where a pixel
+/// has too few for a vector: whole vectors then, and a few of them.
+template <class T>
+std::int64_t pixels_beside(std::int64_t channels, std::int64_t stride_w) {
+  constexpr std::int64_t kLine = kAlignment / sizeof(T);
+  return stride_w == 1 && channels < kLine ? kLine / std::gcd(kLine, channels) : 1;
+}
+
+/// The weights or the bias of such pixels: each of `count` rows of `channels` elements so many
+/// times.
+template <class T>
+const T* repeated(const T* rows, std::int64_t count, std::int64_t channels, std::int64_t times,
+                  Purpose purpose) {
+  if (times == 1 || rows == nullptr) return rows;
+  T* const all = scratch<T>(purpose, count * times * channels);
+  for (std::int64_t i = 0; i < count * times; ++i) {
+    std::copy_n(rows + i / times * channels, channels, all + i * channels);
+  }
+  return all;
+}
+
+/// Rows [first, last) of a plane of outputs. `all` has the taps, the bias and where outputs go, its
+/// weights and bias those of `beside` pixels; its x is the image that `height` and `width` are
+/// about.
 template <class T>
 void run_rows(const DepthwiseKernels<T>& kernels, const Axis& height, const Axis& width,
-              std::int64_t first, std::int64_t last, const DepthwisePixels<T>& all) {
+              std::int64_t first, std::int64_t last, std::int64_t beside,
+              const DepthwisePixels<T>& all) {
   const StripCut cut(height, width, places<T>(all.channels), pixels_in_l1<T>(all.channels), 1,
                      kDepthwisePixels);
   const std::int64_t most =
@@ -189,9 +215,21 @@ void run_rows(const DepthwiseKernels<T>& kernels, const Axis& height, const Axis
         pixels.x = x.at(height.input(block.rows.first, row), width.input(block.cols.first, col));
         pixels.w = all.w + row * all.w_row + col * all.w_col + c;
       }
-      if (pixels.pixels >= kLeastOfARow) return kernels.pixels(pixels);
-      on_its_side(pixels);
-      kernels.pixels(pixels);
+      const std::int64_t wide = pixels.pixels / beside, rest = pixels.pixels % beside;
+      if (wide > 0) {
+        pixels.pixels = wide;
+        pixels.channels = beside * some.channels;
+        pixels.x_step = beside * some.x_step;
+        pixels.y_step = beside * some.y_step;
+        run_pixels(kernels, pixels);
+        pixels.x += wide * pixels.x_step;
+        pixels.y += wide * pixels.y_step;
+      }
+      if (rest > 0) {
+        pixels.pixels = 1;
+        pixels.channels = rest * some.channels;
+        run_pixels(kernels, pixels);
+      }
     };
     for_each_block(all_runs, first, last, last - first, cut.cols, run);
   }
@@ -296,21 +334,23 @@ void depthwise_forward(const ConvShape& s, const T* x, const T* w, T* y,
   const std::int64_t c = s.ic, y_line = width.outputs * c;
   const bool relu = epilogue.activation == Activation::relu;
   const std::int64_t blocks = row_blocks(s.n, height.outputs, width.outputs, c);
-  const std::int64_t mixed = s.ic / s.groups;
+  const std::int64_t mixed = s.ic / s.groups, beside = pixels_beside<T>(c, s.stride_w);
+  const T* const weights = repeated(w, s.kh * s.kw * mixed, c, beside, Purpose::packed_b);
+  const T* const bias = repeated(epilogue.bias, 1, c, beside, Purpose::packed_a);
   nnkernels::parallel_for(s.n * blocks, microseconds(s, sizeof(T)), [&](std::int64_t piece, int) {
     const std::int64_t image = piece / blocks, block = piece % blocks;
     const std::int64_t first = height.outputs * block / blocks;
     const std::int64_t last = height.outputs * (block + 1) / blocks;
     T* const y_image = y + image * height.outputs * y_line;
-    run_rows<T>(kernels, height, width, first, last,
+    run_rows<T>(kernels, height, width, first, last, beside,
                 {.channels = c,
                  .mixed = mixed,
                  .x = x + image * s.ih * s.iw * c,
-                 .w = w,
-                 .w_row = s.kw * mixed * c,
-                 .w_col = mixed * c,
-                 .w_mixed = c,
-                 .bias = epilogue.bias,
+                 .w = weights,
+                 .w_row = s.kw * mixed * beside * c,
+                 .w_col = mixed * beside * c,
+                 .w_mixed = beside * c,
+                 .bias = bias,
                  .relu = relu,
                  .y = y_image,
                  .y_line = y_line,
@@ -326,8 +366,10 @@ void depthwise_backward_data(const ConvShape& s, const T* dy, const T* w, T* dx)
   const DepthwiseKernels<T> kernels = depthwise_kernels<T>();
   const std::int64_t oh = s.oh(), ow = s.ow(), c = s.ic;
   const std::int64_t dx_line = s.iw * c;
-  const std::int64_t mixed = s.ic / s.groups;
+  const std::int64_t mixed = s.ic / s.groups, beside = pixels_beside<T>(c, s.stride_w);
   const T* const turned = mixed == 1 ? w : transposed(s, w);
+  const T* const weights = repeated(turned, s.kh * s.kw * mixed, c, beside, Purpose::packed_b);
+  const std::int64_t w_step = mixed * beside * c;
   const std::int64_t blocks = row_blocks(s.n, s.ih, s.iw, c);
   nnkernels::parallel_for(s.n * blocks, microseconds(s, sizeof(T)), [&](std::int64_t piece, int) {
     const std::int64_t image = piece / blocks, block = piece % blocks;
@@ -335,14 +377,14 @@ void depthwise_backward_data(const ConvShape& s, const T* dy, const T* w, T* dx)
       const PhaseAxis height(h, oh), width(v, ow);
       const std::int64_t first = h.count * block / blocks, last = h.count * (block + 1) / blocks;
       if (first == last || v.count == 0) return;
-      run_rows<T>(kernels, height.axis, width.axis, first, last,
+      run_rows<T>(kernels, height.axis, width.axis, first, last, beside,
                   {.channels = c,
                    .mixed = mixed,
                    .x = dy + image * oh * ow * c,
-                   .w = turned + (height.first_tap * s.kw + width.first_tap) * mixed * c,
-                   .w_row = height.period * s.kw * mixed * c,
-                   .w_col = width.period * mixed * c,
-                   .w_mixed = c,
+                   .w = weights + (height.first_tap * s.kw + width.first_tap) * w_step,
+                   .w_row = height.period * s.kw * w_step,
+                   .w_col = width.period * w_step,
+                   .w_mixed = beside * c,
                    .y = dx + (image * s.ih + h.pixel(h.t_first)) * dx_line + v.pixel(v.t_first) * c,
                    .y_line = s.stride_h * dx_line,
                    .y_step = s.stride_w * c});

@@ -30,7 +30,7 @@ TEST_P(DepthwiseTest, AgreesWithTheDefinitionOnPlanes) {
     check_exactly<float>(s);
     check_exactly<double>(s);
   };
-  for (const std::int64_t channels : {7, 48, 512}) {
+  for (const std::int64_t channels : {3, 7, 12, 48, 512}) {
     for (const std::int64_t stride : {1, 2, 3}) {
       for (const std::int64_t pad : {0, 1, 3}) check(channels, 9, 21, 3, 3, stride, pad, 1);
     }
