@@ -159,14 +159,11 @@ void conv_backward_weights(const ConvShape& s, const T* x, const T* dy, T* dw, T
   check_pointer(x != nullptr, "conv_backward_weights", "x");
   check_pointer(dy != nullptr, "conv_backward_weights", "dy");
   const std::int64_t pixels = s.oh() * s.ow();
-  if (detail::is_depthwise(s) || detail::is_matrix_product(s)) {
-    if (detail::is_depthwise(s)) {
-      detail::depthwise_backward_weights(s, x, dy, dw);
-    } else {
-      const std::int64_t rows = s.y_size() / s.oc, depth = s.w_size() / s.oc;
-      gemm<T>(T{1}, MatrixView<const T>(x, rows, depth).transposed(), {dy, rows, s.oc}, T{0},
-              {dw, depth, s.oc});
-    }
+  if (detail::is_depthwise(s)) return detail::depthwise_backward_weights(s, x, dy, dw, db);
+  if (detail::is_matrix_product(s)) {
+    const std::int64_t rows = s.y_size() / s.oc, depth = s.w_size() / s.oc;
+    gemm<T>(T{1}, MatrixView<const T>(x, rows, depth).transposed(), {dy, rows, s.oc}, T{0},
+            {dw, depth, s.oc});
     if (db != nullptr) column_sums(s.n * pixels, s.oc, dy, db);
     return;
   }

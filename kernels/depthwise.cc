@@ -235,22 +235,24 @@ void run_rows(const DepthwiseKernels<T>& kernels, const Axis& height, const Axis
   }
 }
 
-/// What add_rows() does, from copies of x with the border's zeros, a cache line of channels at a
-/// time: all outputs then meet all taps, whose sums stay in registers for as many rows as a copy
-/// has, and pixels lie side by side.
+/// What add_rows() does, from copies of x with the border's zeros, a few channels at a time: all
+/// outputs then meet all taps, whose sums stay in registers for as many rows as a copy has, and
+/// pixels lie side by side.
 template <class T>
 void add_rows_of_copies(const DepthwiseKernels<T>& kernels, const Axis& height, const Axis& width,
                         std::int64_t first, std::int64_t last, std::int64_t channels, const T* x,
                         const T* dy, T* dw) {
-  constexpr std::int64_t kInL2 = (1 << 17) / sizeof(T), kLine = kAlignment / sizeof(T);
+  constexpr std::int64_t kInL2 = (1 << 17) / sizeof(T);
+  // Two cache lines, which processors like to fetch together.
+  constexpr std::int64_t kChannels = 2 * kAlignment / sizeof(T);
   const std::int64_t dy_line = width.outputs * channels;
   const std::int64_t most =
-      std::max(kInL2 / ((width.met(width.outputs) + width.outputs) * kLine), height.met(1));
+      std::max(kInL2 / ((width.met(width.outputs) + width.outputs) * kChannels), height.met(1));
   for (std::int64_t row = first; row < last; row += most) {
     const std::int64_t end = std::min(last, row + most);
-    PaddedCopy<T> copy(height, width, row, end, channels, kLine);
-    for (std::int64_t c = 0; c < channels; c += kLine) {
-      const std::int64_t count = std::min(kLine, channels - c);
+    PaddedCopy<T> copy(height, width, row, end, channels, kChannels);
+    for (std::int64_t c = 0; c < channels; c += kChannels) {
+      const std::int64_t count = std::min(kChannels, channels - c);
       const Plane<T> plane = copy.of(kernels, x, c, count);
       kernels.gradient({.channels = count,
                         .rows = end - row,
@@ -399,7 +401,7 @@ void depthwise_backward_data(const ConvShape& s, const T* dy, const T* w, T* dx)
 }
 
 template <class T>
-void depthwise_backward_weights(const ConvShape& s, const T* x, const T* dy, T* dw) {
+void depthwise_backward_weights(const ConvShape& s, const T* x, const T* dy, T* dw, T* db) {
   const DepthwiseKernels<T> kernels = depthwise_kernels<T>();
   const Axis height = forward_height(s), width = forward_width(s);
   const std::int64_t c = s.ic, rows = s.n * height.outputs;
@@ -407,7 +409,9 @@ void depthwise_backward_weights(const ConvShape& s, const T* x, const T* dy, T* 
       2.0 * static_cast<double>(rows * width.outputs) * static_cast<double>(s.w_size());
   const std::int64_t pieces = std::clamp<std::int64_t>(
       static_cast<std::int64_t>(flops / kPieceFlops), 1, std::min(rows, kMaxPieces));
-  T* const partial = pieces == 1 ? dw : scratch<T>(Purpose::partial_sums, pieces * s.w_size());
+  T* const partial =
+      pieces == 1 ? dw : scratch<T>(Purpose::partial_sums, pieces * (s.w_size() + c));
+  T* const partial_db = pieces == 1 ? db : partial + pieces * s.w_size();
   nnkernels::parallel_for(pieces, microseconds(s, sizeof(T)), [&](std::int64_t piece, int) {
     T* const sum = partial + piece * s.w_size();
     std::fill_n(sum, s.w_size(), T{0});
@@ -418,8 +422,14 @@ void depthwise_backward_weights(const ConvShape& s, const T* x, const T* dy, T* 
                   std::min(height.outputs, end - above), c, x + image * s.ih * s.iw * c,
                   dy + above * width.outputs * c, sum);
     }
+    if (db != nullptr) {  // dy is still in the L2 cache
+      const std::int64_t line = width.outputs * c;
+      column_sums((end - begin) * width.outputs, c, dy + begin * line, partial_db + piece * c);
+    }
   });
-  if (pieces > 1) sum_pieces(pieces, s.w_size(), partial, dw);
+  if (pieces == 1) return;
+  sum_pieces(pieces, s.w_size(), partial, dw);
+  if (db != nullptr) sum_pieces(pieces, c, partial_db, db);
 }
 
 template bool is_nearly_depthwise<float>(const ConvShape&);
@@ -430,7 +440,9 @@ template void depthwise_forward(const ConvShape&, const double*, const double*, 
                                 const Epilogue<double>&);
 template void depthwise_backward_data(const ConvShape&, const float*, const float*, float*);
 template void depthwise_backward_data(const ConvShape&, const double*, const double*, double*);
-template void depthwise_backward_weights(const ConvShape&, const float*, const float*, float*);
-template void depthwise_backward_weights(const ConvShape&, const double*, const double*, double*);
+template void depthwise_backward_weights(const ConvShape&, const float*, const float*, float*,
+                                         float*);
+template void depthwise_backward_weights(const ConvShape&, const double*, const double*, double*,
+                                         double*);
 
 }  // namespace nnkernels::detail

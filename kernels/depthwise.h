@@ -26,7 +26,7 @@ void depthwise_forward(const ConvShape& shape, const T* x, const T* w, T* y,
 template <class T>
 void depthwise_backward_data(const ConvShape& shape, const T* dy, const T* w, T* dx);
 template <class T>
-void depthwise_backward_weights(const ConvShape& shape, const T* x, const T* dy, T* dw);
+void depthwise_backward_weights(const ConvShape& shape, const T* x, const T* dy, T* dw, T* db);
 
 }  // namespace nnkernels::detail
 
