@@ -231,7 +231,9 @@ void run_rows(const DepthwiseKernels<T>& kernels, const Axis& height, const Axis
         run_pixels(kernels, pixels);
       }
     };
-    for_each_block(all_runs, first, last, last - first, cut.cols, run);
+    // A stride leaves little that rows meet again.
+    const std::int64_t cols = height.step > 1 ? width.outputs : cut.cols;
+    for_each_block(all_runs, first, last, last - first, cols, run);
   }
 }
 

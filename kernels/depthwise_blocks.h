@@ -119,9 +119,8 @@ void for_each_block(const Runs& runs, std::int64_t first, std::int64_t last, std
 /// L1 cache when the next one down the strip comes. It has `places` for pixels, few if they lie a
 /// large power of two apart and so share a few sets. Where even narrow blocks do not fit, pixels
 /// are copied together first, unless a stride down lets too few outputs meet each of them. Blocks
-/// of `most` columns become wider where `in_l1` pixels with all their channels allow it, and as
-/// wide as the plane where a stride leaves little to meet again: memory is then read in longer
-/// runs. Taps that lie apart (dilation) count as if they did not.
+/// of `most` columns become wider where `in_l1` pixels with all their channels allow it: memory is
+/// then read in longer runs. Taps that lie apart (dilation) count as if they did not.
 struct StripCut {
   StripCut(const Axis& height, const Axis& width, std::int64_t places, std::int64_t in_l1,
            std::int64_t rows, std::int64_t most)
@@ -139,7 +138,6 @@ struct StripCut {
     if (copied) cols = most;
     strip = pixels(cols);
     if (copied) return;
-    if (height.step > 1) cols = width.outputs;
     while (cols < width.outputs && pixels(cols + most) <= in_l1) cols += most;
   }
   std::int64_t cols;
