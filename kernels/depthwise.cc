@@ -136,10 +136,13 @@ class PaddedCopy {
   DepthwiseCopy<T> copy_;
 };
 
-/// Rows taken for columns where there are few of these.
+/// Rows taken for columns where there are few of these: very few, or fewer sums than hide the
+/// latency of multiply-adds, in tiles whose pixels share no loads anyway.
 template <class T>
 void run_pixels(const DepthwiseKernels<T>& kernels, DepthwisePixels<T> s) {
-  if (s.pixels < kLeastOfARow) {
+  const std::int64_t enough =
+      s.x_step == s.x_col ? kLeastOfARow : std::min(kDepthwisePixels, s.rows);
+  if (s.pixels < std::max(kLeastOfARow, enough)) {
     std::swap(s.rows, s.pixels);
     std::swap(s.kh, s.kw);
     std::swap(s.x_line, s.x_step);
