@@ -183,14 +183,15 @@ void run_rows(const DepthwiseKernels<T>& kernels, const Axis& height, const Axis
               const DepthwisePixels<T>& all) {
   const StripCut cut(height, width, places<T>(all.channels), pixels_in_l1<T>(all.channels), 1,
                      kDepthwisePixels);
+  const bool copied = cut.copied || is_mostly_border(height, width);
+  // A copy's pixels lie apart, in cache lines of their own.
+  const std::int64_t together = copied ? 1 : beside;
   const std::int64_t most =
-      cut.copied
-          ? copied_channels<T>(cut.strip, height.met(last - first) * width.met(width.outputs))
-          : strip_channels<T>(cut.strip);
+      copied ? copied_channels<T>(cut.strip, height.met(last - first) * width.met(width.outputs))
+             : strip_channels<T>(cut.strip);
   std::optional<PaddedCopy<T>> copy;
-  if (cut.copied)
-    copy.emplace(height, width, first, last, all.channels, std::min(most, all.channels));
-  const Runs all_runs = cut.copied ? whole(height, width) : runs(height, width);
+  if (copied) copy.emplace(height, width, first, last, all.channels, std::min(most, all.channels));
+  const Runs all_runs = copied ? whole(height, width) : runs(height, width);
   for (std::int64_t c = 0; c < all.channels; c += most) {
     DepthwisePixels<T> some = all;
     some.channels = std::min(most, all.channels - c);
@@ -218,12 +219,12 @@ void run_rows(const DepthwiseKernels<T>& kernels, const Axis& height, const Axis
         pixels.x = x.at(height.input(block.rows.first, row), width.input(block.cols.first, col));
         pixels.w = all.w + row * all.w_row + col * all.w_col + c;
       }
-      const std::int64_t wide = pixels.pixels / beside, rest = pixels.pixels % beside;
+      const std::int64_t wide = pixels.pixels / together, rest = pixels.pixels % together;
       if (wide > 0) {
         pixels.pixels = wide;
-        pixels.channels = beside * some.channels;
-        pixels.x_step = beside * some.x_step;
-        pixels.y_step = beside * some.y_step;
+        pixels.channels = together * some.channels;
+        pixels.x_step = together * some.x_step;
+        pixels.y_step = together * some.y_step;
         run_pixels(kernels, pixels);
         pixels.x += wide * pixels.x_step;
         pixels.y += wide * pixels.y_step;

@@ -44,6 +44,10 @@ struct Axis {
   std::int64_t met(std::int64_t count) const {
     return (count - 1) * std::abs(step) + (taps - 1) * std::abs(tap_step) + 1;
   }
+  /// About how many outputs meet all taps.
+  std::int64_t inside() const {
+    return inputs < met(1) ? 0 : std::min(outputs, (inputs - met(1)) / std::abs(step) + 1);
+  }
 };
 
 /// Neighbouring outputs [first, end) that meet the same taps.
@@ -118,9 +122,10 @@ void for_each_block(const Runs& runs, std::int64_t first, std::int64_t last, std
 /// How wide blocks of `rows` rows should be: what a block meets and writes should still be in the
 /// L1 cache when the next one down the strip comes. It has `places` for pixels, few if they lie a
 /// large power of two apart and so share a few sets. Where even narrow blocks do not fit, pixels
-/// are copied together first, unless a stride down lets too few outputs meet each of them. Blocks
-/// of `most` columns become wider where `in_l1` pixels with all their channels allow it: memory is
-/// then read in longer runs. Taps that lie apart (dilation) count as if they did not.
+/// are copied together first, unless a stride down lets too few outputs meet each of them; and
+/// where much of a plane is border, whose blocks are small. Blocks of `most` columns become wider
+/// where `in_l1` pixels with all their channels allow it: memory is then read in longer runs. Taps
+/// that lie apart (dilation) count as if they did not.
 struct StripCut {
   StripCut(const Axis& height, const Axis& width, std::int64_t places, std::int64_t in_l1,
            std::int64_t rows, std::int64_t most)
@@ -134,7 +139,8 @@ struct StripCut {
     };
     while (cols > kLeast && pixels(cols) > places) cols /= 2;
     const bool any = height.taps > 0 && width.taps > 0;
-    copied = any && height.step == 1 && pixels(cols) > places;
+    const bool border = 5 * height.inside() * width.inside() < 3 * height.outputs * width.outputs;
+    copied = any && (border || (height.step == 1 && pixels(cols) > places));
     if (copied) cols = most;
     strip = pixels(cols);
     if (copied) return;
@@ -144,6 +150,13 @@ struct StripCut {
   bool copied;
   std::int64_t strip;  // how many pixels that are
 };
+
+/// Whether so much of a plane is border, in blocks of their own for each set of taps, that a copy
+/// with zeros around it takes less time.
+inline bool is_mostly_border(const Axis& height, const Axis& width) {
+  const bool any = height.taps > 0 && width.taps > 0;
+  return any && 5 * height.inside() * width.inside() < 3 * height.outputs * width.outputs;
+}
 
 /// Some channels of an image, or of a part of it.
 template <class T>

@@ -50,11 +50,11 @@ inline constexpr bool k32Registers = true;
 inline constexpr bool k32Registers = false;
 #endif
 
-/// Rows of pixels that share what they load, where the kernel has kTaps rows: their sums and all
-/// weights take registers.
+/// Rows of pixels that share what they load: their sums, and the weights of kernels with kTaps
+/// rows, take registers.
 inline constexpr int kSharedRows = k32Registers ? 2 : 1;
 constexpr bool RowsShare(Taps taps) {
-  return k32Registers && (taps == Taps::three || taps == Taps::three_by_two);
+  return k32Registers && taps != Taps::mixed && taps != Taps::three_mixed;
 }
 
 /// Whether lanes can be copied within groups of channels.
@@ -204,6 +204,47 @@ HWY_INLINE void AddThreeMixedTaps(const DepthwisePixels<T>& s, const T* x, const
   }
 }
 
+/// Adds what a row of elements contributes to two rows of kCount pixels, of which the first meets
+/// it through the taps at w, the second through those at w_second; either may be null.
+template <bool kFirst, bool kSecond, int kCount, class T, class V>
+HWY_INLINE void AddLine(const DepthwisePixels<T>& s, const T* x, const T* w, const T* w_second,
+                        V (&sum)[2 * kCount]) {
+  const hn::ScalableTag<T> d;
+  EvenRows<kCount, const T> pixels(x, s.x_step);
+  const std::ptrdiff_t x_col = s.x_col, w_col = s.w_col;
+  for (std::int64_t j = s.kw; j > 0; --j) {
+    const V first = kFirst ? hn::LoadU(d, w) : hn::Zero(d);
+    const V second = kSecond ? hn::LoadU(d, w_second) : hn::Zero(d);
+    NNKERNELS_UNROLL
+    for (int p = 0; p < kCount; ++p) {
+      const V element = hn::LoadU(d, pixels.row(p));
+      if constexpr (kFirst) sum[p] = hn::MulAdd(element, first, sum[p]);
+      if constexpr (kSecond) sum[kCount + p] = hn::MulAdd(element, second, sum[kCount + p]);
+    }
+    pixels.advance(x_col);
+    if constexpr (kFirst) w += w_col;
+    if constexpr (kSecond) w_second += w_col;
+  }
+}
+
+/// AddTaps() for two rows of pixels, `step` rows of taps apart.
+template <int kCount, class T, class V>
+HWY_INLINE void AddTwoRows(const DepthwisePixels<T>& s, const T* x, const T* w,
+                           V (&sum)[2 * kCount]) {
+  const std::int64_t step = s.x_line / s.x_row;
+  const T* const none = nullptr;
+  std::int64_t line = 0;
+  for (; line < step; ++line, x += s.x_row) {
+    AddLine<true, false, kCount>(s, x, w + line * s.w_row, none, sum);
+  }
+  for (; line < s.kh; ++line, x += s.x_row) {
+    AddLine<true, true, kCount>(s, x, w + line * s.w_row, w + (line - step) * s.w_row, sum);
+  }
+  for (; line < s.kh + step; ++line, x += s.x_row) {
+    AddLine<false, true, kCount>(s, x, none, w + (line - step) * s.w_row, sum);
+  }
+}
+
 /// kCount pixels of each of kRows rows, for the channels from c on that `part` stands for; x and y
 /// are those of the first pixel. Not inlined: in the loops around it g++ would compute a hundred
 /// addresses ahead, and keep them in memory.
@@ -216,7 +257,9 @@ HWY_NOINLINE void SomePixels(const DepthwisePixels<T>& s, const T* x, T* y, std:
   const V start = s.bias == nullptr ? hn::Zero(d) : part.Load(d, s.bias + c);
   NNKERNELS_UNROLL
   for (int p = 0; p < kRows * kCount; ++p) sum[p] = start;
-  if constexpr (kRows > 1) {
+  if constexpr (kRows > 1 && kKind == Taps::any) {
+    AddTwoRows<kCount>(s, x + c, s.w + c, sum);
+  } else if constexpr (kRows > 1) {
     AddThreeRows<kKind, kRows, kCount>(s, x + c, s.w + c, sum);
   } else if constexpr (kKind == Taps::any) {
     AddTaps(s, x + c, s.w + c, part, sum);
@@ -273,15 +316,20 @@ HWY_NOINLINE void LastChannels(const DepthwisePixels<T>& s, const T* x, T* y, st
   }
 }
 
+/// Whether two rows of pixels meet the same elements of x, and there is code for both at once.
+template <Taps kKind, class T>
+bool rows_share(const DepthwisePixels<T>& s) {
+  if (kKind != Taps::any) return s.kh == kTaps && s.x_line == StepOf(kKind) * s.x_row;
+  return s.x_row > 0 && s.x_line % s.x_row == 0 && s.x_line / s.x_row < s.kh;
+}
+
 /// All channels of all rows of so many tiles.
 template <Taps kKind, int kCount, class T>
 void Tiles(const DepthwisePixels<T>& pixels, const T* x, T* y, std::int64_t tiles) {
   const DepthwisePixels<T> s = pixels;  // which no store to y can change
   std::int64_t row = 0;
   if constexpr (RowsShare(kKind)) {
-    if (s.kh == kTaps && s.x_line == StepOf(kKind) * s.x_row) {
-      row = SomeRows<kKind, kSharedRows, kCount>(s, x, y, tiles, row);
-    }
+    if (rows_share<kKind>(s)) row = SomeRows<kKind, kSharedRows, kCount>(s, x, y, tiles, row);
   }
   SomeRows<kKind, 1, kCount>(s, x, y, tiles, row);
   const std::int64_t rest = s.channels % static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));

@@ -49,7 +49,14 @@ TEST_P(DepthwiseTest, AgreesWithTheDefinitionOnPlanes) {
   check(32, 60, 56, 3, 3, 1, 1, 1);  // several copies, one below the other
   check(64, 4, 9, 3, 5, 1, 7, 1);    // rows of a copy that exist only as padding
   check(64, 9, 9, 3, 3, 1, 2, 3);
-  check(16, 5, 85, 3, 3, 1, 1, 1);  // strips wider than a tile, of two widths
+  check(16, 5, 85, 3, 3, 1, 1, 1);          // strips wider than a tile, of two widths
+  check(3, 5, 150, 3, 3, 1, 1, 1);          // several times as many pixels as make a vector
+  check(3, 26, 30, 25, 24, 1, 2, 1);        // few channels, too many taps for a strip
+  for (const std::int64_t few : {3, 48}) {  // mostly border
+    check(few, 5, 5, 3, 3, 1, 1, 1);
+    check(few, 7, 6, 5, 5, 1, 2, 1);
+    check(few, 7, 7, 3, 3, 2, 1, 1);
+  }
 }
 
 /// Four channels a group, which float mixes within its vectors.
