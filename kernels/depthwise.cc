@@ -139,18 +139,18 @@ class PaddedCopy {
 /// Rows taken for columns where there are few of these: very few, or fewer sums than hide the
 /// latency of multiply-adds, in tiles whose pixels share no loads anyway.
 template <class T>
-void run_pixels(const DepthwiseKernels<T>& kernels, DepthwisePixels<T> s) {
+void run_pixels(const DepthwiseKernels<T>& kernels, const DepthwisePixels<T>& s) {
   const std::int64_t enough =
       s.x_step == s.x_col ? kLeastOfARow : std::min(kDepthwisePixels, s.rows);
-  if (s.pixels < std::max(kLeastOfARow, enough)) {
-    std::swap(s.rows, s.pixels);
-    std::swap(s.kh, s.kw);
-    std::swap(s.x_line, s.x_step);
-    std::swap(s.x_row, s.x_col);
-    std::swap(s.w_row, s.w_col);
-    std::swap(s.y_line, s.y_step);
-  }
-  kernels.pixels(s);
+  if (s.pixels >= std::max(kLeastOfARow, enough)) return kernels.pixels(s);
+  DepthwisePixels<T> side = s;
+  std::swap(side.rows, side.pixels);
+  std::swap(side.kh, side.kw);
+  std::swap(side.x_line, side.x_step);
+  std::swap(side.x_row, side.x_col);
+  std::swap(side.w_row, side.w_col);
+  std::swap(side.y_line, side.y_step);
+  kernels.pixels(side);
 }
 
 /// How many pixels side by side are taken for one with as many times the channels, where a pixel

@@ -40,13 +40,18 @@ struct Axis {
     while (met.last > met.first && !exists(met.last - 1)) --met.last;
     return met;
   }
+  /// How many outputs meet all taps.
+  std::int64_t inside() const {
+    const std::int64_t reach = (taps - 1) * tap_step;
+    const std::int64_t low = offset + std::min<std::int64_t>(0, reach);
+    const std::int64_t high = offset + std::max<std::int64_t>(0, reach);
+    const std::int64_t first = low >= 0 ? 0 : (step - 1 - low) / step;
+    const std::int64_t end = high >= inputs ? 0 : (inputs - 1 - high) / step + 1;
+    return std::max<std::int64_t>(0, std::min(outputs, end) - first);
+  }
   /// How many inputs, those between included, so many neighbouring outputs meet.
   std::int64_t met(std::int64_t count) const {
     return (count - 1) * std::abs(step) + (taps - 1) * std::abs(tap_step) + 1;
-  }
-  /// About how many outputs meet all taps.
-  std::int64_t inside() const {
-    return inputs < met(1) ? 0 : std::min(outputs, (inputs - met(1)) / std::abs(step) + 1);
   }
 };
 
@@ -122,10 +127,9 @@ void for_each_block(const Runs& runs, std::int64_t first, std::int64_t last, std
 /// How wide blocks of `rows` rows should be: what a block meets and writes should still be in the
 /// L1 cache when the next one down the strip comes. It has `places` for pixels, few if they lie a
 /// large power of two apart and so share a few sets. Where even narrow blocks do not fit, pixels
-/// are copied together first, unless a stride down lets too few outputs meet each of them; and
-/// where much of a plane is border, whose blocks are small. Blocks of `most` columns become wider
-/// where `in_l1` pixels with all their channels allow it: memory is then read in longer runs. Taps
-/// that lie apart (dilation) count as if they did not.
+/// are copied together first, unless a stride down lets too few outputs meet each of them. Blocks
+/// of `most` columns become wider where `in_l1` pixels with all their channels allow it: memory is
+/// then read in longer runs. Taps that lie apart (dilation) count as if they did not.
 struct StripCut {
   StripCut(const Axis& height, const Axis& width, std::int64_t places, std::int64_t in_l1,
            std::int64_t rows, std::int64_t most)
@@ -139,8 +143,7 @@ struct StripCut {
     };
     while (cols > kLeast && pixels(cols) > places) cols /= 2;
     const bool any = height.taps > 0 && width.taps > 0;
-    const bool border = 5 * height.inside() * width.inside() < 3 * height.outputs * width.outputs;
-    copied = any && (border || (height.step == 1 && pixels(cols) > places));
+    copied = any && height.step == 1 && pixels(cols) > places;
     if (copied) cols = most;
     strip = pixels(cols);
     if (copied) return;
@@ -155,7 +158,7 @@ struct StripCut {
 /// with zeros around it takes less time.
 inline bool is_mostly_border(const Axis& height, const Axis& width) {
   const bool any = height.taps > 0 && width.taps > 0;
-  return any && 5 * height.inside() * width.inside() < 3 * height.outputs * width.outputs;
+  return any && 2 * height.inside() * width.inside() < height.outputs * width.outputs;
 }
 
 /// Some channels of an image, or of a part of it.

@@ -57,6 +57,9 @@ constexpr bool RowsShare(Taps taps) {
   return k32Registers && taps != Taps::mixed && taps != Taps::three_mixed;
 }
 
+/// So few pixels have few addresses, and are over before a call pays.
+inline constexpr int kFewPixels = k32Registers ? 3 : 100;
+
 /// Whether lanes can be copied within groups of channels.
 template <class T>
 constexpr bool Mixes() {
@@ -246,11 +249,10 @@ HWY_INLINE void AddTwoRows(const DepthwisePixels<T>& s, const T* x, const T* w,
 }
 
 /// kCount pixels of each of kRows rows, for the channels from c on that `part` stands for; x and y
-/// are those of the first pixel. Not inlined: in the loops around it g++ would compute a hundred
-/// addresses ahead, and keep them in memory.
+/// are those of the first pixel.
 template <Taps kKind, int kRows, int kCount, class T, class Part>
-HWY_NOINLINE void SomePixels(const DepthwisePixels<T>& s, const T* x, T* y, std::int64_t c,
-                             Part part) {
+HWY_INLINE void SomePixels(const DepthwisePixels<T>& s, const T* x, T* y, std::int64_t c,
+                           Part part) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
   V sum[kRows * kCount];
@@ -282,6 +284,13 @@ HWY_NOINLINE void SomePixels(const DepthwisePixels<T>& s, const T* x, T* y, std:
   }
 }
 
+/// The same, not inlined: in the loops around it g++ would compute a hundred addresses ahead, and
+/// keep them in memory.
+template <Taps kKind, int kRows, int kCount, class T>
+HWY_NOINLINE void ManyPixels(const DepthwisePixels<T>& s, const T* x, T* y, std::int64_t c) {
+  SomePixels<kKind, kRows, kCount>(s, x, y, c, WholeVector());
+}
+
 /// All whole vectors of channels of kRows rows at a time, from `row` on, in `tiles` tiles of kCount
 /// pixels; x and y are those of the first pixel of row 0. In memory a pixel's channels lie side by
 /// side. Returns where it ended.
@@ -294,7 +303,11 @@ HWY_INLINE std::int64_t SomeRows(const DepthwisePixels<T>& s, const T* x, T* y, 
     T* y_tile = y + row * s.y_line;
     for (std::int64_t tile = 0; tile < tiles; ++tile) {
       for (std::int64_t c = 0; c + lanes <= s.channels; c += lanes) {
-        SomePixels<kKind, kRows, kCount>(s, x_tile, y_tile, c, WholeVector());
+        if constexpr (kRows * kCount > kFewPixels) {
+          ManyPixels<kKind, kRows, kCount>(s, x_tile, y_tile, c);
+        } else {
+          SomePixels<kKind, kRows, kCount>(s, x_tile, y_tile, c, WholeVector());
+        }
       }
       x_tile += kCount * s.x_step;
       y_tile += kCount * s.y_step;
@@ -387,8 +400,8 @@ HWY_INLINE void AddLines(const DepthwiseGradient<T>& s, const T* x, const T* dy,
 
 /// kHeight x kWidth taps from (row, col) on, whose pixels lie as `kStep` says.
 template <int kStep, int kHeight, int kWidth, class T, class Part>
-HWY_NOINLINE void SomeTaps(const DepthwiseGradient<T>& s, std::int64_t row, std::int64_t col,
-                           std::int64_t c, Part part) {
+HWY_INLINE void SomeTaps(const DepthwiseGradient<T>& s, std::int64_t row, std::int64_t col,
+                         std::int64_t c, Part part) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
   const T* x = s.x + row * s.x_row + col * s.x_col + c;
