@@ -22,6 +22,19 @@ namespace {
 /// One multiply-add of these kernels has a load of its own, and takes as long as so many of a tile.
 constexpr double kSlower = 3;
 
+/// A gradient piece is worth a buffer of its own from this many floating-point operations on.
+constexpr double kPieceFlops = 1e6;
+constexpr std::int64_t kMaxPieces = 16;
+/// Outputs of a row from which on they are computed together, and not with those below.
+constexpr std::int64_t kLeastOfARow = 3;
+/// Pixels whose gradients are summed in registers between two visits to dw: so many rows, of which
+/// the L1 cache needs room for kRowsAtOnce, and at least so many columns.
+constexpr std::int64_t kGradientRows = 8, kRowsAtOnce = 2, kGradientCols = 16;
+/// So many pixels with a cache line of channels each stay in the L2 cache.
+constexpr std::int64_t kBorderedPixels = 2048;
+/// Three rows of a copy so wide, and one of dy, take half of the L1 cache.
+constexpr std::int64_t kCopiedCols = 64;
+
 double microseconds(const ConvShape& s, std::size_t element_size) {
   // Groups of channels share a load.
   return (is_depthwise(s) ? kSlower : kSlower / 2) * conv_microseconds(s, element_size);
@@ -53,17 +66,6 @@ const T* transposed(const ConvShape& s, const T* w) {
   }
   return turned;
 }
-
-/// A gradient piece is worth a buffer of its own from this many floating-point operations on.
-constexpr double kPieceFlops = 1e6;
-constexpr std::int64_t kMaxPieces = 16;
-/// Outputs of a row from which on they are computed together, and not with those below.
-constexpr std::int64_t kLeastOfARow = 3;
-/// Pixels whose gradients are summed in registers between two visits to dw: so many rows, of which
-/// the L1 cache needs room for kRowsAtOnce, and at least so many columns.
-constexpr std::int64_t kGradientRows = 8, kRowsAtOnce = 2, kGradientCols = 16;
-/// Three rows of a copy so wide, and one of dy, take half of the L1 cache.
-constexpr std::int64_t kCopiedCols = 64;
 
 Axis forward_height(const ConvShape& s) {
   return {s.oh(), s.ih, s.kh, s.stride_h, s.dilation_h, -s.pad_h};
@@ -183,12 +185,12 @@ void run_rows(const DepthwiseKernels<T>& kernels, const Axis& height, const Axis
               const DepthwisePixels<T>& all) {
   const StripCut cut(height, width, places<T>(all.channels), pixels_in_l1<T>(all.channels), 1,
                      kDepthwisePixels);
-  const bool copied = cut.copied || is_mostly_border(height, width);
+  const std::int64_t met = height.met(last - first) * width.met(width.outputs);
+  const bool copied = cut.copied || (met <= kBorderedPixels && is_mostly_border(height, width));
   // A copy's pixels lie apart, in cache lines of their own.
   const std::int64_t together = copied ? 1 : beside;
   const std::int64_t most =
-      copied ? copied_channels<T>(cut.strip, height.met(last - first) * width.met(width.outputs))
-             : strip_channels<T>(cut.strip);
+      copied ? copied_channels<T>(cut.strip, met) : strip_channels<T>(cut.strip);
   std::optional<PaddedCopy<T>> copy;
   if (copied) copy.emplace(height, width, first, last, all.channels, std::min(most, all.channels));
   const Runs all_runs = copied ? whole(height, width) : runs(height, width);

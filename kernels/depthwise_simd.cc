@@ -53,11 +53,11 @@ inline constexpr bool k32Registers = false;
 /// Rows of pixels that share what they load: their sums, and the weights of kernels with kTaps
 /// rows, take registers.
 inline constexpr int kSharedRows = k32Registers ? 2 : 1;
-constexpr bool RowsShare(Taps taps) {
+constexpr bool HasTwoRows(Taps taps) {
   return k32Registers && taps != Taps::mixed && taps != Taps::three_mixed;
 }
 
-/// So few pixels have few addresses, and are over before a call pays.
+/// So few pixels are over before a call pays; with 16 registers all are, without rows that share.
 inline constexpr int kFewPixels = k32Registers ? 3 : 100;
 
 /// Whether lanes can be copied within groups of channels.
@@ -331,7 +331,7 @@ HWY_NOINLINE void LastChannels(const DepthwisePixels<T>& s, const T* x, T* y, st
 
 /// Whether two rows of pixels meet the same elements of x, and there is code for both at once.
 template <Taps kKind, class T>
-bool rows_share(const DepthwisePixels<T>& s) {
+bool RowsMeet(const DepthwisePixels<T>& s) {
   if (kKind != Taps::any) return s.kh == kTaps && s.x_line == StepOf(kKind) * s.x_row;
   return s.x_row > 0 && s.x_line % s.x_row == 0 && s.x_line / s.x_row < s.kh;
 }
@@ -341,8 +341,8 @@ template <Taps kKind, int kCount, class T>
 void Tiles(const DepthwisePixels<T>& pixels, const T* x, T* y, std::int64_t tiles) {
   const DepthwisePixels<T> s = pixels;  // which no store to y can change
   std::int64_t row = 0;
-  if constexpr (RowsShare(kKind)) {
-    if (rows_share<kKind>(s)) row = SomeRows<kKind, kSharedRows, kCount>(s, x, y, tiles, row);
+  if constexpr (HasTwoRows(kKind)) {
+    if (RowsMeet<kKind>(s)) row = SomeRows<kKind, kSharedRows, kCount>(s, x, y, tiles, row);
   }
   SomeRows<kKind, 1, kCount>(s, x, y, tiles, row);
   const std::int64_t rest = s.channels % static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));

@@ -11,6 +11,25 @@
 namespace nnkernels {
 namespace {
 
+/// A small shape with `groups` groups of `channels` channels, in and out.
+template <class Draw>
+ConvShape drawn(const Draw& draw, std::int64_t groups, std::int64_t channels) {
+  return {.n = draw(1, 3),
+          .ih = draw(1, 14),
+          .iw = draw(1, 30),
+          .ic = groups * channels,
+          .oc = groups * channels,
+          .kh = draw(1, 5),
+          .kw = draw(1, 9),
+          .stride_h = draw(1, 4),
+          .stride_w = draw(1, 4),
+          .pad_h = draw(0, 5),
+          .pad_w = draw(0, 5),
+          .dilation_h = draw(1, 3),
+          .dilation_w = draw(1, 3),
+          .groups = groups};
+}
+
 class DepthwiseTest : public EachSimd {};
 NNKERNELS_EACH_SIMD(DepthwiseTest);
 
@@ -78,23 +97,7 @@ TEST_P(DepthwiseTest, AgreesWithTheDefinitionForGroupsOfFour) {
     }
     check(channels, 14, 3, 1, 2, 2);
   }
-  check_random_shapes(60, 8, [](const auto& draw) {
-    const std::int64_t groups = draw(2, 12);
-    return ConvShape{.n = draw(1, 3),
-                     .ih = draw(1, 14),
-                     .iw = draw(1, 30),
-                     .ic = 4 * groups,
-                     .oc = 4 * groups,
-                     .kh = draw(1, 5),
-                     .kw = draw(1, 9),
-                     .stride_h = draw(1, 4),
-                     .stride_w = draw(1, 4),
-                     .pad_h = draw(0, 5),
-                     .pad_w = draw(0, 5),
-                     .dilation_h = draw(1, 3),
-                     .dilation_w = draw(1, 3),
-                     .groups = groups};
-  });
+  check_random_shapes(60, 8, [](const auto& draw) { return drawn(draw, draw(2, 12), 4); });
 }
 
 /// What is not a number stays within its group of channels.
@@ -113,23 +116,7 @@ TEST_P(DepthwiseTest, GroupsOfFourDoNotMeet) {
 }
 
 TEST_P(DepthwiseTest, AgreesWithTheDefinitionOnRandomShapes) {
-  check_random_shapes(100, 7, [](const auto& draw) {
-    const std::int64_t channels = draw(2, 40);
-    return ConvShape{.n = draw(1, 3),
-                     .ih = draw(1, 14),
-                     .iw = draw(1, 30),
-                     .ic = channels,
-                     .oc = channels,
-                     .kh = draw(1, 5),
-                     .kw = draw(1, 9),
-                     .stride_h = draw(1, 4),
-                     .stride_w = draw(1, 4),
-                     .pad_h = draw(0, 5),
-                     .pad_w = draw(0, 5),
-                     .dilation_h = draw(1, 3),
-                     .dilation_w = draw(1, 3),
-                     .groups = channels};
-  });
+  check_random_shapes(100, 7, [](const auto& draw) { return drawn(draw, draw(2, 40), 1); });
 }
 
 }  // namespace

@@ -1,10 +1,9 @@
-#include "nn/batch_norm.h"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <stdexcept>
 
+#include "nn/batch_norm.h"
 #include "tests/nn/fixtures.h"
 #include "tests/support/each_simd.h"
 

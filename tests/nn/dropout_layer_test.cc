@@ -1,11 +1,10 @@
-#include "nn/dropout.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
+#include "nn/dropout.h"
 #include "tests/nn/fixtures.h"
 #include "tests/support/each_simd.h"
 

@@ -1,9 +1,8 @@
-#include "nn/leaky_relu.h"
-
 #include <gtest/gtest.h>
 
 #include <stdexcept>
 
+#include "nn/leaky_relu.h"
 #include "tests/nn/fixtures.h"
 
 namespace nnkernels::nn {

@@ -1,9 +1,8 @@
-#include "nn/softmax.h"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
 
+#include "nn/softmax.h"
 #include "tests/nn/fixtures.h"
 
 namespace nnkernels::nn {
