@@ -22,7 +22,6 @@ namespace HWY_NAMESPACE {
 namespace {
 
 using detail::DepthwiseCopy;
-using detail::DepthwiseGradient;
 using detail::DepthwisePixels;
 using detail::EvenRows;
 
@@ -40,22 +39,15 @@ inline constexpr int kTaps = 3;
 /// Pixels from one to the next, in taps.
 constexpr int StepOf(Taps taps) { return taps == Taps::three_by_two ? 2 : 1; }
 
-/// Taps in a column and in a row of the kernel that share each load of a gradient.
-inline constexpr int kTapRows = 3;
-inline constexpr int kTapCols = 4;
-
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3 || HWY_TARGET == HWY_NEON
-inline constexpr bool k32Registers = true;
-#else
-inline constexpr bool k32Registers = false;
-#endif
+/// Channels of a group.
+constexpr int MixedBy(Taps taps) {
+  return taps == Taps::mixed || taps == Taps::three_mixed ? detail::kMixedChannels : 1;
+}
 
 /// Rows of pixels that share what they load: their sums, and the weights of kernels with kTaps
 /// rows, take registers.
 inline constexpr int kSharedRows = k32Registers ? 2 : 1;
-constexpr bool HasTwoRows(Taps taps) {
-  return k32Registers && taps != Taps::mixed && taps != Taps::three_mixed;
-}
+constexpr bool HasTwoRows(Taps taps) { return k32Registers && MixedBy(taps) == 1; }
 
 /// So few pixels are over before a call pays; with 16 registers all are, without rows that share.
 inline constexpr int kFewPixels = k32Registers ? 3 : 100;
@@ -66,8 +58,36 @@ constexpr bool Mixes() {
   return sizeof(T) * detail::kMixedChannels == 16 && HWY_TARGET != HWY_SCALAR;
 }
 
+/// Adds to sums the products of an element and the weights of a few taps or, where groups of kMixed
+/// channels mix, of each of the group's channels: `sum_of(tap)` is the sum of the pixel that meets
+/// the element there, or null.
+template <int kLane = 0, int kTapCount, int kMixed, class V, class F>
+HWY_INLINE void AddProducts(V element, const V (&weight)[kTapCount][kMixed], const F& sum_of) {
+  V channel = element;
+  if constexpr (kMixed > 1) channel = hn::Broadcast<kLane>(element);
+  NNKERNELS_UNROLL
+  for (int j = 0; j < kTapCount; ++j) {
+    if (V* const sum = sum_of(j)) *sum = hn::MulAdd(channel, weight[j][kLane], *sum);
+  }
+  if constexpr (kLane + 1 < kMixed) AddProducts<kLane + 1>(element, weight, sum_of);
+}
+
+/// Loads the weights of some neighbouring taps from w on.
+template <int kTapCount, int kMixed, class T, class Part, class V>
+HWY_INLINE void LoadWeights(const DepthwisePixels<T>& s, const T* w, Part part,
+                            V (&weight)[kTapCount][kMixed]) {
+  const hn::ScalableTag<T> d;
+  NNKERNELS_UNROLL
+  for (int j = 0; j < kTapCount; ++j) {
+    NNKERNELS_UNROLL
+    for (int q = 0; q < kMixed; ++q) {
+      weight[j][q] = part.Load(d, w + j * s.w_col + q * s.w_mixed);
+    }
+  }
+}
+
 /// Adds to the sums of kCount pixels what rows of taps of any kind contribute.
-template <int kCount, class T, class Part, class V>
+template <Taps kKind, int kCount, class T, class Part, class V>
 HWY_INLINE void AddTaps(const DepthwisePixels<T>& s, const T* x, const T* w, Part part,
                         V (&sum)[kCount]) {
   const hn::ScalableTag<T> d;
@@ -75,10 +95,11 @@ HWY_INLINE void AddTaps(const DepthwisePixels<T>& s, const T* x, const T* w, Par
     EvenRows<kCount, const T> pixels(x, s.x_step);
     const T* tap = w;
     for (std::int64_t j = 0; j < s.kw; ++j, tap += s.w_col) {
-      const V weight = part.Load(d, tap);
+      V weight[1][MixedBy(kKind)];
+      LoadWeights(s, tap, part, weight);
       NNKERNELS_UNROLL
       for (int p = 0; p < kCount; ++p) {
-        sum[p] = hn::MulAdd(part.Load(d, pixels.row(p)), weight, sum[p]);
+        AddProducts(part.Load(d, pixels.row(p)), weight, [&](int) { return &sum[p]; });
       }
       pixels.advance(s.x_col);
     }
@@ -92,22 +113,18 @@ HWY_INLINE void AddThreeTaps(const DepthwisePixels<T>& s, const T* x, const T* w
   const hn::ScalableTag<T> d;
   constexpr int kStep = StepOf(kKind), kElements = (kCount - 1) * kStep + kTaps;
   EvenRows<kElements, const T> elements(x, s.x_col);
-  const std::ptrdiff_t x_row = s.x_row, w_row = s.w_row, w_col = s.w_col;
-  for (std::int64_t i = s.kh; i > 0; --i, w += w_row) {
-    V weight[kTaps];
-    NNKERNELS_UNROLL
-    for (int j = 0; j < kTaps; ++j) weight[j] = part.Load(d, w + j * w_col);
+  for (std::int64_t i = s.kh; i > 0; --i, w += s.w_row) {
+    V weight[kTaps][MixedBy(kKind)];
+    LoadWeights(s, w, part, weight);
     NNKERNELS_UNROLL
     for (int q = 0; q < kElements; ++q) {
-      const V element = part.Load(d, elements.row(q));
-      NNKERNELS_UNROLL
-      for (int j = 0; j < kTaps; ++j) {
+      AddProducts(part.Load(d, elements.row(q)), weight, [&](int j) {
         const int from = q - j;
-        if (from < 0 || from % kStep != 0 || from / kStep >= kCount) continue;
-        sum[from / kStep] = hn::MulAdd(element, weight[j], sum[from / kStep]);
-      }
+        const bool meets = from >= 0 && from % kStep == 0 && from / kStep < kCount;
+        return meets ? &sum[from / kStep] : nullptr;
+      });
     }
-    elements.advance(x_row);
+    elements.advance(s.x_row);
   }
 }
 
@@ -141,67 +158,6 @@ HWY_INLINE void AddThreeRows(const DepthwisePixels<T>& s, const T* x, const T* w
         const int pixel = row / kStep * kCount + from / kStep;
         sum[pixel] = hn::MulAdd(element, weight[tap], sum[pixel]);
       }
-    }
-    elements.advance(s.x_row);
-  }
-}
-
-/// Adds each of the products of `element`'s group of channels with the weights of three or fewer
-/// taps to the sum of the pixel that meets it there: `sum_of(tap)`, or null.
-template <int kLane = 0, int kTapCount, class V, class F>
-HWY_INLINE void AddMixed(V element, const V (&weight)[kTapCount][detail::kMixedChannels],
-                         const F& sum_of) {
-  const V channel = hn::Broadcast<kLane>(element);
-  NNKERNELS_UNROLL
-  for (int j = 0; j < kTapCount; ++j) {
-    if (V* const sum = sum_of(j)) *sum = hn::MulAdd(channel, weight[j][kLane], *sum);
-  }
-  if constexpr (kLane + 1 < detail::kMixedChannels) AddMixed<kLane + 1>(element, weight, sum_of);
-}
-
-/// AddTaps() where groups of channels mix.
-template <int kCount, class T, class Part, class V>
-HWY_INLINE void AddMixedTaps(const DepthwisePixels<T>& s, const T* x, const T* w, Part part,
-                             V (&sum)[kCount]) {
-  const hn::ScalableTag<T> d;
-  for (std::int64_t i = 0; i < s.kh; ++i, x += s.x_row, w += s.w_row) {
-    EvenRows<kCount, const T> pixels(x, s.x_step);
-    const T* tap = w;
-    for (std::int64_t j = 0; j < s.kw; ++j, tap += s.w_col) {
-      V weight[1][detail::kMixedChannels];
-      NNKERNELS_UNROLL
-      for (int q = 0; q < detail::kMixedChannels; ++q) {
-        weight[0][q] = part.Load(d, tap + q * s.w_mixed);
-      }
-      NNKERNELS_UNROLL
-      for (int p = 0; p < kCount; ++p) {
-        AddMixed(part.Load(d, pixels.row(p)), weight, [&](int) { return &sum[p]; });
-      }
-      pixels.advance(s.x_col);
-    }
-  }
-}
-
-/// AddThreeTaps() where groups of channels mix.
-template <int kCount, class T, class Part, class V>
-HWY_INLINE void AddThreeMixedTaps(const DepthwisePixels<T>& s, const T* x, const T* w, Part part,
-                                  V (&sum)[kCount]) {
-  const hn::ScalableTag<T> d;
-  constexpr int kElements = kCount - 1 + kTaps;
-  EvenRows<kElements, const T> elements(x, s.x_col);
-  for (std::int64_t i = 0; i < s.kh; ++i, w += s.w_row) {
-    V weight[kTaps][detail::kMixedChannels];
-    NNKERNELS_UNROLL
-    for (int j = 0; j < kTaps; ++j) {
-      NNKERNELS_UNROLL
-      for (int q = 0; q < detail::kMixedChannels; ++q) {
-        weight[j][q] = part.Load(d, w + j * s.w_col + q * s.w_mixed);
-      }
-    }
-    NNKERNELS_UNROLL
-    for (int q = 0; q < kElements; ++q) {
-      AddMixed(part.Load(d, elements.row(q)), weight,
-               [&](int j) { return q >= j && q - j < kCount ? &sum[q - j] : nullptr; });
     }
     elements.advance(s.x_row);
   }
@@ -263,12 +219,8 @@ HWY_INLINE void SomePixels(const DepthwisePixels<T>& s, const T* x, T* y, std::i
     AddTwoRows<kCount>(s, x + c, s.w + c, sum);
   } else if constexpr (kRows > 1) {
     AddThreeRows<kKind, kRows, kCount>(s, x + c, s.w + c, sum);
-  } else if constexpr (kKind == Taps::any) {
-    AddTaps(s, x + c, s.w + c, part, sum);
-  } else if constexpr (kKind == Taps::mixed) {
-    AddMixedTaps(s, x + c, s.w + c, part, sum);
-  } else if constexpr (kKind == Taps::three_mixed) {
-    AddThreeMixedTaps(s, x + c, s.w + c, part, sum);
+  } else if constexpr (kKind == Taps::any || kKind == Taps::mixed) {
+    AddTaps<kKind>(s, x + c, s.w + c, part, sum);
   } else {
     AddThreeTaps<kKind>(s, x + c, s.w + c, part, sum);
   }
@@ -346,126 +298,8 @@ void Tiles(const DepthwisePixels<T>& pixels, const T* x, T* y, std::int64_t tile
   }
   SomeRows<kKind, 1, kCount>(s, x, y, tiles, row);
   const std::int64_t rest = s.channels % static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
-  constexpr bool kMixed = kKind == Taps::mixed || kKind == Taps::three_mixed;
-  constexpr Taps kLast = kMixed ? Taps::mixed : Taps::any;
+  constexpr Taps kLast = MixedBy(kKind) > 1 ? Taps::mixed : Taps::any;
   if (rest > 0) LastChannels<kLast, kCount>(pixels, x, y, tiles, s.channels - rest);
-}
-
-/// Adds what kPixels pixels of each of kRows rows contribute to kHeight x kWidth taps, in sums of
-/// their own for each row; `kStep` is as StepOf() says, or 0 for any.
-template <int kStep, int kRows, int kPixels, int kHeight, int kWidth, class T, class Part, class V>
-HWY_INLINE void AddPixels(const DepthwiseGradient<T>& s, const T* x, const T* dy, Part part,
-                          V (&sum)[kRows * kHeight * kWidth]) {
-  const hn::ScalableTag<T> d;
-  V gradient[kRows * kPixels];
-  NNKERNELS_UNROLL
-  for (int p = 0; p < kRows * kPixels; ++p) {
-    gradient[p] = part.Load(d, dy + p / kPixels * s.dy_line + p % kPixels * s.dy_step);
-  }
-  constexpr int kLines = (kRows - 1) * kStep + kHeight, kElements = (kPixels - 1) * kStep + kWidth;
-  const EvenRows<kLines, const T> lines(x, s.x_row);
-  NNKERNELS_UNROLL
-  for (int line = 0; line < kLines; ++line) {
-    const EvenRows<kElements, const T> elements(lines.row(line), s.x_col);
-    NNKERNELS_UNROLL
-    for (int q = 0; q < kElements; ++q) {
-      const V element = part.Load(d, elements.row(q));
-      NNKERNELS_UNROLL
-      for (int p = 0; p < kRows * kPixels; ++p) {
-        const int i = line - p / kPixels * kStep, j = q - p % kPixels * kStep;
-        if (i < 0 || i >= kHeight || j < 0 || j >= kWidth) continue;
-        const int tap = (p / kPixels * kHeight + i) * kWidth + j;
-        sum[tap] = hn::MulAdd(element, gradient[p], sum[tap]);
-      }
-    }
-  }
-}
-
-/// The same for whole rows; neighbouring pixels share what they meet.
-template <int kStep, int kRows, int kHeight, int kWidth, class T, class Part, class V>
-HWY_INLINE void AddLines(const DepthwiseGradient<T>& s, const T* x, const T* dy, Part part,
-                         V (&sum)[kRows * kHeight * kWidth]) {
-  std::int64_t p = 0;
-  if constexpr (kStep > 0) {
-    constexpr int kShared = 4;
-    for (; p + kShared <= s.cols;
-         p += kShared, x += kShared * s.x_step, dy += kShared * s.dy_step) {
-      AddPixels<kStep, kRows, kShared, kHeight, kWidth>(s, x, dy, part, sum);
-    }
-  }
-  for (; p < s.cols; ++p, x += s.x_step, dy += s.dy_step) {
-    AddPixels<kStep, kRows, 1, kHeight, kWidth>(s, x, dy, part, sum);
-  }
-}
-
-/// kHeight x kWidth taps from (row, col) on, whose pixels lie as `kStep` says.
-template <int kStep, int kHeight, int kWidth, class T, class Part>
-HWY_INLINE void SomeTaps(const DepthwiseGradient<T>& s, std::int64_t row, std::int64_t col,
-                         std::int64_t c, Part part) {
-  const hn::ScalableTag<T> d;
-  using V = hn::Vec<decltype(d)>;
-  const T* x = s.x + row * s.x_row + col * s.x_col + c;
-  const T* dy = s.dy + c;
-  constexpr int kTapCount = kHeight * kWidth;
-  constexpr bool kShare = kSharedRows > 1 && kStep > 0 && kHeight == kTaps;
-  constexpr int kRows = kShare ? kSharedRows : 1;
-  V sum[kRows * kTapCount];
-  const EvenRows<kHeight, T> dw(s.dw + row * s.dw_row + col * s.dw_col + c, s.dw_row);
-  NNKERNELS_UNROLL
-  for (int tap = 0; tap < kTapCount; ++tap) {
-    sum[tap] = part.Load(d, dw.row(tap / kWidth) + tap % kWidth * s.dw_col);
-  }
-  NNKERNELS_UNROLL
-  for (int tap = kTapCount; tap < kRows * kTapCount; ++tap) sum[tap] = hn::Zero(d);
-  std::int64_t r = 0;
-  if (kShare && s.x_line == kStep * s.x_row) {
-    for (; r + kRows <= s.rows; r += kRows, x += kRows * s.x_line, dy += kRows * s.dy_line) {
-      AddLines<kStep, kRows, kHeight, kWidth>(s, x, dy, part, sum);
-    }
-    NNKERNELS_UNROLL
-    for (int tap = kTapCount; tap < kRows * kTapCount; ++tap) {
-      sum[tap % kTapCount] = hn::Add(sum[tap % kTapCount], sum[tap]);
-    }
-  }
-  V first[kTapCount];
-  NNKERNELS_UNROLL
-  for (int tap = 0; tap < kTapCount; ++tap) first[tap] = sum[tap];
-  for (; r < s.rows; ++r, x += s.x_line, dy += s.dy_line) {
-    AddLines<kStep, 1, kHeight, kWidth>(s, x, dy, part, first);
-  }
-  NNKERNELS_UNROLL
-  for (int tap = 0; tap < kTapCount; ++tap) {
-    part.Store(d, first[tap], dw.row(tap / kWidth) + tap % kWidth * s.dw_col);
-  }
-}
-
-template <int kHeight, class T, class Part>
-HWY_INLINE void TapRows(const DepthwiseGradient<T>& s, std::int64_t row, std::int64_t c,
-                        Part part) {
-  std::int64_t col = 0;
-  for (; col + kTapCols <= s.kw; col += kTapCols) {
-    SomeTaps<0, kHeight, kTapCols>(s, row, col, c, part);
-  }
-  switch (s.kw - col) {
-    case kTaps:
-      if (s.x_step == s.x_col) return SomeTaps<1, kHeight, kTaps>(s, row, col, c, part);
-      if (s.x_step == 2 * s.x_col) return SomeTaps<2, kHeight, kTaps>(s, row, col, c, part);
-      return SomeTaps<0, kHeight, kTaps>(s, row, col, c, part);
-    case 2:
-      return SomeTaps<0, kHeight, 2>(s, row, col, c, part);
-    case 1:
-      return SomeTaps<0, kHeight, 1>(s, row, col, c, part);
-    default:
-      return;
-  }
-}
-
-template <class T, class Part>
-HWY_INLINE void AllTaps(const DepthwiseGradient<T>& s, std::int64_t c, Part part) {
-  std::int64_t row = 0;
-  for (; row + kTapRows <= s.kh; row += kTapRows) TapRows<kTapRows>(s, row, c, part);
-  if (s.kh - row == 2) return TapRows<2>(s, row, c, part);
-  if (s.kh - row == 1) TapRows<1>(s, row, c, part);
 }
 
 /// In tiles of two widths, those of the first before those of the second.
@@ -492,15 +326,6 @@ void Pixels(const DepthwisePixels<T>& s) {
   if (s.kw == kTaps && s.x_step == s.x_col) return Pixels<Taps::three>(s, kCounts);
   if (s.kw == kTaps && s.x_step == 2 * s.x_col) return Pixels<Taps::three_by_two>(s, kCounts);
   Pixels<Taps::any>(s, kCounts);
-}
-
-template <class T>
-void Gradient(const DepthwiseGradient<T>& s) {
-  const hn::ScalableTag<T> d;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  std::int64_t c = 0;
-  for (; c + lanes <= s.channels; c += lanes) AllTaps(s, c, WholeVector());
-  if (c < s.channels) AllTaps(s, c, FirstLanes{static_cast<std::size_t>(s.channels - c)});
 }
 
 template <class T>
@@ -534,7 +359,7 @@ void Copy(const DepthwiseCopy<T>& s) {
 
 template <class T>
 detail::DepthwiseKernels<T> Kernels() {
-  return {Pixels<T>, Gradient<T>, Copy<T>, Mixes<T>()};
+  return {.pixels = Pixels<T>, .gradient = nullptr, .copy = Copy<T>, .mixes = Mixes<T>()};
 }
 detail::DepthwiseKernels<float> FloatKernels() { return Kernels<float>(); }
 detail::DepthwiseKernels<double> DoubleKernels() { return Kernels<double>(); }
@@ -552,11 +377,15 @@ HWY_EXPORT(DoubleKernels);
 
 template <>
 DepthwiseKernels<float> depthwise_kernels<float>() {
-  return HWY_DYNAMIC_DISPATCH(FloatKernels)();
+  DepthwiseKernels<float> kernels = HWY_DYNAMIC_DISPATCH(FloatKernels)();
+  kernels.gradient = depthwise_gradient_kernel<float>();
+  return kernels;
 }
 template <>
 DepthwiseKernels<double> depthwise_kernels<double>() {
-  return HWY_DYNAMIC_DISPATCH(DoubleKernels)();
+  DepthwiseKernels<double> kernels = HWY_DYNAMIC_DISPATCH(DoubleKernels)();
+  kernels.gradient = depthwise_gradient_kernel<double>();
+  return kernels;
 }
 
 }  // namespace nnkernels::detail

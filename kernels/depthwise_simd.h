@@ -13,7 +13,7 @@ inline constexpr std::int64_t kDepthwisePixels = 8;
 
 /// Channels of a group that Pixels() can mix: those of 128 bits, within which a lane is copied to
 /// the others in one instruction.
-inline constexpr std::int64_t kMixedChannels = 4;
+inline constexpr int kMixedChannels = 4;
 
 /// Rows of neighbouring pixels of y that the same taps contribute to:
 ///
@@ -71,13 +71,18 @@ struct DepthwiseCopy {
 };
 
 template <class T>
+using DepthwiseGradientKernel = void (*)(const DepthwiseGradient<T>& gradient);
+
+template <class T>
 struct DepthwiseKernels {
   void (*pixels)(const DepthwisePixels<T>& pixels) = nullptr;
-  void (*gradient)(const DepthwiseGradient<T>& gradient) = nullptr;
+  DepthwiseGradientKernel<T> gradient = nullptr;
   void (*copy)(const DepthwiseCopy<T>& copy) = nullptr;
   bool mixes = false;  // whether `pixels` can mix channels
 };
 
+template <class T>
+DepthwiseGradientKernel<T> depthwise_gradient_kernel();
 template <class T>
 DepthwiseKernels<T> depthwise_kernels();
 

@@ -21,11 +21,7 @@ namespace nnkernels {
 namespace HWY_NAMESPACE {
 
 /// Rows of x that one pass over y serves: kDotRows x 4 accumulators, 4 vectors of y and one of x.
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3 || HWY_TARGET == HWY_NEON
-inline constexpr int kDotRows = 4;
-#else
-inline constexpr int kDotRows = 2;
-#endif
+inline constexpr int kDotRows = k32Registers ? 4 : 2;
 
 #if HWY_TARGET != HWY_SCALAR
 /// The sum of all 128-bit blocks of v.

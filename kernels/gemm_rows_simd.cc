@@ -21,13 +21,8 @@ namespace {
 using detail::RowsBlock;
 
 /// Elements of A that registers hold for a whole pass over rows of B, and rows of A at most.
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3 || HWY_TARGET == HWY_NEON
-inline constexpr int kElements = 16;
-inline constexpr int kMaxRows = 4;
-#else
-inline constexpr int kElements = 8;
-inline constexpr int kMaxRows = 2;
-#endif
+inline constexpr int kElements = k32Registers ? 16 : 8;
+inline constexpr int kMaxRows = k32Registers ? 4 : 2;
 
 /// Rows of B in one pass: each load and store of a sum serves so many multiply-adds. More than 8
 /// streams are too many for the hardware's prefetch.

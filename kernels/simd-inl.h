@@ -28,6 +28,10 @@ inline constexpr bool kHasMasks = true;
 inline constexpr bool kHasMasks = false;
 #endif
 
+/// Whether there are 32 vector registers, not 16.
+inline constexpr bool k32Registers =
+    (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3) || HWY_TARGET == HWY_NEON;
+
 /// a where a > b, else b; so b, too, where one of them is NaN or both are zeros.
 template <class V>
 HWY_INLINE V GreaterOrSecond(V a, V b) {

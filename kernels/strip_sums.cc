@@ -23,8 +23,7 @@ using detail::StripSums;
 
 /// Sums in registers: of three strips and so many vectors each, or of more strips where they are
 /// shorter, so that there are enough sums to hide the latency of the multiply-add.
-inline constexpr int kMaxVectors =
-    (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3) || HWY_TARGET == HWY_NEON ? 8 : 4;
+inline constexpr int kMaxVectors = k32Registers ? 8 : 4;
 constexpr int MaxStrips(int vectors) { return std::min(6, 3 * kMaxVectors / vectors); }
 
 /// Elements [at, at + kVectors vectors) of strips [first, first + kStrips). `last` loads and stores
