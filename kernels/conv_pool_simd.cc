@@ -42,26 +42,47 @@ inline constexpr std::array<int, 4> kWindows = {0, 1, 1, 0};
 inline constexpr std::array<int, 4> kWindows = {0, 3, 1, 0};
 #endif
 
-/// Where in a window the largest is, in as many lanes as values have: int32 beside float, double
-/// (which is exact) beside double.
-template <class T>
-using PlaceOf = std::conditional_t<std::is_same_v<T, float>, std::int32_t, double>;
+/// Which of a window's four values is the largest: right_above says whether the second of the upper
+/// row beats the first, right_below the same for the lower row, below whether the lower row wins.
+template <class M>
+struct Places {
+  M right_above, right_below, below;
+};
 
-/// Stores the first `count` lanes of v, small integers, as bytes.
-template <class D, class V>
-HWY_INLINE void StoreBytes(D d, V v, std::uint8_t* p, std::size_t count) {
-  const hn::Rebind<std::int32_t, D> d32;
+/// Stores the first `count` places, from 0 to 3, as bytes.
+template <class D, class M>
+HWY_INLINE void StorePlaces(D d, const Places<M>& places, std::uint8_t* p, std::size_t count) {
   const hn::Rebind<std::uint8_t, D> d8;
-  hn::Vec<decltype(d8)> bytes;
-  if constexpr (std::is_same_v<hn::TFromD<D>, double>) {
-    bytes = hn::DemoteTo(d8, hn::DemoteTo(d32, v));
-  } else {
-    bytes = hn::DemoteTo(d8, v);
-  }
-  if (count == hn::Lanes(d)) return hn::StoreU(bytes, d8, p);
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+  const auto bytes_of = [&](M mask, std::uint8_t value) HWY_ATTR {
+    std::uint8_t bits[8] = {};
+    hn::StoreMaskBits(d, mask, bits);
+    return hn::IfThenElseZero(hn::LoadMaskBits(d8, bits), hn::Set(d8, value));
+  };
+  const M right = hn::Or(hn::And(places.below, places.right_below),
+                         hn::AndNot(places.below, places.right_above));
+  const auto bytes = hn::Or(bytes_of(right, 1), bytes_of(places.below, 2));
+  if (count == hn::Lanes(d)) return hn::StoreU(bytes, d8, p);
   hn::BlendedStore(bytes, hn::FirstN(d8, count), d8, p);
 #else
+  // In as many lanes as values have: int32 beside float, double (which is exact) beside double.
+  constexpr bool kDouble = std::is_same_v<hn::TFromD<D>, double>;
+  using Place = std::conditional_t<kDouble, double, std::int32_t>;
+  const hn::Rebind<Place, D> d_place;
+  const auto choose = [&](M mask, auto yes, auto no) HWY_ATTR {
+    return hn::IfThenElse(hn::RebindMask(d_place, mask), yes, no);
+  };
+  const auto above = choose(places.right_above, hn::Set(d_place, Place{1}), hn::Zero(d_place));
+  const auto below =
+      choose(places.right_below, hn::Set(d_place, Place{3}), hn::Set(d_place, Place{2}));
+  const auto place = choose(places.below, below, above);
+  hn::Vec<decltype(d8)> bytes;
+  if constexpr (kDouble) {
+    bytes = hn::DemoteTo(d8, hn::DemoteTo(hn::Rebind<std::int32_t, D>(), place));
+  } else {
+    bytes = hn::DemoteTo(d8, place);
+  }
+  if (count == hn::Lanes(d)) return hn::StoreU(bytes, d8, p);
   static_assert(hn::MaxLanes(d8) <= 8);
   HWY_ALIGN std::uint8_t lanes[8] = {};
   hn::Store(bytes, d8, lanes);
@@ -75,42 +96,64 @@ HWY_INLINE void StoreBytes(D d, V v, std::uint8_t* p, std::size_t count) {
 #endif
 }
 
-/// Stores the largest of each window's four sums, and which it was. wins(v, best) says whether v
-/// beats the largest so far.
-template <int kCount, int kWidth, class D, class T, class V, class Wins>
-HWY_INLINE void StoreLargest(D d, const WindowTile<T>& tile, const V (&sum)[4 * kCount][kWidth],
-                             Wins wins) {
+/// Stores the largest of the four sums of window w, and which it was. wins(v, other) says whether v
+/// beats a value before it.
+template <int kWidth, class D, class T, class Sums, class Wins>
+HWY_INLINE void StoreLargest(D d, const WindowTile<T>& tile, int w, const Sums& sum, Wins wins) {
+  using V = hn::Vec<D>;
   const std::size_t lanes = hn::Lanes(d);
-  const hn::Rebind<PlaceOf<T>, D> places;
   const std::size_t last = static_cast<std::size_t>(tile.cols) - (kWidth - 1) * lanes;
   NNKERNELS_UNROLL
   for (int j = 0; j < kWidth; ++j) {
     const std::size_t count = j == kWidth - 1 ? last : lanes;
-    const V bias = tile.bias == nullptr ? hn::Zero(d) : LoadFirst(d, tile.bias + j * lanes, count);
-    NNKERNELS_UNROLL
-    for (int w = 0; w < kCount; ++w) {
-      V best = sum[4 * w][j];
-      auto place = hn::Zero(places);
-      NNKERNELS_UNROLL
-      for (int q = 1; q < 4; ++q) {
-        const V v = sum[4 * w + q][j];
-        const auto larger = wins(v, best);
-        best = hn::IfThenElse(larger, v, best);
-        place = hn::IfThenElse(hn::RebindMask(places, larger),
-                               hn::Set(places, static_cast<PlaceOf<T>>(q)), place);
-      }
-      best = hn::Add(best, bias);
-      if (tile.relu) best = Rectified(best);
-      T* const y = tile.y + w * tile.step + j * lanes;
-      if (count == lanes) {
-        hn::StoreU(best, d, y);
-      } else {
-        StoreFirst(d, best, y, count);
-      }
-      if (tile.winner != nullptr) {
-        StoreBytes(d, place, tile.winner + w * tile.step + j * lanes, count);
-      }
+    const V v0 = sum[4 * w][j], v1 = sum[4 * w + 1][j];
+    const V v2 = sum[4 * w + 2][j], v3 = sum[4 * w + 3][j];
+    Places<decltype(wins(v1, v0))> places{wins(v1, v0), wins(v3, v2), {}};
+    const V above = hn::IfThenElse(places.right_above, v1, v0);
+    const V below = hn::IfThenElse(places.right_below, v3, v2);
+    places.below = wins(below, above);
+    V best = hn::IfThenElse(places.below, below, above);
+    if (tile.bias != nullptr) best = hn::Add(best, LoadFirst(d, tile.bias + j * lanes, count));
+    if (tile.relu) best = Rectified(best);
+    T* const y = tile.y + w * tile.step + j * lanes;
+    if (count == lanes) {
+      hn::StoreU(best, d, y);
+    } else {
+      StoreFirst(d, best, y, count);
     }
+    if (tile.winner == nullptr) continue;
+    StorePlaces(d, places, tile.winner + w * tile.step + j * lanes, count);
+  }
+}
+
+/// Whether one of the sums of window w is NaN (or infinities cancel), which the fast comparison
+/// does not see.
+template <int kWidth, class D, class Sums>
+HWY_INLINE bool HasNan(D d, int w, const Sums& sum) {
+  auto any = hn::Zero(d);
+  NNKERNELS_UNROLL
+  for (int j = 0; j < kWidth; ++j) {
+    const auto above = hn::Add(sum[4 * w][j], sum[4 * w + 1][j]);
+    any = hn::Add(any, hn::Add(above, hn::Add(sum[4 * w + 2][j], sum[4 * w + 3][j])));
+  }
+  return !hn::AllTrue(d, hn::Eq(any, any));
+}
+
+/// One step of the k loop for rows [first, end): one row of B, and for each row i of the tile its
+/// element of A, `at` steps further on than the pointers.
+template <int kWidth, class D, class T, class Pixels, class Sums>
+HWY_INLINE void AddStep(D d, const T* HWY_RESTRICT b, const Pixels& upper, const Pixels& lower,
+                        int at, int first, int end, Sums& sum) {
+  using V = hn::Vec<D>;
+  V b_row[kWidth];
+  NNKERNELS_UNROLL
+  for (int j = 0; j < kWidth; ++j) b_row[j] = hn::LoadU(d, b + j * hn::Lanes(d));
+  NNKERNELS_UNROLL
+  for (int i = first; i < end; ++i) {
+    const int pixel = i / 4 * 2 + i % 2;
+    const V a = hn::Set(d, (i % 4 < 2 ? upper : lower).row(pixel)[at]);
+    NNKERNELS_UNROLL
+    for (int j = 0; j < kWidth; ++j) sum[i][j] = hn::MulAdd(a, b_row[j], sum[i][j]);
   }
 }
 
@@ -120,6 +163,7 @@ void RunWindows(const WindowTile<T>& tile) {
   using V = hn::Vec<D>;
   constexpr int kRows = 4 * kCount;
   const std::size_t lanes = hn::Lanes(d);
+  using Pixels = EvenRows<2 * kCount, const T>;
 
   V sum[kRows][kWidth];
   NNKERNELS_UNROLL
@@ -127,44 +171,42 @@ void RunWindows(const WindowTile<T>& tile) {
     NNKERNELS_UNROLL
     for (int j = 0; j < kWidth; ++j) sum[i][j] = hn::Zero(d);
   }
+  // The last steps of a window are done just before its largest sum is chosen, which then goes on
+  // beside the multiply-adds of the next window.
+  constexpr int kLastSteps = 2;
+  const bool by_window = kCount > 1 && tile.segment_length >= kLastSteps;
   const T* HWY_RESTRICT b = tile.b;
-  for (std::int64_t s = 0; s < tile.segment_count; ++s) {
-    const T* const x = tile.x + tile.segments[s];
-    EvenRows<2 * kCount, const T> upper(x, tile.x_col), lower(x + tile.x_row, tile.x_col);
-    for (std::int64_t p = 0; p < tile.segment_length; ++p) {
-      V b_row[kWidth];
-      NNKERNELS_UNROLL
-      for (int j = 0; j < kWidth; ++j) b_row[j] = hn::LoadU(d, b + j * lanes);
-      b += kWidth * lanes;
-      NNKERNELS_UNROLL
-      for (int i = 0; i < kRows; ++i) {
-        const int pixel = i / 4 * 2 + i % 2;
-        const V a = hn::Set(d, i % 4 < 2 ? upper[pixel] : lower[pixel]);
-        NNKERNELS_UNROLL
-        for (int j = 0; j < kWidth; ++j) sum[i][j] = hn::MulAdd(a, b_row[j], sum[i][j]);
-      }
+  Pixels upper(tile.x, tile.x_col), lower(tile.x, tile.x_col);
+  std::int64_t left = tile.segment_count;
+  for (const std::ptrdiff_t* segment = tile.segments; left > 0; ++segment, --left) {
+    const T* const x = tile.x + *segment;
+    upper = {x, tile.x_col};
+    lower = {x + tile.x_row, tile.x_col};
+    std::int64_t length = tile.segment_length;
+    if (by_window && left == 1) length -= kLastSteps;
+    for (; length > 0; --length) {
+      AddStep<kWidth>(d, b, upper, lower, 0, 0, kRows, sum);
       upper.advance(1);
       lower.advance(1);
+      b += kWidth * lanes;
     }
   }
-
-  // Whether any of these is NaN (or infinities cancel), which the fast comparison does not see.
-  V any = hn::Zero(d);
   NNKERNELS_UNROLL
-  for (int w = 0; w < kRows; w += 4) {
-    NNKERNELS_UNROLL
-    for (int j = 0; j < kWidth; ++j) {
-      const V upper = hn::Add(sum[w][j], sum[w + 1][j]);
-      any = hn::Add(any, hn::Add(upper, hn::Add(sum[w + 2][j], sum[w + 3][j])));
+  for (int w = 0; w < kCount; ++w) {
+    if (by_window) {
+      NNKERNELS_UNROLL
+      for (int p = 0; p < kLastSteps; ++p) {
+        AddStep<kWidth>(d, b + p * kWidth * lanes, upper, lower, p, 4 * w, 4 * w + 4, sum);
+      }
     }
-  }
-  if (hn::AllTrue(d, hn::Eq(any, any))) {
-    StoreLargest<kCount, kWidth>(d, tile, sum, [](V v, V best) { return hn::Lt(best, v); });
-  } else {
-    // Larger or NaN, unless NaN has won already.
-    StoreLargest<kCount, kWidth>(d, tile, sum, [](V v, V best) {
-      return hn::And(hn::Not(hn::Le(v, best)), hn::Eq(best, best));
-    });
+    if (!HasNan<kWidth>(d, w, sum)) {
+      StoreLargest<kWidth>(d, tile, w, sum, [](V v, V other) { return hn::Lt(other, v); });
+    } else {
+      // Larger or NaN, unless the other one is NaN already.
+      StoreLargest<kWidth>(d, tile, w, sum, [](V v, V other) {
+        return hn::And(hn::Not(hn::Le(v, other)), hn::Eq(other, other));
+      });
+    }
   }
 }
 

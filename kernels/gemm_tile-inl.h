@@ -35,9 +35,11 @@ namespace {
 
 using detail::AnyTile;
 using detail::EvenRows;
+using detail::hide_origin;
 using detail::kMaxTileRows;
 using detail::kTileWidths;
 using detail::MatrixTile;
+using detail::NextRow;
 using detail::RowTile;
 using detail::Tile;
 using detail::TileKernel;
@@ -57,12 +59,18 @@ inline constexpr std::array<int, kTileWidths> kMaxRows = {0, 4, 2};
 inline constexpr std::array<int, kTileWidths> kMaxRows = {0, 6, 6, 2, 2, 1, 1, 1, 1};
 #endif
 
+/// The lanes of the last vector of a row that belong to C.
+template <int kWidth, class D, class T>
+HWY_INLINE std::size_t LanesOfLast(D d, const AnyTile<T>& tile) {
+  return static_cast<std::size_t>(tile.cols) - (kWidth - 1) * hn::Lanes(d);
+}
+
 /// Applies alpha, beta, bias and ReLU and stores the tile: one unrolled pass a step, so that the
 /// accumulators stay in registers.
 template <int kRows, int kWidth, class D, class T, class RowsOfC, class V>
 HWY_INLINE void FinishTile(D d, const AnyTile<T>& tile, const RowsOfC& c, V (&sum)[kRows][kWidth]) {
   const std::size_t lanes = hn::Lanes(d);
-  const std::size_t last = static_cast<std::size_t>(tile.cols) - (kWidth - 1) * lanes;
+  const std::size_t last = LanesOfLast<kWidth>(d, tile);
   const bool whole = last == lanes;
   constexpr int kLast = kWidth - 1;
 
@@ -118,22 +126,121 @@ HWY_INLINE void FinishTile(D d, const AnyTile<T>& tile, const RowsOfC& c, V (&su
   }
 }
 
+/// One row of B, of which the last vector may be masked.
+template <int kWidth, bool kMasked, class D, class T>
+HWY_INLINE void LoadRow(D d, const T* HWY_RESTRICT b, std::size_t last, hn::Vec<D> (&row)[kWidth]) {
+  const std::size_t lanes = hn::Lanes(d);
+  NNKERNELS_UNROLL
+  for (int j = 0; j < kWidth; ++j) {
+    const bool masked = kMasked && j == kWidth - 1;
+    row[j] = masked ? LoadFirst(d, b + j * lanes, last) : hn::LoadU(d, b + j * lanes);
+  }
+}
+
 /// One step of the k loop: one row of B, and for each row i of the tile its element a(i).
 template <int kRows, int kWidth, bool kMasked, class D, class T, class RowsOfA, class V>
 HWY_INLINE void AddStep(D d, const T* HWY_RESTRICT b, std::size_t last, const RowsOfA& a,
                         V (&sum)[kRows][kWidth]) {
-  const std::size_t lanes = hn::Lanes(d);
   V b_row[kWidth];
-  NNKERNELS_UNROLL
-  for (int j = 0; j < kWidth; ++j) {
-    const bool masked = kMasked && j == kWidth - 1;
-    b_row[j] = masked ? LoadFirst(d, b + j * lanes, last) : hn::LoadU(d, b + j * lanes);
-  }
+  LoadRow<kWidth, kMasked>(d, b, last, b_row);
   NNKERNELS_UNROLL
   for (int i = 0; i < kRows; ++i) {
     const V element = hn::Set(d, a[i]);
     NNKERNELS_UNROLL
     for (int j = 0; j < kWidth; ++j) sum[i][j] = hn::MulAdd(element, b_row[j], sum[i][j]);
+  }
+}
+
+/// A store waits in a queue until its sum is complete, and a Zen 4 has places there for 14 vectors
+/// of AVX-512: 28 stores in a row hold up all that follows, and the next tile begins late, when
+/// they have left (measured: 50 to 80 cycles, a tenth of 25 steps). So such a tile leaves its last
+/// steps to EndByPairs(), which has multiply-adds between the stores.
+template <int kRows, int kWidth>
+inline constexpr bool kManyStores = (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3) &&
+                                    (kRows * kWidth > 12);
+inline constexpr int kLastSteps = 2;
+
+/// How many of `steps` steps are left to EndByPairs(). Asked before the k loop and behind it, each
+/// time from memory: in the loop a flag would take the place of a pointer.
+template <int kRows, int kWidth, class T>
+HWY_INLINE int StepsByPairs(const AnyTile<T>& tile, std::int64_t steps) {
+  const AnyTile<T>* plain = &tile;
+  hide_origin(plain);
+  const bool ends = kManyStores<kRows, kWidth> && steps >= kLastSteps && plain->alpha == T{1} &&
+                    plain->beta == T{0};
+  return ends ? kLastSteps : 0;
+}
+
+/// The last steps for two rows at a time, which are then finished (alpha is 1, beta 0) and stored.
+/// `next_a` and `next_c` return the rows, at the first of the steps, one after the other.
+template <int kRows, int kWidth, bool kMasked, bool kWhole, class D, class T, class V>
+HWY_INLINE void EndByPairs(D d, const AnyTile<T>& tile, const T* HWY_RESTRICT b,
+                           NextRow<const T> next_a, std::ptrdiff_t a_step, NextRow<T> next_c,
+                           V (&sum)[kRows][kWidth]) {
+  const std::size_t lanes = hn::Lanes(d), last = LanesOfLast<kWidth>(d, tile);
+  const std::ptrdiff_t b_step = tile.b_step;
+  const auto mask = hn::FirstN(d, last);
+  const auto is_part = [](int j) { return !kWhole && j == kWidth - 1; };
+  NNKERNELS_UNROLL
+  for (int first = 0; first < kRows; first += 2) {
+    const int end = std::min(first + 2, kRows);
+    const T* a[2];
+    NNKERNELS_UNROLL
+    for (int i = first; i < end; ++i) a[i - first] = next_a();
+    NNKERNELS_UNROLL
+    for (int p = 0; p < kLastSteps; ++p) {
+      V b_row[kWidth];
+      LoadRow<kWidth, kMasked>(d, b + p * b_step, last, b_row);
+      NNKERNELS_UNROLL
+      for (int i = first; i < end; ++i) {
+        const V element = hn::Set(d, a[i - first][p * a_step]);
+        NNKERNELS_UNROLL
+        for (int j = 0; j < kWidth; ++j) sum[i][j] = hn::MulAdd(element, b_row[j], sum[i][j]);
+      }
+    }
+    // Bias and ReLU are read from memory each time: they, too, would take the place of pointers.
+    if (const T* const bias = tile.bias; bias != nullptr) {
+      NNKERNELS_UNROLL
+      for (int j = 0; j < kWidth; ++j) {
+        const V addend =
+            is_part(j) ? hn::MaskedLoad(mask, d, bias + j * lanes) : hn::LoadU(d, bias + j * lanes);
+        NNKERNELS_UNROLL
+        for (int i = first; i < end; ++i) sum[i][j] = hn::Add(sum[i][j], addend);
+      }
+    }
+    if (tile.relu) {
+      NNKERNELS_UNROLL
+      for (int i = first; i < end; ++i) {
+        NNKERNELS_UNROLL
+        for (int j = 0; j < kWidth; ++j) sum[i][j] = Rectified(sum[i][j]);
+      }
+    }
+    NNKERNELS_UNROLL
+    for (int i = first; i < end; ++i) {
+      T* const c = next_c();
+      NNKERNELS_UNROLL
+      for (int j = 0; j < kWidth; ++j) {
+        if (is_part(j)) {
+          hn::BlendedStore(sum[i][j], mask, d, c + j * lanes);
+        } else {
+          hn::StoreU(sum[i][j], d, c + j * lanes);
+        }
+      }
+    }
+  }
+}
+
+/// The same for any number of columns.
+template <int kRows, int kWidth, bool kMasked, class D, class T, class V>
+HWY_INLINE void EndByPairs(D d, const AnyTile<T>& tile, const T* HWY_RESTRICT b,
+                           NextRow<const T> next_a, std::ptrdiff_t a_step, NextRow<T> next_c,
+                           V (&sum)[kRows][kWidth]) {
+  if constexpr (kManyStores<kRows, kWidth>) {
+    if (!kMasked && LanesOfLast<kWidth>(d, tile) == hn::Lanes(d)) {
+      EndByPairs<kRows, kWidth, false, true>(d, tile, b, next_a, a_step, next_c, sum);
+    } else {
+      EndByPairs<kRows, kWidth, kMasked, false>(d, tile, b, next_a, a_step, next_c, sum);
+    }
   }
 }
 
@@ -155,12 +262,6 @@ HWY_INLINE void ClearTile(D d, V (&sum)[kRows][kWidth]) {
   }
 }
 
-/// The lanes of the last vector of a row that belong to C.
-template <int kWidth, class D, class T>
-HWY_INLINE std::size_t LanesOfLast(D d, const AnyTile<T>& tile) {
-  return static_cast<std::size_t>(tile.cols) - (kWidth - 1) * hn::Lanes(d);
-}
-
 template <class D, int kRows, int kWidth, bool kMasked, class T = hn::TFromD<D>>
 void RunMatrixTile(const MatrixTile<T>& tile) {
   const D d;
@@ -176,7 +277,7 @@ void RunMatrixTile(const MatrixTile<T>& tile) {
   // Each step asks for a line that is needed later, one at a time so that they do not queue up: of
   // the next tile's A in chunks of one line of a row, and in the last chunks of C.
   constexpr std::int64_t kChunk = kAlignment / sizeof(T);
-  std::int64_t k = tile.k;
+  std::int64_t k = tile.k - StepsByPairs<kRows, kWidth>(tile, tile.k);
   for (; k >= 2 * kChunk; k -= kChunk) {
     const T* line = next_a;
     for (std::int64_t p = 0; p < kChunk; ++p) {
@@ -186,6 +287,8 @@ void RunMatrixTile(const MatrixTile<T>& tile) {
       AddStep<kRows, kWidth, kMasked>(d, b, last, a, sum);
       a.advance(a_step);
       b += b_step;
+      hide_origin(b);
+      hide_origin(line);
     }
     next_a += tile.next_a_chunk_step;
   }
@@ -197,8 +300,14 @@ void RunMatrixTile(const MatrixTile<T>& tile) {
     AddStep<kRows, kWidth, kMasked>(d, b, last, a, sum);
     a.advance(a_step);
     b += b_step;
+    hide_origin(b);
+    hide_origin(next_c);
   }
 
+  if (StepsByPairs<kRows, kWidth>(tile, tile.k) > 0) {
+    return EndByPairs<kRows, kWidth, kMasked>(d, tile, b, {a.row(0), tile.a_row_stride}, a_step,
+                                              {tile.c, tile.c_row_stride}, sum);
+  }
   const EvenRows<kRows, T> c(tile.c, tile.c_row_stride);
   FinishTile<kRows, kWidth>(
       d, tile, [&c](int i) { return c.row(i); }, sum);
@@ -260,16 +369,26 @@ void RunRowTile(const RowTile<T>& tile) {
     ClearTile(d, sum);
 
     const T* HWY_RESTRICT b = tile.b;
-    for (std::int64_t s = 0; s < tile.segment_count; ++s) {
-      EvenRows<kRows, const T> a(a_tile + tile.segments[s], tile.a_row_stride);
-      for (std::int64_t p = 0; p < tile.segment_length; ++p) {
+    EvenRows<kRows, const T> a(a_tile, tile.a_row_stride);
+    std::int64_t left = tile.segment_count;
+    for (const std::ptrdiff_t* segment = tile.segments; left > 0; ++segment, --left) {
+      a = {a_tile + *segment, tile.a_row_stride};
+      std::int64_t length = tile.segment_length;
+      if (left == 1) length -= StepsByPairs<kRows, kWidth>(tile, length);
+      for (; length > 0; --length) {
         AddStep<kRows, kWidth, false>(d, b, last, a, sum);
         a.advance(1);
         b += b_step;
+        hide_origin(b);
       }
     }
-    FinishTile<kRows, kWidth>(
-        d, tile, [&c](int i) { return c.row(i); }, sum);
+    if (StepsByPairs<kRows, kWidth>(tile, tile.segment_length) > 0) {
+      EndByPairs<kRows, kWidth, false>(d, tile, b, {a.row(0), tile.a_row_stride}, 1,
+                                       {c_tile, tile.c_row_stride}, sum);
+    } else {
+      FinishTile<kRows, kWidth>(
+          d, tile, [&c](int i) { return c.row(i); }, sum);
+    }
     a_tile += kRows * tile.a_row_stride;
     c_tile += kRows * tile.c_row_stride;
   }
