@@ -359,22 +359,23 @@ void RunRowTile(const RowTile<T>& tile) {
   const T* a_tile = tile.a;
   T* c_tile = tile.c;
   for (std::int64_t t = tile.tiles; t > 0; --t) {
-    const EvenRows<kRows, T> c(c_tile, tile.c_row_stride);
+    NextRow<T> next_c(c_tile, tile.c_row_stride);
     NNKERNELS_UNROLL
     for (int i = 0; i < kRows; ++i) {
-      hwy::Prefetch(c.row(i));
-      if (kWidth > 1) hwy::Prefetch(c.row(i) + (kWidth - 1) * hn::Lanes(d));
+      const T* const c = next_c();
+      hwy::Prefetch(c);
+      if (kWidth > 1) hwy::Prefetch(c + (kWidth - 1) * hn::Lanes(d));
     }
     hn::Vec<D> sum[kRows][kWidth];
     ClearTile(d, sum);
 
     const T* HWY_RESTRICT b = tile.b;
     EvenRows<kRows, const T> a(a_tile, tile.a_row_stride);
-    std::int64_t left = tile.segment_count;
-    for (const std::ptrdiff_t* segment = tile.segments; left > 0; ++segment, --left) {
+    const std::ptrdiff_t* const end = tile.segments + tile.segment_count;
+    for (const std::ptrdiff_t* segment = tile.segments; segment != end; ++segment) {
       a = {a_tile + *segment, tile.a_row_stride};
       std::int64_t length = tile.segment_length;
-      if (left == 1) length -= StepsByPairs<kRows, kWidth>(tile, length);
+      if (segment + 1 == end) length -= StepsByPairs<kRows, kWidth>(tile, length);
       for (; length > 0; --length) {
         AddStep<kRows, kWidth, false>(d, b, last, a, sum);
         a.advance(1);
@@ -386,6 +387,7 @@ void RunRowTile(const RowTile<T>& tile) {
       EndByPairs<kRows, kWidth, false>(d, tile, b, {a.row(0), tile.a_row_stride}, 1,
                                        {c_tile, tile.c_row_stride}, sum);
     } else {
+      const EvenRows<kRows, T> c(c_tile, tile.c_row_stride);
       FinishTile<kRows, kWidth>(
           d, tile, [&c](int i) { return c.row(i); }, sum);
     }
