@@ -34,10 +34,10 @@ void multiply_scattered(const Product<T>& p) {
 /// k, each by itself, that are added in the end. Returns false if it is none.
 template <class T>
 bool multiply_long(const Product<T>& p) {
-  constexpr std::int64_t kPieces = 8, kDepth = 512;
+  constexpr std::int64_t kPieces = 8;
   constexpr std::int64_t kSide = 256, kSize = 1 << 14;  // the sums stay in the L2 cache
   const std::int64_t m = p.c.rows, n = p.c.cols, k = p.a.cols;
-  if (k < kPieces * kDepth || std::max(m, n) > kSide || m * n > kSize) return false;
+  if (k < kLongSum || std::max(m, n) > kSide || m * n > kSize) return false;
   T* const sums = scratch<T>(Purpose::sums_over_k, (kPieces + 1) * m * n);
   nnkernels::parallel_for(kPieces, estimated_microseconds(p), [&](std::int64_t piece, int) {
     const std::int64_t first = k * piece / kPieces, depth = k * (piece + 1) / kPieces - first;

@@ -25,6 +25,9 @@ struct Product {
 template <class T>
 void compute(const Product<T>& product);
 
+/// From so many steps of k on, the sums of a small C are cut into pieces that threads can share.
+inline constexpr std::int64_t kLongSum = 4096;
+
 /// What compute() would take on one thread, in microseconds.
 template <class T>
 double estimated_microseconds(const Product<T>& product);

@@ -165,6 +165,43 @@ TEST_P(GemmPathsTest, FewRowsHaveTheBitsOfTiles) {
   }
 }
 
+/// Columns of A that are contiguous: columns of C that would leave lanes of a tile idle are
+/// computed with vectors along m, all of them or those behind whole vectors.
+TEST_P(GemmPathsTest, ExactForColumnsBeyondWholeVectors) {
+  std::uint32_t seed = 0;
+  for (const std::int64_t n : {2, 3, 5, 6, 9, 10, 11, 13, 17, 20, 25, 33, 35, 49, 65, 66, 67}) {
+    for (const std::int64_t m : {33, 70}) {
+      for (const std::int64_t k : {1, 2, 3, 20, 130}) {
+        Case t{.m = m, .n = n, .k = k, .a = Layout::column_major, .gap = 2};
+        check_exactly<float>(t, ++seed);
+        check_exactly<double>(t, ++seed);
+        t.alpha = 2;
+        t.beta = -1;
+        t.bias = true;
+        check_exactly<float>(t, ++seed);
+        t.c = Layout::scattered;
+        check_exactly<double>(t, ++seed);
+      }
+    }
+  }
+}
+
+/// The last two steps of a tile's sums are done for two rows at a time; of one step they are not.
+TEST_P(GemmPathsTest, ExactForFewSteps) {
+  std::uint32_t seed = 0;
+  for (std::int64_t m = 1; m <= 17; ++m) {
+    for (const std::int64_t n : {16, 17, 30, 32, 40, 48, 61, 64}) {
+      for (const std::int64_t k : {1, 2, 3, 4}) {
+        Case t{.m = m, .n = n, .k = k};
+        check_exactly<float>(t, ++seed);
+        t.bias = true;
+        check_exactly<float>(t, ++seed);
+        check_exactly<double>(t, ++seed);
+      }
+    }
+  }
+}
+
 /// Rows, or columns, of A a multiple of 4096 bytes apart are packed, tile by tile or as a block;
 /// many rows have B packed.
 TEST_P(GemmPathsTest, ExactWithPackedOperands) {
