@@ -91,12 +91,13 @@ void conv_forward(const ConvShape& s, const T* x, const T* w, T* y, const Epilog
     kernel_segments(s, in.row_length, segments);
     tile.segments = segments;
     tile.relu = epilogue.activation == Activation::relu;
+    const detail::TapRows taps{s.kh, first * s.stride_h - s.pad_h, s.stride_h, s.dilation_h, s.ih};
     T* const out = y + (image * oh + first) * ow * s.oc;
     for (std::int64_t g = 0; g < s.groups; ++g) {
       const T* bias = epilogue.bias == nullptr ? nullptr : epilogue.bias + g * group_oc;
       run_pixels(kernels, tile,
                  Pixels<T>{last - first, ow, in.data + g * group_ic, s.stride_h * in.row_length,
-                           s.stride_w * s.ic, out + g * group_oc, ow * s.oc, s.oc},
+                           s.stride_w * s.ic, out + g * group_oc, ow * s.oc, s.oc, taps},
                  packed + g * group_packed, depth, group_oc, bias);
     }
     if (epilogue.activation != Activation::identity && !tile.relu) {

@@ -97,8 +97,15 @@ void backward_data_phase(const ConvShape& s, const Phase& h, const Phase& w, con
     T* const out = dx + ((image * s.ih + h.pixel(t)) * s.iw + w.pixel(w.t_first)) * s.ic;
     for (std::int64_t g = 0; g < s.groups; ++g) {
       run_pixels(kernels, tile,
-                 Pixels<T>{t_end - t, w.count, in.data + g * group_oc, in.row_length, s.oc,
-                           out + g * group_ic, s.stride_h * s.iw * s.ic, s.stride_w * s.ic},
+                 Pixels<T>{t_end - t,
+                           w.count,
+                           in.data + g * group_oc,
+                           in.row_length,
+                           s.oc,
+                           out + g * group_ic,
+                           s.stride_h * s.iw * s.ic,
+                           s.stride_w * s.ic,
+                           {h.taps, top, 1, h.tap_step(), oh}},
                  packed + g * group_packed, depth, group_ic, static_cast<const T*>(nullptr));
     }
   });
@@ -115,6 +122,17 @@ std::int64_t columns_of_tiles(const TileKernels<T>& kernels, std::int64_t cols) 
   return columns;
 }
 
+/// How many pairs there are of a row of dy and a row of the kernel that takes it into the image.
+std::int64_t rows_of_taps(const ConvShape& s) {
+  std::int64_t pairs = 0;
+  for (std::int64_t o = 0; o < s.oh(); ++o) {
+    const detail::TapRows taps{s.kh, o * s.stride_h - s.pad_h, 0, s.dilation_h, s.ih};
+    const auto [begin, end] = taps.inside(0);
+    pairs += end - begin;
+  }
+  return pairs;
+}
+
 /// Whether it takes less time to compute what each pixel of dy adds to dx, and to add that up, than
 /// to gather dx by phases. Gathering leaves lanes idle if there are few input channels, and
 /// multiplies the zeros around dy.
@@ -123,10 +141,11 @@ bool scatters(const ConvShape& s) {
   if (s.groups > 1) return false;
   const TileKernels<T>& kernels = detail::tile_kernels<T>();
   const std::int64_t taps = s.kh * s.kw;
+  // Of the zeros, those in rows above and below dy are left out.
   const std::int64_t gathered =
-      s.ih * s.iw * taps / (s.stride_h * s.stride_w) * s.oc * columns_of_tiles(kernels, s.ic);
+      rows_of_taps(s) * s.iw * s.kw / s.stride_w * s.oc * columns_of_tiles(kernels, s.ic);
   // A vector that is added to dx takes as long as so many vectors of multiply-adds.
-  constexpr std::int64_t kAddition = 6;
+  constexpr std::int64_t kAddition = 5;
   const std::int64_t length = (s.dilation_w == 1 ? s.kw : 1) * s.ic;
   const std::int64_t vectors =
       taps * s.ic / length * ((length + kernels.lanes - 1) / kernels.lanes);
@@ -172,10 +191,17 @@ void scatter_backward_data(const ConvShape& s, const T* dy, const T* weights, T*
       constexpr std::ptrdiff_t kStart = 0;
       tile.segments = &kStart;
       tile.segment_length = s.oc;
-      run_pixels(
-          kernels, tile,
-          Pixels<T>{1, pixels, dy + (image * oh + o) * ow * s.oc, 0, s.oc, products, 0, taps},
-          packed, s.oc, taps, static_cast<const T*>(nullptr));
+      run_pixels(kernels, tile,
+                 Pixels<T>{1,
+                           pixels,
+                           dy + (image * oh + o) * ow * s.oc,
+                           0,
+                           s.oc,
+                           products,
+                           0,
+                           taps,
+                           {.count = 1, .first = 0, .row_step = 0, .tap_step = 0, .image_rows = 1}},
+                 packed, s.oc, taps, static_cast<const T*>(nullptr));
       for (std::int64_t row = o; row < std::min(o + chunk, o_last); ++row) {
         const std::int64_t first_row = row * s.stride_h - s.pad_h - top;
         Scatter<T> scatter;

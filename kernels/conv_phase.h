@@ -31,6 +31,10 @@ struct Phase {
     }
   }
   std::int64_t shift(std::int64_t k) const { return (k * dilation - phase) / stride; }
+  /// How much the shifts of neighbouring taps differ.
+  std::int64_t tap_step() const {
+    return taps > 1 ? (shift(last_tap) - shift(first_tap)) / (taps - 1) : 0;
+  }
   bool has(std::int64_t k) const { return k * dilation % stride == phase; }
   std::int64_t pixel(std::int64_t t) const { return phase + stride * t - pad; }
 

@@ -39,6 +39,14 @@ Window<T> input_window(const ConvShape& s, const T* image, std::int64_t first, s
                 (s.ow() - 1) * s.stride_w + (s.kw - 1) * s.dilation_w + 1);
 }
 
+TapRows::Range TapRows::inside(std::int64_t row) const {
+  const std::int64_t at = first + row * row_step;
+  std::int64_t begin = 0, end = count;
+  while (begin < count && at + begin * tap_step < 0) ++begin;
+  while (end > begin && at + (end - 1) * tap_step >= image_rows) --end;
+  return begin < end ? Range{begin, end} : Range{0, 1};
+}
+
 namespace {
 
 /// Tiles of so many pixels at least are worth being cut at the ends of the image's rows.
@@ -80,8 +88,6 @@ void run_row_tiles(const TileKernels<T>& kernels, std::size_t width, const Tile<
   detail::RowTile<T> tile;
   // What all tiles have. NOLINTNEXTLINE(cppcoreguidelines-slicing)
   static_cast<detail::AnyTile<T>&>(tile) = any;
-  tile.segments = any.segments;
-  tile.segment_count = any.segment_count;
   tile.segment_length = any.segment_length;
   tile.a_row_stride = pixels.in_col;
   tile.c_row_stride = pixels.out_col;
@@ -94,7 +100,12 @@ void run_row_tiles(const TileKernels<T>& kernels, std::size_t width, const Tile<
     tile.c = out + row * pixels.out_row + col * pixels.out_col;
     kernels.row_tile[width][static_cast<std::size_t>(cut.size(first))][0](tile);
   };
+  const std::int64_t segments = any.segment_count / pixels.taps.count;
   for (std::int64_t row = 0; row < pixels.rows; ++row) {
+    const auto [begin, end] = pixels.taps.inside(row);
+    tile.segments = any.segments + begin * segments;
+    tile.segment_count = (end - begin) * segments;
+    tile.b = any.b + begin * segments * any.segment_length * any.b_step;
     run(row, 0, cut.longer());
     run(row, cut.longer(), cut.count());
   }

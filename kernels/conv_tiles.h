@@ -33,6 +33,18 @@ template <class T>
 Window<T> input_window(const ConvShape& shape, const T* image, std::int64_t first,
                        std::int64_t last);
 
+/// Rows of a kernel over an image of `image_rows` rows: tap i of pixel row r lies in image row
+/// first + r * row_step + i * tap_step, or outside, where all is zero.
+struct TapRows {
+  std::int64_t count, first, row_step, tap_step, image_rows;
+
+  struct Range {
+    std::int64_t begin, end;
+  };
+  /// The taps that lie inside, at least one that does not if there are none.
+  Range inside(std::int64_t row) const;
+};
+
 /// A grid of pixels that a stack of tiles runs over, one pixel a row of the implicit matrix A.
 template <class T>
 struct Pixels {
@@ -41,10 +53,12 @@ struct Pixels {
   std::int64_t in_row, in_col;  // elements between neighbours
   T* out;
   std::int64_t out_row, out_col;
+  TapRows taps;  // whose segments follow each other
 };
 
 /// out[pixel][j] = the tile's sums for all `channels` columns j. `tile` says how A runs through the
-/// window; `packed` holds B in panels of `depth` rows.
+/// window; `packed` holds B in panels of `depth` rows. Taps in rows outside of the image may be
+/// left out.
 template <class T>
 void run_pixels(const TileKernels<T>& kernels, Tile<T> tile, const Pixels<T>& pixels,
                 const T* packed, std::int64_t depth, std::int64_t channels, const T* bias);
