@@ -157,7 +157,7 @@ HWY_INLINE void AddStep(D d, const T* HWY_RESTRICT b, std::size_t last, const Ro
 /// steps to EndByPairs(), which has multiply-adds between the stores.
 template <int kRows, int kWidth>
 inline constexpr bool kManyStores = (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3) &&
-                                    (kRows * kWidth > 12);
+                                    (kRows * kWidth >= 12);
 inline constexpr int kLastSteps = 2;
 
 /// How many of `steps` steps are left to EndByPairs(). Asked before the k loop and behind it, each
