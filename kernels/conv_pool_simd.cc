@@ -139,22 +139,55 @@ HWY_INLINE bool HasNan(D d, int w, const Sums& sum) {
   return !hn::AllTrue(d, hn::Eq(any, any));
 }
 
-/// One step of the k loop for rows [first, end): one row of B, and for each row i of the tile its
+/// One step of the k loop for rows [kFirst, kEnd): one row of B, and for each row i of the tile its
 /// element of A, `at` steps further on than the pointers.
-template <int kWidth, class D, class T, class Pixels, class Sums>
+template <int kFirst, int kEnd, int kWidth, class D, class T, class Pixels, class Sums>
 HWY_INLINE void AddStep(D d, const T* HWY_RESTRICT b, const Pixels& upper, const Pixels& lower,
-                        int at, int first, int end, Sums& sum) {
+                        int at, Sums& sum) {
   using V = hn::Vec<D>;
   V b_row[kWidth];
   NNKERNELS_UNROLL
   for (int j = 0; j < kWidth; ++j) b_row[j] = hn::LoadU(d, b + j * hn::Lanes(d));
   NNKERNELS_UNROLL
-  for (int i = first; i < end; ++i) {
+  for (int i = kFirst; i < kEnd; ++i) {
     const int pixel = i / 4 * 2 + i % 2;
-    const V a = hn::Set(d, (i % 4 < 2 ? upper : lower).row(pixel)[at]);
+    const V a = hn::Set(d, i % 4 < 2 ? upper.row(pixel)[at] : lower.row(pixel)[at]);
     NNKERNELS_UNROLL
     for (int j = 0; j < kWidth; ++j) sum[i][j] = hn::MulAdd(a, b_row[j], sum[i][j]);
   }
+}
+
+/// The last steps of a window are done just before its largest sum is chosen, which then goes on
+/// beside the multiply-adds of the next window.
+inline constexpr int kLastSteps = 2;
+
+/// Ends window kWindow, with its last steps if they are left.
+template <int kWindow, int kWidth, class D, class T, class Pixels, class Sums>
+HWY_INLINE void EndWindow(D d, const WindowTile<T>& tile, bool steps_left, const T* HWY_RESTRICT b,
+                          const Pixels& upper, const Pixels& lower, Sums& sum) {
+  using V = hn::Vec<D>;
+  if (steps_left) {
+    NNKERNELS_UNROLL
+    for (int p = 0; p < kLastSteps; ++p) {
+      AddStep<4 * kWindow, 4 * kWindow + 4, kWidth>(d, b, upper, lower, p, sum);
+      b += kWidth * hn::Lanes(d);
+    }
+  }
+  if (!HasNan<kWidth>(d, kWindow, sum)) {
+    StoreLargest<kWidth>(d, tile, kWindow, sum, [](V v, V other) { return hn::Lt(other, v); });
+  } else {
+    // Larger or NaN, unless the other one is NaN already.
+    StoreLargest<kWidth>(d, tile, kWindow, sum, [](V v, V other) {
+      return hn::And(hn::Not(hn::Le(v, other)), hn::Eq(other, other));
+    });
+  }
+}
+
+template <int kWidth, class D, class T, class Pixels, class Sums, int... kWindows>
+HWY_INLINE void EndWindows(D d, const WindowTile<T>& tile, bool steps_left, const T* b,
+                           const Pixels& upper, const Pixels& lower, Sums& sum,
+                           std::integer_sequence<int, kWindows...> /*windows*/) {
+  (EndWindow<kWindows, kWidth>(d, tile, steps_left, b, upper, lower, sum), ...);
 }
 
 template <class D, int kCount, int kWidth, class T = hn::TFromD<D>>
@@ -171,9 +204,6 @@ void RunWindows(const WindowTile<T>& tile) {
     NNKERNELS_UNROLL
     for (int j = 0; j < kWidth; ++j) sum[i][j] = hn::Zero(d);
   }
-  // The last steps of a window are done just before its largest sum is chosen, which then goes on
-  // beside the multiply-adds of the next window.
-  constexpr int kLastSteps = 2;
   const bool by_window = kCount > 1 && tile.segment_length >= kLastSteps;
   const T* HWY_RESTRICT b = tile.b;
   Pixels upper(tile.x, tile.x_col), lower(tile.x, tile.x_col);
@@ -185,29 +215,14 @@ void RunWindows(const WindowTile<T>& tile) {
     std::int64_t length = tile.segment_length;
     if (by_window && left == 1) length -= kLastSteps;
     for (; length > 0; --length) {
-      AddStep<kWidth>(d, b, upper, lower, 0, 0, kRows, sum);
+      AddStep<0, kRows, kWidth>(d, b, upper, lower, 0, sum);
       upper.advance(1);
       lower.advance(1);
       b += kWidth * lanes;
     }
   }
-  NNKERNELS_UNROLL
-  for (int w = 0; w < kCount; ++w) {
-    if (by_window) {
-      NNKERNELS_UNROLL
-      for (int p = 0; p < kLastSteps; ++p) {
-        AddStep<kWidth>(d, b + p * kWidth * lanes, upper, lower, p, 4 * w, 4 * w + 4, sum);
-      }
-    }
-    if (!HasNan<kWidth>(d, w, sum)) {
-      StoreLargest<kWidth>(d, tile, w, sum, [](V v, V other) { return hn::Lt(other, v); });
-    } else {
-      // Larger or NaN, unless the other one is NaN already.
-      StoreLargest<kWidth>(d, tile, w, sum, [](V v, V other) {
-        return hn::And(hn::Not(hn::Le(v, other)), hn::Eq(other, other));
-      });
-    }
-  }
+  EndWindows<kWidth>(d, tile, by_window, b, upper, lower, sum,
+                     std::make_integer_sequence<int, kCount>());
 }
 
 template <class D, int kWidthIndex, int kWidth, int kCount, class T>
