@@ -186,6 +186,38 @@ TEST_P(GemmPathsTest, ExactForColumnsBeyondWholeVectors) {
   }
 }
 
+/// A with contiguous columns and the same numbers with contiguous rows, which only tiles compute:
+/// the way must not show in the bits.
+template <class T>
+void check_bits_of_columns(std::int64_t n) {
+  const std::int64_t m = 70, k = 50;
+  std::mt19937 random(static_cast<std::uint32_t>(n));
+  std::normal_distribution<double> normal;
+  const auto draw = [&] { return normal(random); };
+  Matrix<T> a(m, k, Layout::row_major, 0, 0), turned(m, k, Layout::column_major, 0, 0),
+      b(k, n, Layout::row_major, 0, 0), tiled(m, n, Layout::row_major, 0, 0),
+      columns(m, n, Layout::row_major, 0, 0);
+  a.fill(draw);
+  b.fill(draw);
+  for (std::int64_t i = 0; i < m; ++i) {
+    for (std::int64_t p = 0; p < k; ++p) turned.view()(i, p) = a.view()(i, p);
+  }
+  gemm<T>(T{1}, a.view(), b.view(), T{0}, tiled.view());
+  gemm<T>(T{1}, turned.view(), b.view(), T{0}, columns.view());
+  for (std::int64_t i = 0; i < m; ++i) {
+    for (std::int64_t j = 0; j < n; ++j) {
+      ASSERT_EQ(columns.view()(i, j), tiled.view()(i, j)) << i << ", " << j << " of " << n;
+    }
+  }
+}
+
+TEST_P(GemmPathsTest, ColumnsBeyondWholeVectorsHaveTheBitsOfTiles) {
+  for (const std::int64_t n : {13, 17, 20, 33, 34, 65, 66}) {
+    check_bits_of_columns<float>(n);
+    check_bits_of_columns<double>(n);
+  }
+}
+
 /// The last two steps of a tile's sums are done for two rows at a time; of one step they are not.
 TEST_P(GemmPathsTest, ExactForFewSteps) {
   std::uint32_t seed = 0;
