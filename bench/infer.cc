@@ -30,6 +30,7 @@ class Inference {
         labels_(static_cast<std::size_t>(batch_size)),
         predicted_(labels_.size()),
         order_(static_cast<std::size_t>(data_.n)) {
+    net_.freeze();
     net_.plan(batch_size);
     std::iota(order_.begin(), order_.end(), std::int64_t{0});
     gather();

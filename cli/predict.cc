@@ -201,6 +201,7 @@ int predict(const PredictOptions& options) {
   use_machine(options.machine);
   const std::string path = model_file_of(options.run).string();
   nn::Model model = nn::load_model(path);
+  model.net.freeze();
   const Images images = read_images(options.images, input_of(path, model));
   const std::vector<Prediction> predictions = classify(model, images);
   const std::vector<std::string> names = recorded_class_names(model.info.metadata);

@@ -29,6 +29,7 @@ Trained load_trained(const std::filesystem::path& run, const DataOptions& data) 
   NamedData test = load_test_data(data.data.empty() ? recorded_data(model.info.metadata) : data,
                                   model.info.classes);
   check_fit(model, test);
+  model.net.freeze();
   const nn::LossOptions loss = recorded_loss(model.info.metadata);
   return {.model = std::move(model), .loss = loss, .data = std::move(test)};
 }

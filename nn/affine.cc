@@ -80,6 +80,11 @@ bool Affine<T>::fuse_gradient(Activation kind) {
 }
 
 template <class T>
+void Affine<T>::set_frozen(bool /*frozen*/) {
+  activation_ = activation_before_ = Activation::identity;
+}
+
+template <class T>
 double Affine<T>::work(const Shape& /*x*/) const {
   return static_cast<double>(in_) * static_cast<double>(out_);
 }

@@ -46,6 +46,7 @@ class Affine : public Layer<T> {
   bool backward_reads_y() const override { return false; }
   bool fuse(Activation kind) override;
   bool fuse_gradient(Activation kind) override;
+  void set_frozen(bool frozen) override;
   double work(const Shape& x) const override;
 
  private:

@@ -55,26 +55,46 @@ bool BatchNorm<T>::fuse(Activation kind) {
 }
 
 template <class T>
-void BatchNorm<T>::forward(TensorView<const T> x, TensorView<T> y, std::int64_t /*first*/) {
-  const std::int64_t rows = x.size() / channels_;
-  if (training_) column_moments(rows, channels_, x.data, mean_.data(), variance_.data());
-  const double unbiased = rows > 1 ? static_cast<double>(rows) / static_cast<double>(rows - 1) : 0;
+void BatchNorm<T>::set_frozen(bool frozen) {
+  relu_ = false;
+  frozen_ = frozen;
+  if (frozen) set_scale(buffers_[0].value.data(), buffers_[1].value.data());
+}
+
+template <class T>
+void BatchNorm<T>::set_scale(const T* mean, const T* variance) {
   for (std::int64_t j = 0; j < channels_; ++j) {
     const auto at = static_cast<std::size_t>(j);
-    T& running_mean = buffers_[0].value[j];
-    T& running_var = buffers_[1].value[j];
-    const auto mean = static_cast<double>(training_ ? mean_[at] : running_mean);
-    const auto variance = static_cast<double>(training_ ? variance_[at] : running_var);
-    const double scale =
-        static_cast<double>(parameters_[0].value[j]) / std::sqrt(variance + epsilon_);
+    const double scale = static_cast<double>(parameters_[0].value[j]) /
+                         std::sqrt(static_cast<double>(variance[j]) + epsilon_);
     scale_[at] = static_cast<T>(scale);
-    shift_[at] = static_cast<T>(static_cast<double>(parameters_[1].value[j]) - mean * scale);
-    if (!training_) continue;
-    running_mean += static_cast<T>(momentum_ * (mean - static_cast<double>(running_mean)));
-    if (rows > 1) {
-      running_var +=
-          static_cast<T>(momentum_ * (variance * unbiased - static_cast<double>(running_var)));
-    }
+    shift_[at] = static_cast<T>(static_cast<double>(parameters_[1].value[j]) -
+                                static_cast<double>(mean[j]) * scale);
+  }
+}
+
+template <class T>
+void BatchNorm<T>::update_running_moments(std::int64_t rows) {
+  const double unbiased = rows > 1 ? static_cast<double>(rows) / static_cast<double>(rows - 1) : 0;
+  const auto move = [&](T& running, double to) {
+    running += static_cast<T>(momentum_ * (to - static_cast<double>(running)));
+  };
+  for (std::int64_t j = 0; j < channels_; ++j) {
+    const auto at = static_cast<std::size_t>(j);
+    move(buffers_[0].value[j], static_cast<double>(mean_[at]));
+    if (rows > 1) move(buffers_[1].value[j], static_cast<double>(variance_[at]) * unbiased);
+  }
+}
+
+template <class T>
+void BatchNorm<T>::forward(TensorView<const T> x, TensorView<T> y, std::int64_t /*first*/) {
+  const std::int64_t rows = x.size() / channels_;
+  if (training_) {
+    column_moments(rows, channels_, x.data, mean_.data(), variance_.data());
+    set_scale(mean_.data(), variance_.data());
+    update_running_moments(rows);
+  } else if (!frozen_) {
+    set_scale(buffers_[0].value.data(), buffers_[1].value.data());
   }
   scale_shift(rows, channels_, scale_.data(), shift_.data(), relu_, x.data, y.data);
 }

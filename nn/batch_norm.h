@@ -25,7 +25,8 @@ namespace nnkernels::nn {
 /// gamma and beta are parameters, 1 and 0 after initialize(); the running moments are buffers, 0
 /// and
 /// 1. A ReLU behind it is computed in the same pass. Takes the whole batch at once; forward reads x
-/// twice and backward x and dy twice. A bias before it has no effect ("nobias"). Allocates nothing
+/// twice and backward x and dy twice. A bias before it has no effect ("nobias"). In a frozen
+/// network it runs sample by sample, or is part of the convolution before it. Allocates nothing
 /// after construction, but for the kernels' own scratch memory.
 template <class T>
 class BatchNorm : public Layer<T> {
@@ -35,6 +36,11 @@ class BatchNorm : public Layer<T> {
   explicit BatchNorm(std::int64_t channels, double momentum = 0.1, double epsilon = 1e-5);
 
   double epsilon() const { return epsilon_; }
+
+  /// As long as the layer is frozen, y = scale x + shift with the numbers of each channel.
+  bool frozen() const { return frozen_; }
+  std::span<const T> scale() const { return scale_; }
+  std::span<const T> shift() const { return shift_; }
 
   std::string type() const override { return "BatchNorm"; }
   std::string description() const override;
@@ -47,14 +53,23 @@ class BatchNorm : public Layer<T> {
   std::span<Parameter<T>> parameters() override { return parameters_; }
   std::span<Buffer<T>> buffers() override { return buffers_; }
   bool backward_reads_y() const override { return false; }
+  bool sample_wise() const override { return frozen_; }
+  bool in_place() const override { return frozen_; }
   bool fuse(Activation kind) override;
+  void set_frozen(bool frozen) override;
 
  private:
+  /// Sets scale_ and shift_ from these moments of each channel.
+  void set_scale(const T* mean, const T* variance);
+  /// After a batch of so many rows, whose moments are in mean_ and variance_.
+  void update_running_moments(std::int64_t rows);
+
   std::int64_t channels_;
   double momentum_;
   double epsilon_;
   bool training_ = false;
   bool relu_ = false;
+  bool frozen_ = false;
   std::array<Parameter<T>, 2> parameters_;  // gamma, beta
   std::array<Buffer<T>, 2> buffers_;        // running_mean, running_var
   // Of the last forward pass, [channels] each.

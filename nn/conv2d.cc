@@ -92,10 +92,40 @@ bool Conv2d<T>::fuse_gradient(Activation kind) {
 
 template <class T>
 bool Conv2d<T>::absorb(const Layer<T>& next) {
+  const auto* norm = dynamic_cast<const BatchNorm<T>*>(&next);
+  if (norm != nullptr && norm->frozen() && !pools_ && activation_ == Activation::identity) {
+    fold(*norm);
+    return true;
+  }
   const auto* pool = dynamic_cast<const MaxPool2d<T>*>(&next);
   if (pools_ || pool == nullptr || options_.groups != 1) return false;
   pools_ = pool->options() == Pool2dOptions{.kh = 2, .kw = 2, .stride_h = 2, .stride_w = 2};
   return pools_;
+}
+
+template <class T>
+void Conv2d<T>::fold(const BatchNorm<T>& norm) {
+  const Tensor<T>& w = folded_w_.size() > 0 ? folded_w_ : parameters_[0].value;
+  const Tensor<T>& b = folded_b_.size() > 0 ? folded_b_ : parameters_[1].value;
+  Tensor<T> scaled_w(w.shape()), moved_b(b.shape());
+  for (std::int64_t i = 0; i < w.size(); ++i) {
+    scaled_w[i] = norm.scale()[static_cast<std::size_t>(i % options_.oc)] * w[i];
+  }
+  for (std::int64_t j = 0; j < options_.oc; ++j) {
+    const auto at = static_cast<std::size_t>(j);
+    moved_b[j] = norm.scale()[at] * b[j] + norm.shift()[at];
+  }
+  folded_w_ = std::move(scaled_w);
+  folded_b_ = std::move(moved_b);
+}
+
+template <class T>
+void Conv2d<T>::set_frozen(bool frozen) {
+  activation_ = activation_before_ = Activation::identity;
+  pools_ = false;
+  frozen_ = frozen;
+  folded_w_ = {};
+  folded_b_ = {};
 }
 
 template <class T>
@@ -106,7 +136,7 @@ double Conv2d<T>::work(const Shape& x) const {
 
 template <class T>
 void Conv2d<T>::plan(const Shape& x, std::int64_t n) {
-  if (!pools_) return;
+  if (!pools_ || frozen_) return;
   const ConvShape conv = shape(x, 1);
   winner_.reserve(n * (conv.oh() / 2) * (conv.ow() / 2) * conv.oc);
 }
@@ -115,10 +145,14 @@ template <class T>
 void Conv2d<T>::forward(TensorView<const T> x, TensorView<T> y, std::int64_t first) {
   const ConvShape conv = shape(x.shape.sample(), x.shape[0]);
   const T* w = parameters_[0].value.data();
-  const Epilogue<T> epilogue{.bias = options_.bias ? parameters_[1].value.data() : nullptr,
-                             .activation = activation_};
+  Epilogue<T> epilogue{.bias = options_.bias ? parameters_[1].value.data() : nullptr,
+                       .activation = activation_};
+  if (folded_w_.size() > 0) {
+    w = folded_w_.data();
+    epilogue.bias = folded_b_.data();
+  }
   if (pools_) {
-    std::uint8_t* winner = winner_.data() + first * y.shape.sample().size();
+    std::uint8_t* winner = frozen_ ? nullptr : winner_.data() + first * y.shape.sample().size();
     conv_max_pool_forward(conv, x.data, w, y.data, winner, epilogue);
   } else {
     conv_forward(conv, x.data, w, y.data, epilogue);

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "kernels/conv.h"
+#include "nn/batch_norm.h"
 #include "nn/layer.h"
 
 namespace nnkernels::nn {
@@ -31,8 +32,9 @@ struct Conv2dOptions {
 ///
 /// Also known as Convolution2D. The activation is the identity unless Sequential has fused the one
 /// that follows. Does the work of a max pool behind it if that has 2x2 windows side by side
-/// (kernels/conv_pool.h). Runs sample by sample. Weights are zero until initialize(). Allocates in
-/// plan() only, but for the convolution's own scratch memory.
+/// (kernels/conv_pool.h), and, in a frozen network, of a BatchNorm behind it, by calculating with
+/// other weights: y = s (x * w + b) + t = x * (s w) + (s b + t). Runs sample by sample. Weights are
+/// zero until initialize(). Allocates in plan() only, but for the convolution's own scratch memory.
 template <class T>
 class Conv2d : public Layer<T> {
  public:
@@ -57,20 +59,25 @@ class Conv2d : public Layer<T> {
   bool fuse(Activation kind) override;
   bool fuse_gradient(Activation kind) override;
   bool absorb(const Layer<T>& next) override;
+  void set_frozen(bool frozen) override;
   double work(const Shape& x) const override;
 
   /// Which pixel of its window each y of the last forward pass is, as conv_max_pool_forward()
-  /// writes it; null unless the layer has absorbed a max pool and plan() was called.
+  /// writes it; null unless the layer has absorbed a max pool and plan() was called. Not written
+  /// while the layer is frozen.
   const std::uint8_t* winner() const { return winner_.data(); }
 
  private:
   ConvShape shape(const Shape& sample, std::int64_t n) const;
+  void fold(const BatchNorm<T>& norm);
 
   Conv2dOptions options_;
   std::array<Parameter<T>, 2> parameters_;  // w, b
   Activation activation_ = Activation::identity;
   Activation activation_before_ = Activation::identity;  // x is its result
   bool pools_ = false;
+  bool frozen_ = false;
+  Tensor<T> folded_w_, folded_b_;       // with a BatchNorm in them; empty without one
   AlignedBuffer<std::uint8_t> winner_;  // [n][oh / 2][ow / 2][oc]
 };
 

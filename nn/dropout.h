@@ -3,6 +3,7 @@
 #define NNKERNELS_NN_DROPOUT_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "kernels/dropout.h"
@@ -36,6 +37,11 @@ class Dropout : public Layer<T> {
   bool sample_wise() const override { return true; }
   bool in_place() const override { return true; }
   bool backward_reads_y() const override { return false; }
+  /// Nothing is left of it in a frozen network.
+  std::optional<Activation> activation() const override {
+    return frozen_ ? std::optional(Activation::identity) : std::nullopt;
+  }
+  void set_frozen(bool frozen) override { frozen_ = frozen; }
 
  private:
   /// to = the elements of `from` that are kept, scaled.
@@ -43,6 +49,7 @@ class Dropout : public Layer<T> {
 
   double p_;
   bool training_ = false;
+  bool frozen_ = false;
   DropoutMask mask_;
   std::int64_t base_ = 0;  // of the layer's elements among those of the network
 };

@@ -131,6 +131,12 @@ class Layer {
   /// two. Returns false if it cannot. `next` has no parameters and outlives the layer.
   virtual bool absorb(const Layer<T>& /*next*/) { return false; }
 
+  /// Called when the network is frozen or thawed (Sequential::freeze): forget what fuse(),
+  /// fuse_gradient() and absorb() asked for, since layers are joined anew. As long as `frozen`,
+  /// every pass is inference with the parameters and buffers as they are now, and there is no
+  /// backward().
+  virtual void set_frozen(bool /*frozen*/) {}
+
   /// A rough count of the multiply-adds of one forward pass of one sample: what decides whether a
   /// block is worth a thread.
   virtual double work(const Shape& x) const { return static_cast<double>(x.size()); }

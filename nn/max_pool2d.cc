@@ -27,12 +27,12 @@ Shape MaxPool2d<T>::output_shape(const Shape& x) const {
 
 template <class T>
 void MaxPool2d<T>::plan(const Shape& x, std::int64_t n) {
-  argmax_.reserve(n * output_shape(x).size());
+  if (!frozen_) argmax_.reserve(n * output_shape(x).size());
 }
 
 template <class T>
 void MaxPool2d<T>::forward(TensorView<const T> x, TensorView<T> y, std::int64_t first) {
-  std::int32_t* argmax = argmax_.data() + first * y.shape.sample().size();
+  std::int32_t* argmax = frozen_ ? nullptr : argmax_.data() + first * y.shape.sample().size();
   max_pool_forward(pool_shape(options_, x.shape.sample(), x.shape[0], "MaxPool2d"), x.data, y.data,
                    argmax);
 }

@@ -25,7 +25,7 @@ class MaxPool2d : public Layer<T> {
   const Pool2dOptions& options() const { return options_; }
 
   /// Which pixel of its window each y of the last forward pass is, [n][oh][ow][c], as
-  /// max_pool_forward() writes it; null before plan().
+  /// max_pool_forward() writes it; null before plan(), and not written while the layer is frozen.
   const std::int32_t* argmax() const { return argmax_.data(); }
 
   std::string type() const override { return "MaxPool2d"; }
@@ -38,9 +38,11 @@ class MaxPool2d : public Layer<T> {
   bool sample_wise() const override { return true; }
   bool backward_reads_y() const override { return false; }
   bool selects() const override { return true; }
+  void set_frozen(bool frozen) override { frozen_ = frozen; }
 
  private:
   Pool2dOptions options_;
+  bool frozen_ = false;
   AlignedBuffer<std::int32_t> argmax_;  // [n][oh][ow][c]
 };
 

@@ -47,6 +47,34 @@ void place_activations(std::span<const LayerTraits> layers, Schedule& schedule) 
   }
 }
 
+/// Without backward passes: from the first boundary to the last, each in the place that was not
+/// used last.
+void place_activations_of_inference(std::span<const LayerTraits> layers, Schedule& schedule) {
+  schedule.activations.push_back({Place::Kind::caller_x});
+  schedule.activation_sizes.assign(2, 0);
+  int whole = 1, scratch = 1;  // used last
+  auto stage = schedule.stages.begin();
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const LayerTraits& layer = layers[i];
+    const Place x = schedule.activations.back();
+    if (static_cast<int>(i) > stage->layers.back()) ++stage;
+    const bool crosses = static_cast<int>(i) == stage->layers.back();
+    const bool overwrites =
+        layer.in_place && layer.x_size == layer.y_size &&
+        (x.kind == Place::Kind::whole || (x.kind == Place::Kind::scratch && !crosses));
+    if (overwrites) {
+      schedule.activations.push_back(x);
+      continue;
+    }
+    int& last = crosses ? whole : scratch;
+    last = 1 - last;
+    const auto at = static_cast<std::size_t>(last);
+    std::int64_t& size = crosses ? schedule.activation_sizes[at] : schedule.scratch_sizes[at];
+    size = std::max(size, layer.y_size);
+    schedule.activations.push_back({crosses ? Place::Kind::whole : Place::Kind::scratch, last});
+  }
+}
+
 /// From the last boundary to the first. A gradient is needed only until the next one is computed,
 /// so two buffers of each kind do.
 void place_gradients(std::span<const LayerTraits> layers, Schedule& schedule) {
@@ -90,6 +118,7 @@ std::int64_t sample_bytes(const Stage& stage, std::span<const LayerTraits> layer
     const auto at = static_cast<std::size_t>(i);
     const std::int64_t size = layers[at].y_size;
     if (schedule.activations[at] != schedule.activations[at + 1]) numbers += size;
+    if (schedule.gradients.empty()) continue;
     if (schedule.gradients[at] != schedule.gradients[at + 1]) numbers += size;
   }
   return numbers * static_cast<std::int64_t>(element_size);
@@ -97,11 +126,16 @@ std::int64_t sample_bytes(const Stage& stage, std::span<const LayerTraits> layer
 
 }  // namespace
 
-Schedule make_schedule(std::span<const LayerTraits> layers, std::size_t element_size) {
+Schedule make_schedule(std::span<const LayerTraits> layers, std::size_t element_size,
+                       bool inference) {
   Schedule schedule;
   schedule.stages = find_stages(layers);
-  place_activations(layers, schedule);
-  place_gradients(layers, schedule);
+  if (inference) {
+    place_activations_of_inference(layers, schedule);
+  } else {
+    place_activations(layers, schedule);
+    place_gradients(layers, schedule);
+  }
   for (Stage& stage : schedule.stages) {
     const std::int64_t bytes = sample_bytes(stage, layers, schedule, element_size);
     stage.block = std::max<std::int64_t>(1, kBlockBytes / std::max<std::int64_t>(1, bytes));

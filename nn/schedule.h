@@ -60,13 +60,18 @@ struct Schedule {
   std::vector<Place> gradients;
   std::vector<std::int64_t> activation_sizes;    // of each whole buffer, numbers a sample
   std::array<std::int64_t, 2> gradient_sizes{};  // the same for gradients between stages
-  std::array<std::int64_t, 2> scratch_sizes{};   // the same for gradients inside a stage
+  std::array<std::int64_t, 2> scratch_sizes{};   // the same for what stays inside a stage
   std::vector<Stage> stages;
   int first_trainable = 0;  // the first layer with parameters; the number of layers if none has
 };
 
 /// Decides everything. `element_size` is sizeof(T).
-Schedule make_schedule(std::span<const LayerTraits> layers, std::size_t element_size);
+///
+/// In training every activation has a buffer for the whole batch, since backward passes read them;
+/// gradients inside a stage live in scratch memory. Without backward passes (`inference`) there are
+/// no gradients, and activations live as these do: two buffers in turn, inside a stage and between.
+Schedule make_schedule(std::span<const LayerTraits> layers, std::size_t element_size,
+                       bool inference = false);
 
 /// The blocks of n samples of a depth-first stage.
 Blocks make_blocks(const Stage& stage, std::int64_t n);

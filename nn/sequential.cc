@@ -11,12 +11,13 @@
 namespace nnkernels::nn {
 
 template <class T>
-void Sequential<T>::Plan::run_forward(const Stage& stage, std::int64_t first, std::int64_t count) {
+void Sequential<T>::Plan::run_forward(const Stage& stage, std::int64_t first, std::int64_t count,
+                                      int slot) {
   for (const int i : stage.layers) {
     const Unit& u = unit(i);
     if (u.fused) continue;
-    layer(u).forward({activation(i, first, u.x), u.x.batch(count)},
-                     {mutable_activation(i + 1, first, u.y), u.y.batch(count)}, first);
+    layer(u).forward({activation(i, first, u.x, slot), u.x.batch(count)},
+                     {mutable_activation(i + 1, first, u.y, slot), u.y.batch(count)}, first);
   }
 }
 
@@ -27,11 +28,11 @@ void Sequential<T>::Plan::forward_stage(const Stage& stage) {
   if (nothing) return;
   const Blocks blocks = stage.depth_first ? make_blocks(stage, n) : Blocks{n, 1};
   // A single block is no loop: its kernels may then use all threads themselves.
-  if (blocks.count == 1) return run_forward(stage, 0, n);
+  if (blocks.count == 1) return run_forward(stage, 0, n, 0);
   const double microseconds = 2 * stage.work * static_cast<double>(n) / kFlopsPerMicrosecond;
-  parallel_for(blocks.count, microseconds, [&](std::int64_t block, int /*slot*/) {
+  parallel_for(blocks.count, microseconds, [&](std::int64_t block, int slot) {
     const std::int64_t first = blocks.first(block);
-    run_forward(stage, first, blocks.first(block + 1) - first);
+    run_forward(stage, first, blocks.first(block + 1) - first, slot);
   });
 }
 
@@ -66,8 +67,8 @@ void Sequential<T>::Plan::run_backward(std::size_t s, int lowest, const Blocks& 
     Gradients<T> results(std::span<const TensorView<T>>(grads.data(), parameters.size()),
                          blocks.count == 1 ? updater : nullptr,
                          nodes[static_cast<std::size_t>(u.node)].parameter);
-    layer(u).backward({activation(i, first, u.x), u.x.batch(count)},
-                      {activation(i + 1, first, u.y), u.y.batch(count)},
+    layer(u).backward({activation(i, first, u.x, slot), u.x.batch(count)},
+                      {activation(i + 1, first, u.y, slot), u.y.batch(count)},
                       {gradient(i + 1, first, u.y, slot), u.y.batch(count)}, dx_view, results,
                       first);
     results.finish();
@@ -117,41 +118,31 @@ template <class T>
 void Sequential<T>::add(std::unique_ptr<Layer<T>> layer) {
   Plan& p = *plan_;
   p.shapes.push_back(layer->output_shape(p.shapes.back()));
-  typename Plan::Node node{.layer = std::move(layer)};
-  const std::optional<Activation> kind = node.layer->activation();
-  node.identity = kind == Activation::identity;
-
-  // The last layer that runs, and what has been added since.
-  const auto before = std::find_if(p.nodes.rbegin(), p.nodes.rend(),
-                                   [](const auto& other) { return other.runs(); });
-  const auto any_since = [&](auto property) {
-    return std::any_of(p.nodes.rbegin(), before, property);
-  };
-  if (!node.identity && before != p.nodes.rend()) {
-    const bool reshaped = any_since([](const auto& other) { return other.identity; });
-    if (kind) {
-      node.fused =
-          !any_since([](const auto& other) { return other.fused; }) && before->layer->fuse(*kind);
-    } else {
-      node.absorbed = !reshaped && before->layer->absorb(*node.layer);
-    }
-  }
-  if (node.runs() && !node.layer->selects()) {
-    // The nearest fused activation with nothing but selecting layers in between.
-    for (auto other = p.nodes.rbegin(); other != p.nodes.rend(); ++other) {
-      if (other->fused && !other->fused_gradient) {
-        other->fused_gradient = node.layer->fuse_gradient(*other->layer->activation());
-      }
-      if (other->fused || (other->runs() && !other->layer->selects())) break;
-    }
-  }
-  if (!p.nodes.empty()) {
-    const auto& last = p.nodes.back();
-    node.parameter = last.parameter + static_cast<std::int64_t>(last.layer->parameters().size());
-  }
-  p.nodes.push_back(std::move(node));
+  layer->set_frozen(p.frozen);
+  p.nodes.push_back({.layer = std::move(layer)});
+  p.join(p.nodes.size() - 1);
   p.scheduled = false;
   p.n = -1;
+}
+
+template <class T>
+void Sequential<T>::freeze() {
+  try {
+    plan_->set_frozen(true);
+  } catch (...) {
+    plan_->set_frozen(false);  // which needs no memory
+    throw;
+  }
+}
+
+template <class T>
+void Sequential<T>::thaw() {
+  plan_->set_frozen(false);
+}
+
+template <class T>
+bool Sequential<T>::frozen() const {
+  return plan_->frozen;
 }
 
 template <class T>
@@ -255,6 +246,10 @@ TensorView<const T> Sequential<T>::forward(TensorView<const T> x, const Pass& pa
     throw std::invalid_argument("Sequential::forward: x must be a batch of samples of shape " +
                                 input_shape().str() + ", got " + x.shape.str());
   }
+  if (p.frozen && pass.training) {
+    throw std::invalid_argument(
+        "Sequential::forward: the network is frozen; call thaw() before a training pass");
+  }
   plan(x.shape[0]);
   p.n = x.shape[0];
   p.x = x.data;
@@ -270,13 +265,16 @@ TensorView<const T> Sequential<T>::forward(TensorView<const T> x, const Pass& pa
     p.n = -1;  // there is no forward pass to go back through
     throw;
   }
-  return {p.activation(p.boundaries.back(), 0, output_shape()), output_shape().batch(p.n)};
+  return {p.activation(p.boundaries.back(), 0, output_shape(), 0), output_shape().batch(p.n)};
 }
 
 template <class T>
 void Sequential<T>::backward(TensorView<const T> x, TensorView<const T> dy, TensorView<T> dx,
                              Updater<T>* updater) {
   Plan& p = *plan_;
+  if (p.frozen) {
+    throw std::invalid_argument("Sequential::backward: the network is frozen; call thaw() first");
+  }
   if (p.n < 0) throw std::invalid_argument("Sequential::backward: no forward() before");
   if (!p.trained) p.check_backward_of_inference();
   p.check_batch("x", x.shape, input_shape().batch(p.n));
@@ -303,7 +301,7 @@ void Sequential<T>::backward(TensorView<const T> x, TensorView<const T> dy, Tens
 
 template <class T>
 TensorView<const T> Sequential<T>::output(std::int64_t i) const {
-  const Plan& p = *plan_;
+  Plan& p = *plan_;
   if (i < 0 || i >= layer_count() || p.n < 0) {
     throw std::invalid_argument("Sequential::output: layer " + std::to_string(i) + " of " +
                                 std::to_string(layer_count()) +
@@ -311,12 +309,12 @@ TensorView<const T> Sequential<T>::output(std::int64_t i) const {
   }
   const auto at = static_cast<std::size_t>(i) + 1;
   const int boundary = p.boundaries[at];
-  if (boundary < 0) return {};
+  if (boundary < 0 || (p.frozen && boundary != p.boundaries.back())) return {};
   for (auto u = static_cast<std::size_t>(boundary); u < p.units.size(); ++u) {
     if (p.schedule.activations[u + 1] != p.schedule.activations[u]) break;
     if (!p.units[u].fused) return {};
   }
-  return {p.activation(boundary, 0, p.shapes[at]), p.shapes[at].batch(p.n)};
+  return {p.activation(boundary, 0, p.shapes[at], 0), p.shapes[at].batch(p.n)};
 }
 
 template class Sequential<float>;

@@ -36,6 +36,9 @@ namespace nnkernels::nn {
 /// (Layer::fuse), and else in place where no backward pass needs what it overwrites. Its backward
 /// pass is then done by the layer behind it, if that can (Layer::fuse_gradient). A convolution also
 /// does the work of a 2x2 max pool behind it (Layer::absorb).
+///
+/// A network that is to be used and not trained any more is faster, and needs less memory, when it
+/// is frozen: freeze().
 /// One Sequential is to be used by one thread at a time.
 template <class T>
 class Sequential {
@@ -85,6 +88,20 @@ class Sequential {
   /// Nothing of that lasts: the next forward(x) is inference again.
   TensorView<const T> forward(TensorView<const T> x, const Pass& pass = {});
 
+  /// Makes forward() faster for a network that is not trained any more, until thaw(): BatchNorm
+  /// becomes part of the convolution in front of it, y = (x * w + b) s + t = x * (w s) + (b s + t),
+  /// which rounds differently in the last digits; all else has the same bits. BatchNorm no longer
+  /// ends a stage and Dropout does not exist; what flows inside a stage is kept in a cache-sized
+  /// buffer of each thread, and of activations between stages only two.
+  ///
+  /// Calculates with the parameters and buffers as they are now: who changes them calls freeze()
+  /// again. A training pass and backward() throw std::invalid_argument. Parameters keep their
+  /// values, and can be saved as ever. Allocates, as the next forward() does.
+  void freeze();
+  /// Back to a network that can be trained.
+  void thaw();
+  bool frozen() const;
+
   /// From dy = dL/d(f(x)) for the x of the last forward() overwrites the grad of every parameter.
   /// x must still hold what it held then. If dx is not empty, it receives dL/dx. An updater gets
   /// every gradient as soon as it is final, and may change the parameter (which forward() and
@@ -98,7 +115,8 @@ class Sequential {
 
   /// The output of layer i in the last forward(), for a look inside; with the activation that was
   /// fused into the layer, if any. Empty if a later layer works in place and has overwritten it, or
-  /// if the layer does the work of the next one as well (Layer::absorb) and never stores it.
+  /// if the layer does the work of the next one as well (Layer::absorb) and never stores it; in a
+  /// frozen network, unless it is the last one.
   TensorView<const T> output(std::int64_t i) const;
 
  private:

@@ -21,7 +21,7 @@ void Sequential<T>::Plan::make_units() {
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     const Node& node = nodes[i];
     boundaries[i + 1] = boundaries[i];
-    if (node.fused && !node.fused_gradient) activation = static_cast<int>(i);
+    if (node.fused && !node.fused_gradient && !frozen) activation = static_cast<int>(i);
     if (node.absorbed) {
       for (std::size_t k = static_cast<std::size_t>(units.back().node) + 1; k <= i; ++k) {
         boundaries[k] = -1;
@@ -35,6 +35,53 @@ void Sequential<T>::Plan::make_units() {
     boundaries[i + 1] = static_cast<int>(units.size());
   }
   run_activation(nodes.size());
+}
+
+template <class T>
+void Sequential<T>::Plan::join(std::size_t i) {
+  Node& node = nodes[i];
+  node.fused = node.fused_gradient = node.absorbed = false;
+  const std::optional<Activation> kind = node.layer->activation();
+  node.identity = kind == Activation::identity;
+  node.parameter = 0;
+  if (i > 0) {
+    const Node& last = nodes[i - 1];
+    node.parameter = last.parameter + static_cast<std::int64_t>(last.layer->parameters().size());
+  }
+
+  // The last layer that runs, and what is known of those since.
+  bool fused = false, reshaped = false;
+  std::size_t end = i;
+  for (; end > 0 && !nodes[end - 1].runs(); --end) {
+    fused = fused || nodes[end - 1].fused;
+    reshaped = reshaped || (nodes[end - 1].identity && shapes[end - 1] != shapes[end]);
+  }
+  if (!node.identity && end > 0) {
+    Layer<T>& before = *nodes[end - 1].layer;
+    if (kind) {
+      node.fused = !fused && before.fuse(*kind);
+    } else {
+      node.absorbed = !reshaped && before.absorb(*node.layer);
+    }
+  }
+  if (!node.runs() || node.layer->selects()) return;
+  // The nearest fused activation with nothing but selecting layers in between.
+  for (std::size_t k = i; k-- > 0;) {
+    Node& other = nodes[k];
+    if (other.fused && !other.fused_gradient) {
+      other.fused_gradient = node.layer->fuse_gradient(*other.layer->activation());
+    }
+    if (other.fused || (other.runs() && !other.layer->selects())) break;
+  }
+}
+
+template <class T>
+void Sequential<T>::Plan::set_frozen(bool on) {
+  n = -1;
+  scheduled = false;
+  frozen = on;
+  for (const Node& node : nodes) node.layer->set_frozen(on);
+  for (std::size_t i = 0; i < nodes.size(); ++i) join(i);
 }
 
 template <class T>
@@ -54,7 +101,7 @@ void Sequential<T>::Plan::make_schedule() {
                       .reads_y = l.backward_reads_y(),
                       .trainable = !l.parameters().empty()});
   }
-  schedule = nn::make_schedule(traits, sizeof(T));
+  schedule = nn::make_schedule(traits, sizeof(T), frozen);
   activations.clear();
   activations.resize(schedule.activation_sizes.size());
   stage_buffers.clear();
@@ -129,16 +176,21 @@ void Sequential<T>::Plan::check_backward_of_inference() const {
 }
 
 template <class T>
-T* Sequential<T>::Plan::mutable_activation(int boundary, std::int64_t first,
-                                           const Shape& one) const {
+T* Sequential<T>::Plan::mutable_activation(int boundary, std::int64_t first, const Shape& one,
+                                           int slot) {
   const Place place = schedule.activations[static_cast<std::size_t>(boundary)];
-  return activations[static_cast<std::size_t>(place.index)].data() + first * one.size();
+  const auto index = static_cast<std::size_t>(place.index);
+  if (place.kind == Place::Kind::scratch) {
+    return slots[static_cast<std::size_t>(slot)].scratch[index].data();
+  }
+  return activations[index].data() + first * one.size();
 }
 
 template <class T>
-const T* Sequential<T>::Plan::activation(int boundary, std::int64_t first, const Shape& one) const {
+const T* Sequential<T>::Plan::activation(int boundary, std::int64_t first, const Shape& one,
+                                         int slot) {
   const Place place = schedule.activations[static_cast<std::size_t>(boundary)];
-  if (place.kind == Place::Kind::whole) return mutable_activation(boundary, first, one);
+  if (place.kind != Place::Kind::caller_x) return mutable_activation(boundary, first, one, slot);
   return x + first * one.size();
 }
 

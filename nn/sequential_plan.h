@@ -41,7 +41,7 @@ struct Sequential<T>::Plan {
     AlignedBuffer<T> gradients;       // [parameter][block][element]
   };
 
-  /// What one thread needs to take a block backward.
+  /// What one thread needs to take a block backward, or, frozen, forward.
   struct Slot {
     std::array<AlignedBuffer<T>, 2> scratch;  // [largest block][...]
     std::vector<TensorView<T>> grads;         // of one layer
@@ -50,6 +50,7 @@ struct Sequential<T>::Plan {
   std::vector<Node> nodes;
   std::vector<Shape> shapes;  // of one sample, before each layer and after the last
 
+  bool frozen = false;
   bool scheduled = false;
   std::vector<Unit> units;
   /// For each element of `shapes`, the boundary between units (0 lies before the first one) that
@@ -73,6 +74,10 @@ struct Sequential<T>::Plan {
   const Unit& unit(int i) const { return units[static_cast<std::size_t>(i)]; }
   Layer<T>& layer(const Unit& u) const { return *nodes[static_cast<std::size_t>(u.node)].layer; }
 
+  /// Decides who does the work of layer i, from itself and those before it.
+  void join(std::size_t i);
+  /// As Sequential::freeze() and thaw(). If it throws, the network has to be thawed.
+  void set_frozen(bool on);
   void make_units();
   void make_schedule();
   void allocate(std::int64_t samples);
@@ -82,12 +87,12 @@ struct Sequential<T>::Plan {
   void check_batch(const char* argument, const Shape& got, const Shape& expected) const;
 
   // Where sample `first`, of shape `one`, lies at a boundary between units.
-  const T* activation(int boundary, std::int64_t first, const Shape& one) const;
-  T* mutable_activation(int boundary, std::int64_t first, const Shape& one) const;
+  const T* activation(int boundary, std::int64_t first, const Shape& one, int slot);
+  T* mutable_activation(int boundary, std::int64_t first, const Shape& one, int slot);
   const T* gradient(int boundary, std::int64_t first, const Shape& one, int slot);
   T* mutable_gradient(int boundary, std::int64_t first, const Shape& one, int slot);
 
-  void run_forward(const Stage& stage, std::int64_t first, std::int64_t count);
+  void run_forward(const Stage& stage, std::int64_t first, std::int64_t count, int slot);
   void forward_stage(const Stage& stage);
   /// Leaves the gradients of block `block` of `blocks` in the stage's buffer, or, if there is only
   /// one block, where they belong.

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <vector>
 
 namespace nnkernels::nn {
@@ -86,6 +87,39 @@ TEST(Schedule, LongStagesAlternateTheirScratch) {
   EXPECT_NE(s.gradients[4], s.gradients[3]);
   EXPECT_EQ(s.gradients[4], s.gradients[2]);
   EXPECT_EQ(s.gradients[1].kind, PlaceKind::whole);
+}
+
+TEST(Schedule, InferenceKeepsNothing) {
+  const std::vector<LayerTraits> layers{
+      conv(784, 17280),  activation(17280, false), pool(17280, 4320),      conv(4320, 2000),
+      affine(2000, 100), activation(100, false),   activation(100, false), affine(100, 10)};
+  const Schedule s = make_schedule(layers, sizeof(float), true);
+  EXPECT_EQ(s.activations[0].kind, PlaceKind::caller_x);
+  // Inside a stage: scratch memory in turn, or in place.
+  EXPECT_EQ(s.activations[1].kind, PlaceKind::scratch);
+  EXPECT_EQ(s.activations[2], s.activations[1]);
+  EXPECT_EQ(s.activations[3].kind, PlaceKind::scratch);
+  EXPECT_NE(s.activations[3], s.activations[2]);
+  EXPECT_EQ(s.scratch_sizes, (std::array<std::int64_t, 2>{17280, 4320}));
+  // Between stages two buffers in turn, or in place.
+  EXPECT_EQ(s.activations[4].kind, PlaceKind::whole);
+  EXPECT_EQ(s.activations[5].kind, PlaceKind::whole);
+  EXPECT_NE(s.activations[5], s.activations[4]);
+  EXPECT_EQ(s.activations[6], s.activations[5]);
+  EXPECT_EQ(s.activations[7], s.activations[5]);
+  EXPECT_EQ(s.activations[8], s.activations[4]);
+  EXPECT_EQ(s.activation_sizes, (std::vector<std::int64_t>{2000, 100}));
+  EXPECT_EQ(s.gradient_sizes, (std::array<std::int64_t, 2>{}));
+}
+
+TEST(Schedule, InferenceWritesBehindAStageWhatOthersReadThere) {
+  // In place at a stage's end would leave y in one thread's scratch memory.
+  const std::vector<LayerTraits> layers{pool(40, 10), activation(10, false)};
+  const Schedule s = make_schedule(layers, sizeof(float), true);
+  EXPECT_EQ(s.activations[1].kind, PlaceKind::scratch);
+  EXPECT_EQ(s.activations[2].kind, PlaceKind::whole);
+  const std::vector<LayerTraits> first{activation(10, false), affine(10, 5)};
+  EXPECT_EQ(make_schedule(first, sizeof(float), true).activations[1].kind, PlaceKind::whole);
 }
 
 TEST(Schedule, BlocksFitTheCacheAndTheBounds) {
