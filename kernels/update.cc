@@ -36,7 +36,8 @@ struct UpdateFactors {
   T gain2 = 0;
   T correction = 1;  // of the second state, under the root
   T epsilon = 0;
-  T keep = 1;  // what decoupled weight decay leaves of w
+  T keep = 1;      // what decoupled weight decay leaves of w
+  T smallest = 0;  // state that is smaller in size becomes 0
   GradientTerms<T> terms = {};
 };
 
@@ -60,11 +61,10 @@ namespace nnkernels {
 namespace HWY_NAMESPACE {
 namespace {
 
-/// x, or 0 where it is denormal. NaN stays.
-template <class D, class V = hn::Vec<D>>
-HWY_INLINE V FlushDenormal(D d, V x) {
-  const V smallest = hn::Set(d, std::numeric_limits<hn::TFromD<D>>::min());
-  return hn::IfThenZeroElse(hn::Lt(hn::Abs(x), smallest), x);
+/// x, or 0 where it is smaller in size than `smallest`. NaN stays.
+template <class D, class T, class V = hn::Vec<D>>
+HWY_INLINE V Flush(D d, T smallest, V x) {
+  return hn::IfThenZeroElse(hn::Lt(hn::Abs(x), hn::Set(d, smallest)), x);
 }
 
 /// The gradient that a rule sees. NaN stays.
@@ -91,7 +91,7 @@ HWY_INLINE void Step(Access access, const detail::UpdateFactors<T>& f, std::size
   } else if constexpr (kRule == detail::kMomentum || kRule == detail::kNesterov) {
     const auto momentum = hn::Set(d, f.decay1);
     const auto sum = hn::MulAdd(momentum, access.Load(d, m + i), gradient);
-    const auto velocity = FlushDenormal(d, sum);
+    const auto velocity = Flush(d, f.smallest, sum);
     access.Store(d, velocity, m + i);
     const auto ahead =
         kRule == detail::kNesterov ? hn::MulAdd(momentum, velocity, gradient) : velocity;
@@ -101,16 +101,16 @@ HWY_INLINE void Step(Access access, const detail::UpdateFactors<T>& f, std::size
     auto square = hn::Mul(gradient, gradient);
     if constexpr (kRule == detail::kAdam) {
       const auto old_m = hn::Mul(hn::Set(d, f.decay1), access.Load(d, m + i));
-      direction = FlushDenormal(d, hn::MulAdd(hn::Set(d, f.gain1), gradient, old_m));
+      direction = Flush(d, f.smallest, hn::MulAdd(hn::Set(d, f.gain1), gradient, old_m));
       access.Store(d, direction, m + i);
     }
     if constexpr (kRule == detail::kAdagrad) {
       square = hn::Add(access.Load(d, v + i), square);
     } else {
       const auto old_v = hn::Mul(hn::Set(d, f.decay2), access.Load(d, v + i));
-      square = hn::MulAdd(hn::Mul(hn::Set(d, f.gain2), gradient), gradient, old_v);
+      square =
+          Flush(d, f.smallest, hn::MulAdd(hn::Mul(hn::Set(d, f.gain2), gradient), gradient, old_v));
     }
-    square = FlushDenormal(d, square);
     access.Store(d, square, v + i);
     const auto root = hn::Sqrt(hn::Mul(square, hn::Set(d, f.correction)));
     const auto step = hn::Div(hn::Mul(rate, direction), hn::Add(root, hn::Set(d, f.epsilon)));
@@ -223,6 +223,17 @@ void update(detail::UpdateRule rule, std::int64_t size, double cost,
                           });
 }
 
+/// Below what size state becomes 0 in Adam and RMSprop. Without denormal numbers where that cannot
+/// be seen: what is lost of v adds up to less than the smallest normal number / gain2, which Adam's
+/// correction is counted in, and its root must be less than half a unit in the last place of
+/// epsilon.
+template <class T>
+T smallest_state(T epsilon, T gain2) {
+  const double lost = std::sqrt(static_cast<double>(std::numeric_limits<T>::min()) / gain2);
+  const double unit = static_cast<double>(epsilon) * std::numeric_limits<T>::epsilon();
+  return unit >= 4 * lost ? std::numeric_limits<T>::min() : T{0};
+}
+
 /// A root and a division take about as long as moving so many elements.
 constexpr double kQuotientCost = 5;
 
@@ -256,7 +267,10 @@ void momentum_update(std::int64_t size, T lr, T momentum, const T* g, T* m, T* w
                      const GradientTerms<T>& terms) {
   const Arrays<T> arrays{g, m, nullptr, w};
   check_arrays("momentum_update", size, arrays, true, false);
-  update(detail::kMomentum, size, 5, {.rate = lr, .decay1 = momentum, .terms = terms}, arrays);
+  update(
+      detail::kMomentum, size, 5,
+      {.rate = lr, .decay1 = momentum, .smallest = std::numeric_limits<T>::min(), .terms = terms},
+      arrays);
 }
 
 template <class T>
@@ -264,7 +278,10 @@ void nesterov_update(std::int64_t size, T lr, T momentum, const T* g, T* m, T* w
                      const GradientTerms<T>& terms) {
   const Arrays<T> arrays{g, m, nullptr, w};
   check_arrays("nesterov_update", size, arrays, true, false);
-  update(detail::kNesterov, size, 5, {.rate = lr, .decay1 = momentum, .terms = terms}, arrays);
+  update(
+      detail::kNesterov, size, 5,
+      {.rate = lr, .decay1 = momentum, .smallest = std::numeric_limits<T>::min(), .terms = terms},
+      arrays);
 }
 
 template <class T>
@@ -282,11 +299,13 @@ void rmsprop_update(std::int64_t size, T lr, T alpha, T epsilon, const T* g, T* 
   const Arrays<T> arrays{g, nullptr, v, w};
   check_arrays("rmsprop_update", size, arrays, false, true);
   check_fraction("rmsprop_update", "alpha", alpha);
+  const T gain = static_cast<T>(1 - static_cast<double>(alpha));
   update(detail::kRmsprop, size, 5 + kQuotientCost,
          {.rate = lr,
           .decay2 = alpha,
-          .gain2 = static_cast<T>(1 - static_cast<double>(alpha)),
+          .gain2 = gain,
           .epsilon = epsilon,
+          .smallest = smallest_state(epsilon, gain),
           .terms = terms},
          arrays);
 }
@@ -302,16 +321,18 @@ void adam_update(std::int64_t size, const AdamStep<T>& parameters, const T* g, T
   const double beta1 = parameters.beta1;
   const double beta2 = parameters.beta2;
   const auto step = static_cast<double>(parameters.step);
+  const T gain2 = static_cast<T>(1 - beta2);
   const auto decayed = static_cast<double>(parameters.lr) * static_cast<double>(parameters.decay);
   update(detail::kAdam, size, 7 + kQuotientCost,
          {.rate = static_cast<T>(parameters.lr / (1 - std::pow(beta1, step))),
           .decay1 = parameters.beta1,
           .gain1 = static_cast<T>(1 - beta1),
           .decay2 = parameters.beta2,
-          .gain2 = static_cast<T>(1 - beta2),
+          .gain2 = gain2,
           .correction = static_cast<T>(1 / (1 - std::pow(beta2, step))),
           .epsilon = parameters.epsilon,
           .keep = static_cast<T>(1 - decayed),
+          .smallest = smallest_state(parameters.epsilon, gain2),
           .terms = terms},
          arrays);
 }

@@ -13,8 +13,15 @@ namespace nnkernels {
 // and the betas are in [0, 1).
 //
 // The rules and their constants are those of PyTorch's optimizers of the same names. State (m, v)
-// starts from zero. State smaller in size than the smallest normal number becomes zero: it cannot
-// change w, and arithmetic on denormal numbers would take many times as long. NaN stays NaN.
+// starts from zero. NaN stays NaN.
+//
+// State that decays becomes zero where it is smaller in size than the smallest normal number s
+// (1.2e-38, 2.2e-308), since arithmetic on denormal numbers would take many times as long: m of
+// Momentum and Nesterov always, which changes w by less than lr s / (1 - momentum) in total; m and
+// v of Adam and v of RMSprop if epsilon >= 4 sqrt(s / (1 - beta2)) / u with u the distance from 1
+// to the next number (float: 1.2e-10 for beta2 = 0.999; alpha of RMSprop instead of beta2), so that
+// sqrt(v) + epsilon changes by less than half a unit in the last place. With a smaller epsilon
+// they are computed as the formulas say, denormal or not.
 
 /// What happens to a gradient before a rule sees it, in the same pass:
 ///     g = clamp(scale g, -limit, limit) + decay w

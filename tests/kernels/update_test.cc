@@ -259,6 +259,38 @@ TEST_P(UpdateTest, AdamFlushesDenormalMomentsAndKeepsNan) {
   check_denormal_moments<double>();
 }
 
+/// Where epsilon is nothing, or tiny, small gradients count as much as large ones.
+template <class T>
+void check_tiny_gradients() {
+  const T tiny = std::sqrt(std::numeric_limits<T>::min()) / 10;  // its square is denormal
+  for (const T epsilon : {T{0}, tiny}) {
+    const T divisor = epsilon == 0 ? 1 : 2;
+    for (const std::int64_t size : {1, 40}) {
+      const auto count = static_cast<std::size_t>(size);
+      const std::vector<T> g(count, tiny);
+      std::vector<T> v(count), w(count);
+      adagrad_update(size, T{1}, epsilon, g.data(), v.data(), w.data());
+      for (const T weight : w) EXPECT_NEAR(weight, -1 / divisor, 0.02);
+      v.assign(count, 0);
+      w.assign(count, 0);
+      rmsprop_update(size, T{1}, T{0.75}, epsilon, g.data(), v.data(), w.data());
+      for (const T weight : w) EXPECT_NEAR(weight, epsilon == 0 ? -2 : -1 / 1.5, 0.02);
+      std::vector<T> m(count);
+      v.assign(count, 0);
+      w.assign(count, 0);
+      const AdamStep<T> adam = {
+          .lr = 1, .beta1 = T{0.5}, .beta2 = T{0.75}, .epsilon = epsilon, .step = 1};
+      adam_update(size, adam, g.data(), m.data(), v.data(), w.data());
+      for (const T weight : w) EXPECT_NEAR(weight, -1 / divisor, 0.02);
+    }
+  }
+}
+
+TEST_P(UpdateTest, TinyGradientsCountWhereEpsilonIsTiny) {
+  check_tiny_gradients<float>();
+  check_tiny_gradients<double>();
+}
+
 TEST_P(UpdateTest, SameBitsForAnyNumberOfThreads) {
   constexpr std::int64_t kSize = 100003;
   const Start<float> start(kSize);
