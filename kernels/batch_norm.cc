@@ -154,7 +154,7 @@ constexpr std::int64_t kRowsTogether = 256;
 std::int64_t check_sizes(const char* function, std::int64_t rows, std::int64_t cols) {
   detail::check_size(function, "rows", rows);
   detail::check_size(function, "cols", cols);
-  return rows * cols;
+  return detail::element_count(function, {rows, cols});
 }
 
 }  // namespace

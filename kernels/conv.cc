@@ -1,9 +1,12 @@
 #include "kernels/conv.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <stdexcept>
 #include <string>
 
+#include "kernels/check.h"
 #include "kernels/conv_tiles.h"
 #include "kernels/depthwise.h"
 #include "kernels/gemm.h"
@@ -47,10 +50,19 @@ void check(const ConvShape& s, const char* function) {
     fail("groups must divide the channels");
   }
   if (std::min(s.pad_h, s.pad_w) < 0) fail("pads must not be negative");
-  if (s.dilation_h * (s.kh - 1) + 1 > s.ih + 2 * s.pad_h ||
-      s.dilation_w * (s.kw - 1) + 1 > s.iw + 2 * s.pad_w) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  if (s.pad_h > (kMost - s.ih) / 2 || s.pad_w > (kMost - s.iw) / 2) {
+    fail("the padded image is too large");
+  }
+  const std::int64_t height = s.ih + 2 * s.pad_h, width = s.iw + 2 * s.pad_w;
+  // Divided, since the product may be too large.
+  if (s.kh - 1 > (height - 1) / s.dilation_h || s.kw - 1 > (width - 1) / s.dilation_w) {
     fail("the dilated kernel must fit into the padded image");
   }
+  const std::int64_t n = std::max<std::int64_t>(s.n, 1);
+  (void)detail::element_count(function, {n, height, width, s.ic});
+  (void)detail::element_count(function, {s.kh, s.kw, s.ic / s.groups, s.oc});
+  (void)detail::element_count(function, {n, s.oh(), s.ow(), s.oc});
 }
 
 template <class T>

@@ -34,7 +34,8 @@ struct ConvShape {
 };
 
 /// Throws std::invalid_argument, naming `function`, unless n >= 0, every other size is at least 1
-/// (pads at least 0), groups divides ic and oc, and the dilated kernel fits into the padded image.
+/// (pads at least 0), groups divides ic and oc, the dilated kernel fits into the padded image, and
+/// the padded images, w and y have less than 2^60 elements each.
 void check(const ConvShape& shape, const char* function);
 
 /// y[n,oh,ow,oc] = activation(bias[oc] +

@@ -195,18 +195,21 @@ detail::Im2colKernels<T> kernels() {
   }
 }
 
-std::int64_t col_size(const ConvShape& s) { return s.n * s.oh() * s.ow() * s.kh * s.kw * s.ic; }
+std::int64_t col_size(const ConvShape& s, const char* function) {
+  return detail::element_count(function, {s.n, s.oh(), s.ow(), s.kh, s.kw, s.ic});
+}
 
 }  // namespace
 
 template <class T>
 void im2col(const ConvShape& shape, const T* x, T* col) {
   check(shape, "im2col");
+  const std::int64_t size = col_size(shape, "im2col");
   detail::check_array("im2col", "x", x, shape.x_size());
-  detail::check_array("im2col", "col", col, col_size(shape));
+  detail::check_array("im2col", "col", col, size);
   const auto kernel = kernels<T>().im2col;
   const std::int64_t block = detail::block_rows(shape.ow() * shape.kh * shape.kw * shape.ic);
-  const double moved = 2 * static_cast<double>(col_size(shape));
+  const double moved = 2 * static_cast<double>(size);
   detail::parallel_blocks(
       shape.n * shape.oh(), block, detail::transfer_microseconds<T>(moved),
       [&](std::int64_t row, std::int64_t count) { kernel(shape, row, count, x, col); });
@@ -215,10 +218,11 @@ void im2col(const ConvShape& shape, const T* x, T* col) {
 template <class T>
 void col2im(const ConvShape& shape, const T* col, T* x) {
   check(shape, "col2im");
-  detail::check_array("col2im", "col", col, col_size(shape));
+  const std::int64_t size = col_size(shape, "col2im");
+  detail::check_array("col2im", "col", col, size);
   detail::check_array("col2im", "x", x, shape.x_size());
   const auto kernel = kernels<T>().col2im;
-  const double moved = 3 * static_cast<double>(col_size(shape));
+  const double moved = 3 * static_cast<double>(size);
   parallel_for(shape.n, detail::transfer_microseconds<T>(moved),
                [&](std::int64_t image, int) { kernel(shape, image, col, x); });
 }

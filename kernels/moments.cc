@@ -150,7 +150,7 @@ void column_moments(std::int64_t rows, std::int64_t cols, const T* x, T* mean, T
   detail::check_size(kFunction, "cols", cols);
   if (cols == 0) return;
   detail::check_value(rows > 0, kFunction, "at least one row", "rows", rows);
-  detail::check_array(kFunction, "x", x, rows * cols);
+  detail::check_array(kFunction, "x", x, detail::element_count(kFunction, {rows, cols}));
   detail::check_array(kFunction, "mean", mean, cols);
   detail::check_array(kFunction, "variance", variance, cols);
 

@@ -39,27 +39,29 @@ void check(const PoolShape& s, const char* function) {
   const bool sizes = s.n >= 0 && s.ih >= 1 && s.iw >= 1 && s.c >= 1 && s.kh >= 1 && s.kw >= 1;
   const bool strides = s.stride_h >= 1 && s.stride_w >= 1;
   const bool pads = s.pad_h >= 0 && s.pad_w >= 0 && s.pad_h <= s.kh / 2 && s.pad_w <= s.kw / 2;
+  constexpr std::int64_t kMostPixels = std::numeric_limits<std::int32_t>::max();
   const char* wrong = nullptr;
   if (!sizes || !strides) {
     wrong = "expected sizes and strides of at least 1 (n: 0)";
   } else if (!pads) {
     wrong = "expected pads from 0 to half the kernel";
+  } else if (s.kh > kMostPixels / s.kw) {
+    wrong = "expected a kernel of at most 2^31 - 1 pixels";
   } else if (s.kh - 2 * s.pad_h > s.ih || s.kw - 2 * s.pad_w > s.iw) {
     wrong = "the kernel is larger than the padded image";
   }
-  if (wrong == nullptr) return;
-  throw std::invalid_argument(std::string(function) + ": " + wrong + ", got " + describe(s));
+  if (wrong != nullptr) {
+    throw std::invalid_argument(std::string(function) + ": " + wrong + ", got " + describe(s));
+  }
+  const std::int64_t n = std::max<std::int64_t>(s.n, 1);
+  (void)detail::element_count(function, {n, s.ih, s.iw, s.c});
+  (void)detail::element_count(function, {n, s.oh(), s.ow(), s.c});
 }
 
 template <class T>
 void max_pool_forward(const PoolShape& shape, const T* x, T* y, std::int32_t* argmax) {
   constexpr const char* kFunction = "max_pool_forward";
   check(shape, kFunction);
-  if (shape.kh > std::numeric_limits<std::int32_t>::max() / shape.kw) {
-    throw std::invalid_argument(std::string(kFunction) +
-                                ": expected a kernel of at most 2^31 - 1 pixels, got " +
-                                describe(shape));
-  }
   detail::check_array(kFunction, "x", x, shape.x_size());
   detail::check_array(kFunction, "y", y, shape.y_size());
   const auto kernel = detail::pool_kernels<T>().max_forward;

@@ -22,7 +22,8 @@ struct PoolShape {
 };
 
 /// Throws std::invalid_argument, naming `function`, unless n >= 0, sizes and strides are at least
-/// 1, 0 <= 2 pad <= kernel (so that no window is empty), and the kernel fits into the padded image.
+/// 1, 0 <= 2 pad <= kernel (so that no window is empty), kh * kw < 2^31, the kernel fits into the
+/// padded image, and x and y have less than 2^60 elements each.
 void check(const PoolShape& shape, const char* function);
 
 /// y[n,oh,ow,c] = the largest x in the window; argmax[n,oh,ow,c] = where in the window it was,
@@ -30,7 +31,7 @@ void check(const PoolShape& shape, const char* function);
 /// everything (it propagates), and the first NaN wins. `argmax` may be null when no backward pass
 /// follows. x and y must not overlap. Parallel over images and rows where it pays; allocates
 /// nothing; result bits do not depend on the number of threads. T is float or double.
-/// Throws std::invalid_argument as check() does, on null pointers and on kh * kw > 2^31 - 1.
+/// Throws std::invalid_argument as check() does, and on null pointers.
 template <class T>
 void max_pool_forward(const PoolShape& shape, const T* x, T* y, std::int32_t* argmax);
 

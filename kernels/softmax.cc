@@ -254,9 +254,11 @@ detail::SoftmaxKernels<T> kernels() {
   }
 }
 
-void check_shape(const char* function, std::int64_t rows, std::int64_t cols) {
+/// Checks the sizes; returns the number of elements.
+std::int64_t check_shape(const char* function, std::int64_t rows, std::int64_t cols) {
   detail::check_size(function, "rows", rows);
   detail::check_size(function, "cols", cols);
+  return detail::element_count(function, {rows, cols});
 }
 
 void check_labels(const char* function, std::int64_t rows, std::int64_t cols,
@@ -286,10 +288,10 @@ void for_rows(std::int64_t rows, std::int64_t cols, double accesses, const Body&
 template <class T>
 void softmax_forward(std::int64_t rows, std::int64_t cols, const T* x, T* y) {
   constexpr const char* kFunction = "softmax_forward";
-  check_shape(kFunction, rows, cols);
-  if (rows == 0 || cols == 0) return;
-  detail::check_array(kFunction, "x", x, rows * cols);
-  detail::check_array(kFunction, "y", y, rows * cols);
+  const std::int64_t size = check_shape(kFunction, rows, cols);
+  if (size == 0) return;
+  detail::check_array(kFunction, "x", x, size);
+  detail::check_array(kFunction, "y", y, size);
   const auto kernel = kernels<T>().forward;
   for_rows<T>(rows, cols, 5, [&](std::int64_t i, std::size_t count) {
     kernel(count, static_cast<std::size_t>(cols), x + i, y + i);
@@ -299,11 +301,11 @@ void softmax_forward(std::int64_t rows, std::int64_t cols, const T* x, T* y) {
 template <class T>
 void softmax_backward(std::int64_t rows, std::int64_t cols, const T* y, const T* dy, T* dx) {
   constexpr const char* kFunction = "softmax_backward";
-  check_shape(kFunction, rows, cols);
-  if (rows == 0 || cols == 0) return;
-  detail::check_array(kFunction, "y", y, rows * cols);
-  detail::check_array(kFunction, "dy", dy, rows * cols);
-  detail::check_array(kFunction, "dx", dx, rows * cols);
+  const std::int64_t size = check_shape(kFunction, rows, cols);
+  if (size == 0) return;
+  detail::check_array(kFunction, "y", y, size);
+  detail::check_array(kFunction, "dy", dy, size);
+  detail::check_array(kFunction, "dx", dx, size);
   const auto kernel = kernels<T>().backward;
   for_rows<T>(rows, cols, 3, [&](std::int64_t i, std::size_t count) {
     kernel(count, static_cast<std::size_t>(cols), y + i, dy + i, dx + i);
@@ -313,10 +315,10 @@ void softmax_backward(std::int64_t rows, std::int64_t cols, const T* y, const T*
 template <class T>
 void log_softmax_forward(std::int64_t rows, std::int64_t cols, const T* x, T* y) {
   constexpr const char* kFunction = "log_softmax_forward";
-  check_shape(kFunction, rows, cols);
-  if (rows == 0 || cols == 0) return;
-  detail::check_array(kFunction, "x", x, rows * cols);
-  detail::check_array(kFunction, "y", y, rows * cols);
+  const std::int64_t size = check_shape(kFunction, rows, cols);
+  if (size == 0) return;
+  detail::check_array(kFunction, "x", x, size);
+  detail::check_array(kFunction, "y", y, size);
   const auto kernel = kernels<T>().log_forward;
   for_rows<T>(rows, cols, 5, [&](std::int64_t i, std::size_t count) {
     kernel(count, static_cast<std::size_t>(cols), x + i, y + i);
@@ -326,11 +328,11 @@ void log_softmax_forward(std::int64_t rows, std::int64_t cols, const T* x, T* y)
 template <class T>
 void log_softmax_backward(std::int64_t rows, std::int64_t cols, const T* y, const T* dy, T* dx) {
   constexpr const char* kFunction = "log_softmax_backward";
-  check_shape(kFunction, rows, cols);
-  if (rows == 0 || cols == 0) return;
-  detail::check_array(kFunction, "y", y, rows * cols);
-  detail::check_array(kFunction, "dy", dy, rows * cols);
-  detail::check_array(kFunction, "dx", dx, rows * cols);
+  const std::int64_t size = check_shape(kFunction, rows, cols);
+  if (size == 0) return;
+  detail::check_array(kFunction, "y", y, size);
+  detail::check_array(kFunction, "dy", dy, size);
+  detail::check_array(kFunction, "dx", dx, size);
   const auto kernel = kernels<T>().log_backward;
   for_rows<T>(rows, cols, 5, [&](std::int64_t i, std::size_t count) {
     kernel(count, static_cast<std::size_t>(cols), y + i, dy + i, dx + i);
@@ -341,9 +343,9 @@ template <class T>
 void softmax_cross_entropy_forward(std::int64_t rows, std::int64_t cols, const T* x,
                                    const std::int32_t* labels, T* loss) {
   constexpr const char* kFunction = "softmax_cross_entropy_forward";
-  check_shape(kFunction, rows, cols);
+  const std::int64_t size = check_shape(kFunction, rows, cols);
   check_labels(kFunction, rows, cols, labels);
-  detail::check_array(kFunction, "x", x, rows * cols);
+  detail::check_array(kFunction, "x", x, size);
   detail::check_array(kFunction, "loss", loss, rows);
   const auto kernel = kernels<T>().loss;
   for_rows<T>(rows, cols, 4, [&](std::int64_t i, std::size_t count) {
@@ -356,11 +358,11 @@ template <class T>
 void softmax_cross_entropy_backward(std::int64_t rows, std::int64_t cols, const T* x,
                                     const std::int32_t* labels, T scale, T* loss, T* dx) {
   constexpr const char* kFunction = "softmax_cross_entropy_backward";
-  check_shape(kFunction, rows, cols);
+  const std::int64_t size = check_shape(kFunction, rows, cols);
   check_labels(kFunction, rows, cols, labels);
-  detail::check_array(kFunction, "x", x, rows * cols);
+  detail::check_array(kFunction, "x", x, size);
   detail::check_array(kFunction, "loss", loss, rows);
-  detail::check_array(kFunction, "dx", dx, rows * cols);
+  detail::check_array(kFunction, "dx", dx, size);
   const auto kernel = kernels<T>().gradient;
   for_rows<T>(rows, cols, 5, [&](std::int64_t i, std::size_t count) {
     const std::int64_t row = i / cols;

@@ -252,7 +252,9 @@ void sgd_outer_update(std::int64_t rows, std::int64_t cols, T lr, const T* x, co
   detail::check_size("sgd_outer_update", "cols", cols);
   detail::check_array("sgd_outer_update", "x", x, rows);
   detail::check_array("sgd_outer_update", "y", y, cols);
-  detail::check_array("sgd_outer_update", "w", w, rows * cols);
+  const std::int64_t size = detail::element_count("sgd_outer_update", {rows, cols});
+  detail::check_array("sgd_outer_update", "w", w, size);
+  if (size == 0) return;
   const auto kernel = kernels<T>().sgd_outer;
   const double moved = 2 * static_cast<double>(rows) * static_cast<double>(cols);
   detail::parallel_blocks(rows, detail::block_rows(cols), detail::transfer_microseconds<T>(moved),

@@ -271,9 +271,10 @@ template <class T>
 void add_bias(std::int64_t rows, std::int64_t cols, const T* bias, T* y) {
   detail::check_size("add_bias", "rows", rows);
   detail::check_size("add_bias", "cols", cols);
-  if (rows == 0 || cols == 0) return;
+  const std::int64_t size = detail::element_count("add_bias", {rows, cols});
+  if (size == 0) return;
   detail::check_array("add_bias", "bias", bias, cols);
-  detail::check_array("add_bias", "y", y, rows * cols);
+  detail::check_array("add_bias", "y", y, size);
   const auto kernel = kernels<T>().add_bias;
   const double moved = 2 * static_cast<double>(rows) * static_cast<double>(cols);
   detail::parallel_blocks(rows, detail::block_rows(cols), detail::transfer_microseconds<T>(moved),
@@ -287,8 +288,9 @@ template <class T>
 void column_sums(std::int64_t rows, std::int64_t cols, const T* x, T* sum) {
   detail::check_size("column_sums", "rows", rows);
   detail::check_size("column_sums", "cols", cols);
-  detail::check_array("column_sums", "x", x, rows * cols);
+  detail::check_array("column_sums", "x", x, detail::element_count("column_sums", {rows, cols}));
   detail::check_array("column_sums", "sum", sum, cols);
+  if (cols == 0) return;
   if (rows <= kRowsTogether) return sum_rows(rows, cols, x, sum);
   // Threads share the pieces, so that each reads memory from front to back.
   const std::int64_t pieces = (rows + kRowsTogether - 1) / kRowsTogether;
@@ -308,7 +310,7 @@ template <class T>
 void sum_pieces(std::int64_t count, std::int64_t size, const T* x, T* y) {
   detail::check_size("sum_pieces", "count", count);
   detail::check_size("sum_pieces", "size", size);
-  detail::check_array("sum_pieces", "x", x, count * size);
+  detail::check_array("sum_pieces", "x", x, detail::element_count("sum_pieces", {count, size}));
   detail::check_array("sum_pieces", "y", y, size);
   sum_rows(count, size, x, y);
 }

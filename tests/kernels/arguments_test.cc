@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -304,6 +305,73 @@ TYPED_TEST(ArgumentsTest, SizesAreNotNegative) {
                               {kernel.name + ": ", kernel.sizes[i]});
     }
   }
+}
+
+TYPED_TEST(ArgumentsTest, SizesWhoseProductWrapsAroundAreRefused) {
+  for (const Kernel& kernel : plain_kernels<TypeParam>()) {
+    if (kernel.sizes.size() != 2 || kernel.name == "dropout") continue;
+    SCOPED_TRACE(kernel.name);
+    Memory memory(kernel.arrays.size());
+    for (const std::int64_t size : {std::int64_t{1} << 32, (std::int64_t{1} << 31) + 1}) {
+      expect_invalid_argument(
+          [&] {
+            kernel.run({size, size}, Pointers(memory.pointers()));
+          },
+          {kernel.name + ": ", "2^60 - 1 elements", std::to_string(size)});
+    }
+  }
+}
+
+TEST(ShapeArgumentsTest, ConvolutionsThatNoMemoryHoldsAreRefused) {
+  constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
+  constexpr std::int64_t k2To16 = 1 << 16, k2To32 = std::int64_t{1} << 32;
+  const auto refused = [](auto change, const char* part) {
+    ConvShape s{.ih = 8, .iw = 8, .kh = 3, .kw = 3};
+    change(s);
+    expect_invalid_argument([&] { check(s, "name"); }, {"name: ", part});
+  };
+  refused([](ConvShape& s) { s.pad_h = kMax; }, "padded image is too large");
+  refused([](ConvShape& s) { s.pad_w = kMax / 2; }, "padded image is too large");
+  refused([](ConvShape& s) { s.dilation_h = kMax - 49; }, "must fit");
+  refused([](ConvShape& s) { s.dilation_w = std::int64_t{1} << 62; }, "must fit");
+  refused([](ConvShape& s) { s.kh = kMax; }, "must fit");
+  refused([](ConvShape& s) { s.n = kMax; }, "elements");
+  refused(
+      [](ConvShape& s) {
+        s.n = k2To32;
+        s.ih = s.iw = k2To16;
+      },
+      "4294967296 x 65536 x 65536");
+  refused(
+      [](ConvShape& s) {
+        s.n = 0;
+        s.ih = s.iw = k2To32;
+      },
+      "elements");
+  refused([](ConvShape& s) { s.ic = s.oc = k2To32; }, "elements");
+  refused([](ConvShape& s) { s.pad_h = s.pad_w = s.stride_h = s.stride_w = k2To32; }, "elements");
+  // The image is small, the matrix of windows is not.
+  const ConvShape windows{
+      .n = 1 << 20, .ih = 256, .iw = 256, .kh = 4096, .kw = 4096, .pad_h = 2048, .pad_w = 2048};
+  check(windows, "name");
+  expect_invalid_argument([&] { im2col<float>(windows, nullptr, nullptr); }, {"im2col: ", "2^60"});
+  expect_invalid_argument([&] { col2im<float>(windows, nullptr, nullptr); }, {"col2im: ", "2^60"});
+}
+
+TEST(ShapeArgumentsTest, PoolingsThatNoMemoryHoldsAreRefused) {
+  constexpr std::int64_t k2To32 = std::int64_t{1} << 32;
+  const PoolShape large{.n = k2To32, .ih = 1 << 16, .iw = 1 << 16};
+  expect_invalid_argument([&] { max_pool_forward<float>(large, nullptr, nullptr, nullptr); },
+                          {"max_pool_forward: ", "elements", "4294967296 x 65536"});
+  float x = 1, y = 0;
+  const PoolShape windows{
+      .kh = k2To32 + 1, .kw = k2To32 + 1, .pad_h = k2To32 / 2, .pad_w = k2To32 / 2};
+  expect_invalid_argument(
+      [&] { average_pool_forward<float>(windows, PoolDivisor::window, &x, &y); },
+      {"average_pool_forward: ", "2^31 - 1"});
+  expect_invalid_argument(
+      [&] { average_pool_backward<float>(windows, PoolDivisor::window, &y, &x); },
+      {"average_pool_backward: ", "2^31 - 1"});
 }
 
 }  // namespace
