@@ -1,8 +1,11 @@
 #include "kernels/gemm_packed.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 
+#include "kernels/check.h"
 #include "kernels/gemm_blocks.h"
 #include "kernels/gemm_check.h"
 #include "kernels/gemm_product.h"
@@ -18,6 +21,9 @@ void PackedMatrix<T>::pack(const MatrixView<const T>& b) {
         std::to_string(b.rows) + "x" + std::to_string(b.cols) +
         (b.data == nullptr ? " at a null pointer" : ""));
   }
+  // A panel may be wider than B, by less than two vectors.
+  const std::int64_t widest = b.cols == 0 ? 0 : std::max<std::int64_t>(b.cols, 64);
+  (void)detail::element_count("PackedMatrix::pack", {b.rows, widest});
   const detail::TileKernels<T>& kernels = detail::tile_kernels<T>();
   panels_.reserve(detail::packed_size(kernels, b.rows, b.cols));
   rows_ = b.rows;

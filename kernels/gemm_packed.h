@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 #include "kernels/activation.h"
 #include "kernels/aligned_buffer.h"
@@ -29,10 +30,24 @@ class PackedMatrix {
   /// 0 x 0.
   PackedMatrix() = default;
   explicit PackedMatrix(const MatrixView<const T>& b) { pack(b); }
+  /// `other` becomes 0 x 0.
+  PackedMatrix(PackedMatrix&& other) noexcept { *this = std::move(other); }
+  /// Exchanges the two, as buffers do, so that each keeps the sizes of its memory.
+  PackedMatrix& operator=(PackedMatrix&& other) noexcept {
+    std::swap(panels_, other.panels_);
+    std::swap(rows_, other.rows_);
+    std::swap(cols_, other.cols_);
+    std::swap(packed_for_, other.packed_for_);
+    return *this;
+  }
+  PackedMatrix(const PackedMatrix&) = delete;
+  PackedMatrix& operator=(const PackedMatrix&) = delete;
+  ~PackedMatrix() = default;
 
   /// Takes a copy of B, of any strides, for the instruction set in use. Allocates only if the
   /// memory that it has is too small. Shared with parallel_for where it pays. Throws
-  /// std::invalid_argument if a size is negative, or `b` is a null pointer and not empty.
+  /// std::invalid_argument if a size is negative, if B would take 2^60 elements or more, and if `b`
+  /// is a null pointer and not empty.
   void pack(const MatrixView<const T>& b);
 
   std::int64_t rows() const { return rows_; }  // k

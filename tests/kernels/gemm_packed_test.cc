@@ -6,10 +6,12 @@
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/gemm.h"
 #include "tests/support/each_simd.h"
+#include "tests/support/expect.h"
 #include "tests/support/matrices.h"
 
 namespace nnkernels {
@@ -105,6 +107,36 @@ TEST(PackedMatrix, IsACopyThatPackReplaces) {
   b.pack(MatrixView<float>(memory.data(), 5, 6).transposed());
   gemm(1.0f, a, b, 0.0f, c);
   EXPECT_EQ(result, std::vector<float>(5, 12.0f));
+}
+
+TEST(PackedMatrix, KeepsTheSizesOfItsMemoryWhenMoved) {
+  std::vector<float> ones(6, 1.0f), small_values(6, 2.0f), large_values(18000, 3.0f);
+  PackedMatrix<float> small(View(small_values.data(), 2, 3));
+  PackedMatrix<float> large(View(large_values.data(), 6, 3000));
+  std::vector<float> result(3000);
+  const auto product = [&](const PackedMatrix<float>& b) {
+    gemm(1.0f, View(ones.data(), 1, b.rows()), b, 0.0f,
+         MatrixView<float>(result.data(), 1, b.cols()));
+    return std::vector<float>(result.begin(), result.begin() + b.cols());
+  };
+  small = std::move(large);
+  EXPECT_EQ(product(small), std::vector<float>(3000, 18.0f));
+  // What was moved from is good for any use. NOLINTNEXTLINE(bugprone-use-after-move)
+  EXPECT_EQ(product(large), std::vector<float>(static_cast<std::size_t>(large.cols()), 4.0f));
+  PackedMatrix<float> built(std::move(small));
+  EXPECT_EQ(product(built), std::vector<float>(3000, 18.0f));
+  // NOLINTNEXTLINE(bugprone-use-after-move)
+  EXPECT_EQ(small.rows() + small.cols(), 0);
+}
+
+TEST(PackedMatrix, RefusesMoreThanMemoryHolds) {
+  float value = 0;
+  PackedMatrix<float> b;
+  for (const auto& [rows, cols] :
+       {std::pair{32, 32}, std::pair{31, 33}, std::pair{62, 0}, std::pair{0, 62}}) {
+    const View huge(&value, std::int64_t{1} << rows, std::int64_t{1} << cols, 0, 0);
+    expect_invalid_argument([&] { b.pack(huge); }, {"PackedMatrix::pack: ", "2^60"});
+  }
 }
 
 TEST(PackedMatrix, RefusesBadArguments) {
