@@ -230,6 +230,13 @@ void activation_backward(Activation kind, MatrixView<const T> y, MatrixView<T> d
         "activation_backward: expected y and dx of one shape with column stride 1, got " +
         text(y.rows, y.cols, y.col_stride) + " and " + text(dx.rows, dx.cols, dx.col_stride));
   }
+  constexpr const char* kFunction = "activation_backward";
+  detail::check_size(kFunction, "rows", y.rows);
+  detail::check_size(kFunction, "cols", y.cols);
+  const std::int64_t size = detail::element_count(kFunction, {y.rows, y.cols});
+  detail::check_array(kFunction, "y", y.data, size);
+  detail::check_array(kFunction, "dx", dx.data, size);
+  if (size == 0) return;
   const auto backward = kernels<T>().backward;
   for (std::int64_t i = 0; i < y.rows; ++i) {
     T* const row = dx.data + i * dx.row_stride;

@@ -34,13 +34,14 @@ template <class T>
 void activation_forward(Activation kind, std::int64_t size, const T* x, T* y);
 
 /// dx[i] = dy[i] * f'(x[i]), computed from y = f(x) alone (the table above). dx may be dy.
-/// Where y is NaN, dx is NaN (also for relu: an error is not to be hidden).
+/// Where y is NaN, dx is NaN (also for relu: an error is not to be hidden), but for identity, which
+/// copies dy.
 template <class T>
 void activation_backward(Activation kind, std::int64_t size, const T* y, const T* dy, T* dx);
 
 /// In place for a block of a matrix: dx(i, j) *= f'(x(i, j)), computed from y. Rows of y and dx
-/// must be contiguous (col_stride 1) and their shapes the same, or std::invalid_argument is thrown.
-/// Runs on the calling thread.
+/// must be contiguous (col_stride 1) and their shapes the same, or std::invalid_argument is thrown,
+/// as on negative sizes and null pointers to elements. Runs on the calling thread.
 template <class T>
 void activation_backward(Activation kind, MatrixView<const T> y, MatrixView<T> dx);
 

@@ -239,6 +239,19 @@ TEST(ActivationArgumentsTest, BadOnesAreRefused) {
                                    MatrixView<float>(&one, 1, 2));
       },
       {"activation_backward", "1x1", "1x2"});
+  using View = MatrixView<float>;
+  const auto backward_of_block = [](const View& y, const View& dx) {
+    return [=] { activation_backward<float>(Activation::relu, y, dx); };
+  };
+  expect_invalid_argument(backward_of_block(View(&one, 1, -1), View(&one, 1, -1)),
+                          {"activation_backward", "cols = -1"});
+  expect_invalid_argument(backward_of_block(View(&one, -1, 1), View(&one, -1, 1)),
+                          {"activation_backward", "rows = -1"});
+  expect_invalid_argument(backward_of_block(View(nullptr, 1, 4), View(&one, 1, 4)),
+                          {"activation_backward", "y is null"});
+  expect_invalid_argument(backward_of_block(View(&one, 1, 4), View(nullptr, 1, 4)),
+                          {"activation_backward", "dx is null"});
+  backward_of_block(View(nullptr, 0, 4), View(nullptr, 0, 4))();
   activation_forward<float>(Activation::tanh, 0, nullptr, nullptr);
   activation_backward<float>(Activation::tanh, 0, nullptr, nullptr, nullptr);
 }
