@@ -150,6 +150,43 @@ TEST_P(ConvPoolTest, TakesTheActivationOfTheLargest) {
   }
 }
 
+/// Reals, whose sums show the order in which they are added: many channels, padding, few columns.
+template <class T>
+void check_same_sums(const ConvShape& s) {
+  Values values(5);
+  const std::vector<T> x = values.uniforms<T>(s.x_size(), -1, 1);
+  const std::vector<T> w = values.uniforms<T>(s.w_size(), T{-0.1}, T{0.1});
+  const std::vector<T> bias = values.uniforms<T>(s.oc, -1, 1);
+  std::vector<T> dense(static_cast<std::size_t>(s.y_size()));
+  const PoolShape pool = pool_shape(s);
+  std::vector<T> y(static_cast<std::size_t>(pool.y_size())), expected(y.size());
+  for (const Activation kind : {Activation::identity, Activation::relu, Activation::tanh}) {
+    const Epilogue<T> epilogue{.bias = bias.data(), .activation = kind};
+    conv_forward<T>(s, x.data(), w.data(), dense.data(), epilogue);
+    max_pool_forward<T>(pool, dense.data(), expected.data(), nullptr);
+    conv_max_pool_forward<T>(s, x.data(), w.data(), y.data(), nullptr, epilogue);
+    ASSERT_TRUE(same_bits(y, expected)) << static_cast<int>(kind);
+  }
+}
+
+TEST_P(ConvPoolTest, SumsInTheOrderOfTheConvolution) {
+  for (const ConvShape& s :
+       {ConvShape{.n = 1, .ih = 8, .iw = 8, .ic = 300, .oc = 5, .kh = 3, .kw = 3},
+        ConvShape{.n = 2,
+        .ih = 5,
+        .iw = 7,
+        .ic = 130,
+        .oc = 33,
+        .kh = 3,
+        .kw = 3,
+        .pad_h = 1,
+        .pad_w = 1},
+        ConvShape{.n = 1, .ih = 6, .iw = 30, .ic = 520, .oc = 17, .kw = 2}}) {
+    check_same_sums<float>(s);
+    check_same_sums<double>(s);
+  }
+}
+
 TEST_P(ConvPoolTest, NanWins) {
   const ConvShape s{.n = 1, .ih = 4, .iw = 4, .ic = 1, .oc = 16};
   const float nan = std::numeric_limits<float>::quiet_NaN();
