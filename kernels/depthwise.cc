@@ -84,7 +84,7 @@ struct PhaseAxis {
              outputs,
              phase.taps,
              1,
-             -(period * phase.dilation / phase.stride),
+             -(phase.dilation / std::gcd(phase.stride, phase.dilation)),
              phase.t_first - (phase.taps == 0 ? 0 : phase.shift(phase.first_tap))} {}
   std::int64_t period, first_tap;
   Axis axis;
@@ -399,9 +399,10 @@ void depthwise_backward_data(const ConvShape& s, const T* dy, const T* w, T* dx)
                    .y_line = s.stride_h * dx_line,
                    .y_step = s.stride_w * c});
     };
-    for (std::int64_t i = 0; i < s.stride_h; ++i) {
+    // Phases beyond the padded image hold no pixel.
+    for (std::int64_t i = 0; i < std::min(s.stride_h, s.ih + s.pad_h); ++i) {
       const Phase h(i, s.ih, s.kh, s.stride_h, s.pad_h, s.dilation_h);
-      for (std::int64_t j = 0; j < s.stride_w; ++j) {
+      for (std::int64_t j = 0; j < std::min(s.stride_w, s.iw + s.pad_w); ++j) {
         run_phase(h, Phase(j, s.iw, s.kw, s.stride_w, s.pad_w, s.dilation_w));
       }
     }

@@ -115,6 +115,26 @@ TEST_P(DepthwiseTest, GroupsOfFourDoNotMeet) {
   }
 }
 
+/// By data there is a phase for each remainder by the stride, most of which hold no pixel.
+TEST_P(DepthwiseTest, HugeStridesCostNothing) {
+  for (const std::int64_t stride : {std::int64_t{40}, std::int64_t{1} << 40}) {
+    for (const std::int64_t groups : {2, 8}) {
+      check_exactly<float>({.n = 2,
+                            .ih = 5,
+                            .iw = 6,
+                            .ic = 8,
+                            .oc = 8,
+                            .kh = 3,
+                            .kw = 3,
+                            .stride_h = stride,
+                            .stride_w = stride,
+                            .pad_h = 1,
+                            .pad_w = 1,
+                            .groups = groups});
+    }
+  }
+}
+
 TEST_P(DepthwiseTest, AgreesWithTheDefinitionOnRandomShapes) {
   check_random_shapes(100, 7, [](const auto& draw) { return drawn(draw, draw(2, 40), 1); });
 }
