@@ -44,9 +44,8 @@ namespace {
 
 struct Relu {
   template <class D, class V = hn::Vec<D>>
-  static HWY_INLINE V Forward(D d, V x) {
-    // Not Max: NaN must stay NaN on every instruction set.
-    return hn::IfThenZeroElse(hn::Le(x, hn::Zero(d)), x);
+  static HWY_INLINE V Forward(D, V x) {
+    return Rectified(x);
   }
   template <class D, class V = hn::Vec<D>>
   static HWY_INLINE V Backward(D d, V y, V dy) {

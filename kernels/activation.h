@@ -14,9 +14,11 @@ namespace nnkernels {
 /// | kind     | f(x)                    | df/dx, written in y |
 /// |----------|-------------------------|---------------------|
 /// | identity | x                       | 1                   |
-/// | relu     | x > 0 ? x : 0, NaN stays | y > 0 ? 1 : 0 (0 at the kink, as PyTorch) |
+/// | relu     | x < 0 ? 0 : x           | y > 0 ? 1 : 0 (0 at the kink, as PyTorch) |
 /// | sigmoid  | 1 / (1 + exp(-x))       | y (1 - y)           |
 /// | tanh     | tanh(x)                 | 1 - y^2             |
+///
+/// So relu leaves NaN as it is, and -0 as well: here, in every epilogue and in batch normalization.
 enum class Activation { identity, relu, sigmoid, tanh };
 
 /// What a GEMM or a convolution does to each element of its result before it stores it the last

@@ -11,8 +11,8 @@ namespace nnkernels {
 // it pays; result bits do not depend on the number of threads or on alignment.
 // std::invalid_argument on negative sizes and on null pointers to non-empty arrays.
 
-/// y[i,j] = scale[j] x[i,j] + shift[j], and then, if `relu`, 0 where that is not greater than 0
-/// (NaN stays). y may be x, or must not overlap it. Allocates nothing.
+/// y[i,j] = scale[j] x[i,j] + shift[j], and then, if `relu`, 0 where that is less than 0 (NaN and
+/// -0 stay: activation.h). y may be x, or must not overlap it. Allocates nothing.
 template <class T>
 void scale_shift(std::int64_t rows, std::int64_t cols, const T* scale, const T* shift, bool relu,
                  const T* x, T* y);

@@ -16,7 +16,8 @@ namespace nnkernels {
 ///
 /// Values, as in the BLAS: beta = 0 never reads C (it may hold NaN or be uninitialised); alpha = 0
 /// never reads A or B; otherwise NaN and Inf propagate. m = 0 or n = 0 does nothing; k = 0 gives
-/// activation(beta C + bias). Gaps between rows are never touched. Denormals are honoured.
+/// activation(beta C + bias). Gaps between rows are never touched. Denormals are honoured. ReLU
+/// leaves NaN and -0 as they are (activation.h).
 ///
 /// Aliasing: A and B may overlap each other, C must overlap neither. `epilogue.bias` has n
 /// elements.

@@ -42,7 +42,7 @@ HWY_INLINE V GreaterOrSecond(V a, V b) {
 #endif
 }
 
-/// The ReLU of sums: 0 where v < 0, else v; so NaN stays NaN, and -0 stays -0.
+/// The ReLU of all kernels: 0 where v < 0, else v; so NaN stays NaN, and -0 stays -0.
 template <class V>
 HWY_INLINE V Rectified(V v) {
   return GreaterOrSecond(hn::Zero(hn::DFromV<V>()), v);

@@ -8,6 +8,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "kernels/batch_norm.h"
+#include "kernels/gemm.h"
 #include "tests/support/each_simd.h"
 #include "tests/support/expect.h"
 #include "tests/support/guarded_array.h"
@@ -147,8 +149,9 @@ void check_special_values() {
                             tiny, -tiny, Limits::min(), Limits::max(), -Limits::max()};
   const std::vector<T> relu = forward(Activation::relu, x);
   EXPECT_TRUE(std::isnan(relu[0]));
-  EXPECT_TRUE(same_bits({relu.begin() + 1, relu.end()},
-                        std::vector<T>{inf, 0, 0, 0, tiny, 0, Limits::min(), Limits::max(), 0}));
+  EXPECT_TRUE(
+      same_bits({relu.begin() + 1, relu.end()},
+                std::vector<T>{inf, 0, 0, -T{0}, tiny, 0, Limits::min(), Limits::max(), 0}));
   const std::vector<T> sigmoid = forward(Activation::sigmoid, x);
   EXPECT_TRUE(std::isnan(sigmoid[0]));
   EXPECT_TRUE(same_bits({sigmoid.begin() + 1, sigmoid.end()},
@@ -162,6 +165,25 @@ void check_special_values() {
 TEST_P(ActivationTest, SpecialValues) {
   check_special_values<float>();
   check_special_values<double>();
+}
+
+/// One ReLU: alone, in the tiles of a product, behind one whose C has gaps, in batch normalization.
+TEST_P(ActivationTest, EveryReluKeepsNegativeZero) {
+  constexpr std::int64_t kSide = 5;
+  const std::vector<float> zeros(kSide * kSide), ones(kSide * kSide, 1.0f);
+  const std::vector<float> negative(kSide * kSide, -0.0f);
+  const MatrixView<const float> a(zeros.data(), kSide, kSide), b(ones.data(), kSide, kSide);
+  std::vector<float> dense(kSide * kSide), gaps(2 * kSide * kSide), normalized(kSide * kSide);
+  const Epilogue<float> relu{.activation = Activation::relu};
+  gemm(-1.0f, a, b, 0.0f, MatrixView<float>(dense.data(), kSide, kSide), relu);
+  gemm(-1.0f, a, b, 0.0f, MatrixView<float>(gaps.data(), kSide, kSide, 2 * kSide, 2), relu);
+  scale_shift<float>(kSide, kSide, ones.data(), negative.data(), true, negative.data(),
+                     normalized.data());
+  for (std::size_t i = 0; i < gaps.size(); i += 2) gaps[i / 2] = gaps[i];
+  gaps.resize(dense.size());
+  for (const auto& result : {dense, gaps, normalized, forward(Activation::relu, negative)}) {
+    EXPECT_TRUE(same_bits(result, negative));
+  }
 }
 
 template <class T>
