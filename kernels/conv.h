@@ -44,9 +44,19 @@ void check(const ConvShape& shape, const char* function);
 ///
 /// An implicit GEMM: the kernel reads the image where it lies, no column matrix is written
 /// (docs/convolution.md). Each element is one chain of fused multiply-adds over (kh, kw, ic)
-/// ascending; the result bits do not depend on the number of threads. x, w and y must not overlap.
-/// Parallel over images and output rows where it pays. Allocates only when a thread's scratch
-/// memory must grow. Throws std::invalid_argument as check() does, and on null pointers.
+/// ascending (where the instruction set has no FMA, of multiplications and additions); but matrix
+/// products (a 1 x 1 kernel that visits each pixel once, or one as large as the image) are summed
+/// as gemm() does, and with one or four channels a group in and out the order may be another one,
+/// which the shape decides. The result bits do not depend on the number of threads.
+///
+/// Whether the zeros of the padding are multiplied is not defined: where the window of an output
+/// reaches over the border and w holds an infinity or NaN there, the output is NaN or not, as the
+/// instruction set, the shape and the place decide. The same holds for dy and w in
+/// conv_backward_data() and for dy in conv_backward_weights().
+///
+/// x, w and y must not overlap. Parallel over images and output rows where it pays. Allocates only
+/// when a thread's scratch memory must grow. Throws std::invalid_argument as check() does, and on
+/// null pointers.
 /// T is float or double.
 template <class T>
 void conv_forward(const ConvShape& shape, const T* x, const T* w, T* y,
