@@ -34,7 +34,10 @@ namespace nnkernels {
 /// must grow for a larger shape than it has seen.
 ///
 /// Throws std::invalid_argument if the shapes do not fit, a pointer is null where elements are
-/// read or written, two elements of C share memory, or C is known to overlap A or B.
+/// read or written, strides reach further than memory can, or C is known to overlap A or B or
+/// itself: where a step of one of its strides is as far as some steps of the other. Other ways for
+/// elements of C to share memory are not found (3 x 4 with strides 3 and 2); the result is then
+/// not defined.
 ///
 /// T is float or double, deduced from C.
 ///

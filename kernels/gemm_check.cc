@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdlib>
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 
@@ -35,13 +35,29 @@ bool overlap(MatrixView<const T> x, MatrixView<const T> c) {
   return (same_rows && shift < x.cols) || (next_rows && shift + c.cols > x.row_stride);
 }
 
+/// Whether the distances between elements of a matrix that is not empty are numbers.
+template <class T>
+bool fits_memory(const MatrixView<T>& x) {
+  std::int64_t rows = 0, cols = 0, bytes = 0;
+  return !__builtin_mul_overflow(x.rows - 1, x.row_stride, &rows) &&
+         !__builtin_mul_overflow(x.cols - 1, x.col_stride, &cols) &&
+         !__builtin_add_overflow(rows, cols, &cols) &&
+         !__builtin_mul_overflow(cols, static_cast<std::int64_t>(sizeof(T)), &bytes);
+}
+
 /// Whether a step of one stride is known to be as far as some steps of the other, within the sizes.
 bool collide(std::int64_t stride, std::int64_t size, std::int64_t other_stride,
              std::int64_t other_size) {
-  const auto within = [](std::int64_t s, std::int64_t n, std::int64_t other, std::int64_t other_n) {
+  // The sign does not matter, and the quotient of the least integer and -1 has no place in 64 bits.
+  const auto length = [](std::int64_t s) {
+    return s < 0 ? 0 - static_cast<std::uint64_t>(s) : static_cast<std::uint64_t>(s);
+  };
+  const auto within = [&](std::int64_t s, std::int64_t n, std::int64_t other,
+                          std::int64_t other_n) {
     if (n <= 1) return false;
     if (s == 0) return true;
-    return other_n > 1 && other % s == 0 && std::abs(other / s) < n;
+    return other_n > 1 && length(other) % length(s) == 0 &&
+           length(other) / length(s) < static_cast<std::uint64_t>(n);
   };
   return within(stride, size, other_stride, other_size) ||
          within(other_stride, other_size, stride, size);
@@ -63,6 +79,7 @@ void check_gemm(const char* function, T alpha, const MatrixView<const T>& a,
   if (c.cols != b.cols) fail("C must have as many columns as B");
   if (c.rows == 0 || c.cols == 0) return;
   if (c.data == nullptr) fail("C is a null pointer");
+  if (!fits_memory(c)) fail("the strides of C reach further than memory can");
   if (collide(c.row_stride, c.rows, c.col_stride, c.cols)) {
     fail("two elements of C share memory: strides " + std::to_string(c.row_stride) + ", " +
          std::to_string(c.col_stride));
@@ -70,6 +87,7 @@ void check_gemm(const char* function, T alpha, const MatrixView<const T>& a,
   if (a.cols == 0 || alpha == T{0}) return;
   if (a.data == nullptr) fail("A is a null pointer");
   if (b.data == nullptr) fail("B is a null pointer");
+  if (!fits_memory(a) || !fits_memory(b)) fail("strides of A or B reach further than memory can");
   if (overlap<T>(a, c)) fail("C overlaps A");
   if (overlap<T>(b, c)) fail("C overlaps B");
 }

@@ -299,6 +299,15 @@ TEST(Gemm, RefusesBadArguments) {
             std::string::npos);
   EXPECT_NE(message(View(p, 3, 3), View(p, 3, 3), View(c, 3, 3, 2, 1)).find("share memory"),
             std::string::npos);
+  constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min();
+  EXPECT_NE(message(View(p, 2, 3), View(p, 3, 2), View(c + 50, 2, 2, kLeast, -1)).find("memory"),
+            std::string::npos);
+  EXPECT_NE(message(View(p, 2, 3), View(p, 3, 2), View(c, 2, 2, kLeast, kLeast)).find("memory"),
+            std::string::npos);
+  EXPECT_NE(message(View(p, 2, 3, kLeast), View(p, 3, 2), View(c, 2, 2)).find("memory"),
+            std::string::npos);
+  EXPECT_NE(message(View(p, 2, 3), View(p, 3, 2), View(c + 50, 2, 2, -1, 1)).find("share memory"),
+            std::string::npos);
   EXPECT_NE(message(View(p, 3, 3), View(c, 3, 3), View(p, 3, 3)).find("C overlaps A"),
             std::string::npos);
   EXPECT_NE(message(View(c, 3, 3, 9), View(p, 3, 3, 9), View(p + 2, 3, 3, 9)).find("C overlaps B"),
