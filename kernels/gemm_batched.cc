@@ -38,15 +38,19 @@ void gemm_batched(std::int64_t batch, std::type_identity_t<T> alpha,
     p.b.data += products * b_stride;
     p.c.data += products * c_stride;
   };
+  if (batch == 0) return;
+  // What the first product tells comes first: the number of empty or equal ones is no limit.
+  detail::check_gemm<T>(kFunction, alpha, a, b, c);
+  if (c.rows == 0 || c.cols == 0) return;
+  (void)detail::element_count(kFunction, {batch, c.rows, c.cols});
+  detail::check_batch(kFunction, batch, c, c_stride);
   detail::Product<T> p = first;
-  for (std::int64_t i = 0; i < batch; ++i) {
+  for (std::int64_t i = 1; i < batch; ++i) {
+    move(p, 1);
     if (!detail::is_plainly_fine(p.a, p.b, p.c)) {
       detail::check_gemm<T>(kFunction, alpha, p.a, p.b, p.c);
     }
-    if (i + 1 < batch) move(p, 1);
   }
-  if (batch == 0 || c.rows == 0 || c.cols == 0) return;
-  detail::check_batch(kFunction, batch, c, c_stride);
 
   if (b_stride == 0 && a_stride == a.rows * a.row_stride && c_stride == c.rows * c.row_stride) {
     MatrixView<const T> all_a = a;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <limits>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "kernels/gemm.h"
 #include "tests/support/each_simd.h"
+#include "tests/support/expect.h"
 #include "tests/support/matrices.h"
 
 namespace nnkernels {
@@ -128,6 +130,24 @@ TEST(GemmBatched, NothingToDo) {
   EXPECT_EQ(c, std::vector<float>(8, 3.0f));
   gemm_batched(2, 1.0f, empty, 0, empty.transposed(), 0, 2.0f, View(c.data(), 2, 2), 4);
   EXPECT_EQ(c, std::vector<float>(8, 6.0f));
+}
+
+TEST(GemmBatched, ANumberOfEmptyOrEqualProductsIsNoLoop) {
+  constexpr std::int64_t kMany = std::numeric_limits<std::int64_t>::max();
+  float value = 5;
+  const View empty(&value, 0, 4), one(&value, 1, 1);
+  gemm_batched(kMany, 1.0f, View(&value, 0, 1), 0, View(&value, 1, 4), 0, 0.0f, empty, 0);
+  EXPECT_EQ(value, 5);
+  expect_invalid_argument([&] { gemm_batched(kMany, 1.0f, one, 0, one, 0, 0.0f, one, 0); },
+                          {"gemm_batched"});
+  float a = 1, c = 7;
+  const View factor(&a, 1, 1), result(&c, 1, 1);
+  expect_invalid_argument([&] { gemm_batched(kMany, 1.0f, factor, 0, factor, 0, 0.0f, result, 0); },
+                          {"gemm_batched: ", "2^60"});
+  expect_invalid_argument(
+      [&] { gemm_batched(kMany >> 4, 1.0f, factor, 0, factor, 0, 0.0f, result, 0); },
+      {"gemm_batched: ", "share memory"});
+  EXPECT_EQ(c, 7);
 }
 
 TEST(GemmBatched, RefusesBadArguments) {
