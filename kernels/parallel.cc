@@ -225,7 +225,11 @@ class InsidePiece {
 /// Waits until no loop uses the pool: only for setters.
 class Exclusive {
  public:
-  Exclusive() {
+  /// Throws std::logic_error, naming `function`, in a piece: its loop may hold the pool.
+  explicit Exclusive(const char* function) {
+    if (inside_piece) {
+      throw std::logic_error(std::string(function) + ": called inside a piece of a loop");
+    }
     while (state().busy.test_and_set(std::memory_order_acquire)) sched_yield();
   }
   ~Exclusive() { state().busy.clear(std::memory_order_release); }
@@ -242,7 +246,7 @@ void set_threads(int count) {
     throw std::invalid_argument("set_threads: expected 1 to 1024 threads, got " +
                                 std::to_string(count));
   }
-  const Exclusive exclusive;
+  const Exclusive exclusive("set_threads");
   State& s = state();
   if (count != s.threads) s.pool.reset();
   s.threads = count;
@@ -252,7 +256,7 @@ void set_threads(int count) {
 bool pinning() { return state().pin; }
 
 void set_pinning(bool on) {
-  const Exclusive exclusive;
+  const Exclusive exclusive("set_pinning");
   State& s = state();
   if (on != s.pin) s.pool.reset();
   s.pin = on;
@@ -284,7 +288,7 @@ std::optional<bool> environment_pinning() {
 namespace detail {
 
 WorthSharing set_worth_sharing(const WorthSharing& limits) {
-  const Exclusive exclusive;
+  const Exclusive exclusive("set_worth_sharing");
   State& s = state();
   const WorthSharing before = s.sharing.limits();
   s.sharing.set_limits(limits);
@@ -350,7 +354,9 @@ bool run_loop(std::int64_t pieces, double microseconds, LoopBody body, void* con
     run_alone(pieces, body, context);
     return false;
   }
-  if (!s.sharing.shares(microseconds, now_microseconds())) {
+  // Another application thread may have called set_threads() before `busy` was taken.
+  count = static_cast<int>(std::min<std::int64_t>(s.threads, pieces));
+  if (count <= 1 || !s.sharing.shares(microseconds, now_microseconds())) {
     // Meanwhile another application thread may have work that is worth the workers.
     s.busy.clear(std::memory_order_release);
     run_alone(pieces, body, context);

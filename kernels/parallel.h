@@ -13,8 +13,10 @@ namespace nnkernels {
 /// those that its control groups' quota can keep busy if that is less (a quota of 1.5 CPUs: 2).
 int threads();
 
-/// Sets threads(). More than there are CPUs is allowed (and slower). Not to be called while a
-/// kernel runs. Throws std::invalid_argument unless 1 <= count <= 1024.
+/// Sets threads(). More than there are CPUs is allowed (and slower). Waits until loops that other
+/// application threads share have ended; their next ones have the new number. Throws
+/// std::invalid_argument unless 1 <= count <= 1024, and std::logic_error in a piece of a
+/// parallel_for(), which would wait for itself.
 void set_threads(int count);
 
 /// Whether set_pinning() is on. At first what the environment variable NNKERNELS_PIN (0 or 1) says,
@@ -28,7 +30,7 @@ bool pinning();
 /// to a factor of two at small sizes. To be called, like set_threads(), by the thread that will
 /// start the loops. A thread which that thread starts later inherits the binding from it. Without
 /// effect while threads() exceeds the number of CPUs. NNKERNELS_PIN=1 is like a call by the first
-/// thread that uses the library.
+/// thread that uses the library. Throws std::logic_error as set_threads() does.
 void set_pinning(bool on);
 
 /// Whether the process has the machine to itself, so that pinning can only help: it may run on
@@ -67,13 +69,14 @@ WorthSharing set_worth_sharing(const WorthSharing& limits);
 
 /// Calls body(piece, slot) once for every piece in [0, pieces), on several threads where that pays.
 ///
-/// `slot` is in [0, threads()) and no two calls that run at the same time share one: use it to
-/// index scratch memory. `microseconds` estimates what all the pieces together take on one thread;
-/// below a measured threshold, which is higher when the workers must be woken up first, the caller
-/// does all the work itself, as slot 0. So it does when it is
-/// itself inside a piece of another loop (loops nest without harm, but only the outermost one is
-/// parallel) and when another application thread is using the workers: calls from many threads
-/// are safe and never wait for each other.
+/// `slot` is in [0, threads()), if no other application thread sets them meanwhile, and no two
+/// calls of this loop that run at the same time share one: use it to index scratch memory of the
+/// loop (another loop may be inside a piece, or run on another application thread, with the same
+/// slots). `microseconds` estimates what all the pieces together take on one thread; below a
+/// measured threshold, which is higher when the workers must be woken up first, the caller does all
+/// the work itself, as slot 0. So it does when it is itself inside a piece of another loop (loops
+/// nest without harm, but only the outermost one is parallel) and when another application thread
+/// is using the workers: calls from many threads are safe and never wait for each other.
 ///
 /// Which thread runs which piece, and in which order, is not defined. Results must therefore not
 /// depend on it: write to disjoint memory, or to one buffer a piece and sum in piece order later.

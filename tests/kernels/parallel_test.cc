@@ -98,6 +98,39 @@ TEST_F(ParallelTest, SlotsAreInRangeAndNeverShared) {
   }
 }
 
+TEST_F(ParallelTest, SettersMayMeetTheLoopsOfOtherThreads) {
+  const ForceThreads force(2);  // loops are shared at once
+  std::atomic<bool> stop{false};
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 3; ++caller) {
+    callers.emplace_back([&] {
+      while (!stop) {
+        if (runs_of_pieces(100, kLong) != std::vector<int>(100, 1)) ++wrong;
+      }
+    });
+  }
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(300);
+  for (int i = 0; std::chrono::steady_clock::now() < end; ++i) {
+    set_threads(i % 2 == 0 ? 1 : 64);
+    if (i % 3 == 0) sched_yield();
+  }
+  stop = true;
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST_F(ParallelTest, SettersAreRefusedInsideAPiece) {
+  for (const int count : {1, 2}) {
+    const ForceThreads force(count);
+    EXPECT_THROW(parallel_for(2, kLong, [](std::int64_t, int) { set_threads(1); }),
+                 std::logic_error);
+    EXPECT_THROW(parallel_for(2, kLong, [](std::int64_t, int) { set_pinning(false); }),
+                 std::logic_error);
+    EXPECT_EQ(threads(), count);
+  }
+}
+
 TEST_F(ParallelTest, SharesWorkThatIsWorthIt) {
   set_threads(2);
   // Two pieces that wait for each other end only on two threads.
