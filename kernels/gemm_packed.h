@@ -70,7 +70,8 @@ class PackedMatrix {
 /// again, or std::invalid_argument is thrown.
 ///
 /// The bits are those of gemm() with the matrix itself, except for the thin shapes and the long
-/// sums that gemm() adds up in another order (docs/gemm.md).
+/// sums that gemm() adds up in another order (docs/gemm.md), and except for a C whose columns are
+/// contiguous: gemm() computes its transpose, and scales and adds beta C in another place.
 template <class T>
 void gemm(std::type_identity_t<T> alpha, const std::type_identity_t<MatrixView<const T>>& a,
           const PackedMatrix<T>& b, std::type_identity_t<T> beta, const MatrixView<T>& c,

@@ -12,7 +12,9 @@ namespace nnkernels {
 /// Reads memory once, and yet squares differences from a mean, not numbers whose mean may be far
 /// larger than their spread: pieces of 32 rows, which the cache keeps, are gone through twice and
 /// merged by the rule of T. Chan, G. Golub and R. LeVeque ("Algorithms for computing the sample
-/// variance", 1983), in order, 8 of them at a time. NaN and infinities make their column NaN.
+/// variance", 1983), in order, 8 of them at a time. NaN makes its column NaN, an
+/// infinity the variance NaN and the mean infinite or NaN. Sums of finite values that overflow give
+/// infinities or NaN.
 ///
 /// x must not overlap the results. T is float or double. Allocates in the first call of a size
 /// only; parallel in fixed pieces where it pays; result bits do not depend on the number of threads
