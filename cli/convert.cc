@@ -5,7 +5,6 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include "cli/commands.h"
@@ -89,13 +88,11 @@ std::string matches_text(const nn::ImportedModel& imported) {
 }  // namespace
 
 int convert(const ConvertOptions& options) {
+  refuse_run_files("TO", options.from, options.to, Output::other);
   const nn::ImportedModel imported = read_model(options);
   const nn::Sequential<float>& net = imported.model.net;
   const nn::WeightLayout layout = layout_of(options.layout).value_or(nn::WeightLayout::ours);
   const std::string to = options.to.string();
-  if (std::error_code error; std::filesystem::equivalent(model_file_of(options.from), to, error)) {
-    throw UsageError("TO: is the file that FROM names; choose another");
-  }
   if (layout == nn::WeightLayout::ours && to.ends_with(".safetensors")) {
     nn::save_model(to, net, imported.model.info);
   } else {

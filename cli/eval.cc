@@ -10,6 +10,7 @@
 #include "cli/machine.h"
 #include "cli/output.h"
 #include "cli/report.h"
+#include "cli/run_folder.h"
 #include "cli/trained.h"
 #include "nn/architecture.h"
 #include "nn/classification_report.h"
@@ -114,7 +115,9 @@ void write_page(const EvalOptions& options, Trained& trained, const nn::Evaluati
 
 int eval(const EvalOptions& options) {
   use_machine(options.machine);
+  refuse_run_files("--report", options.run, options.report, Output::page);
   Trained trained = load_trained(options.run, options.data);
+  refuse_input("--report", trained.data.path, options.report);
   const nn::Dataset& test = trained.data.sets.test;
   Result result{.evaluation = nn::evaluate(trained.model.net, test,
                                            trained.model.info.preprocessing, 500, trained.loss),

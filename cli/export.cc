@@ -15,6 +15,7 @@
 namespace nnkernels::cli {
 
 int export_onnx(const ExportOptions& options) {
+  refuse_run_files("--onnx", options.run, options.onnx, Output::other);
   const nn::Model model = nn::load_model(model_file_of(options.run).string());
   const std::string bytes = nn::onnx_model(model.net, model.info);
   nn::write_file_atomically(options.onnx.string(), std::string_view(bytes));

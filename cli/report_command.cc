@@ -6,6 +6,7 @@
 #include "cli/machine.h"
 #include "cli/output.h"
 #include "cli/report.h"
+#include "cli/run_folder.h"
 #include "cli/trained.h"
 
 namespace nnkernels::cli {
@@ -18,7 +19,9 @@ int make_report(const ReportOptions& options) {
     throw UsageError("report: " + options.run.string() +
                      " is a file; say with --out FILE where the page is to go");
   }
+  refuse_run_files("--out", options.run, options.out, Output::page);
   Trained trained = load_trained(options.run, options.data);
+  refuse_input("--out", trained.data.path, options.out);
   const nn::Evaluation evaluation =
       nn::evaluate(trained.model.net, trained.data.sets.test, trained.model.info.preprocessing);
   const std::filesystem::path page =

@@ -9,6 +9,7 @@
 #include <system_error>
 #include <utility>
 
+#include "cli/exit_code.h"
 #include "cli/numbers.h"
 #include "nn/data/file.h"
 #include "nn/data/run_record.h"
@@ -126,6 +127,16 @@ fs::path own_name(const fs::path& folder) {
   const bool other = folder.filename() == "." || folder.filename() == ".." ||
                      fs::is_symlink(fs::symlink_status(folder));
   return other ? fs::canonical(folder) : folder;
+}
+
+/// Whether training gives the name to a file of the folder, which is `run` or another run.
+bool is_run_file(const fs::path& path, const fs::path& run, Output what) {
+  const std::string name = path.filename().string();
+  if (what == Output::page && name == kReport) return false;
+  if (std::find(kFiles.begin(), kFiles.end(), name) == kFiles.end()) return false;
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  std::error_code ignored;
+  return is_run(folder) || fs::equivalent(folder, run, ignored);
 }
 
 /// "runs/a/" means "runs/a".
@@ -336,6 +347,24 @@ fs::path model_file_of(const fs::path& run) {
   throw nn::FileError(run.string(), is_run(run) || fs::is_empty(run, error)
                                         ? "holds no model: its training did not finish"
                                         : "is no run; give a folder that `nncli train` made");
+}
+
+void refuse_input(std::string_view option, const fs::path& input, const fs::path& out) {
+  std::error_code ignored;
+  if (!fs::equivalent(input, out, ignored)) return;
+  throw UsageError(std::string(option) + ": " + out.string() +
+                   " is the file that is read; choose another");
+}
+
+void refuse_run_files(std::string_view option, const fs::path& run, const fs::path& out,
+                      Output what) {
+  for (const fs::path& model : {run, run / kBest, run / kLast}) refuse_input(option, model, out);
+  std::error_code ignored;
+  if (!is_run_file(out, run, what) && !is_run_file(fs::weakly_canonical(out, ignored), run, what)) {
+    return;
+  }
+  throw UsageError(std::string(option) + ": " + out.string() +
+                   " is a file of the run itself; choose another");
 }
 
 }  // namespace nnkernels::cli

@@ -103,6 +103,19 @@ class RunFolder {
 /// nn::FileError if there is none.
 std::filesystem::path model_file_of(const std::filesystem::path& run);
 
+/// What a command is about to write.
+enum class Output { page, other };
+
+/// Throws UsageError, which begins with `option`, if `out` is the file `input`, by whatever name or
+/// link. Either may be missing.
+void refuse_input(std::string_view option, const std::filesystem::path& input,
+                  const std::filesystem::path& out);
+/// For what is made from the model of `run`, a folder or a file. Throws UsageError if `out` is that
+/// model's file, or bears or leads to a name that training gives to a file of a run, this one or
+/// another; the name report.html is free for a page.
+void refuse_run_files(std::string_view option, const std::filesystem::path& run,
+                      const std::filesystem::path& out, Output what);
+
 }  // namespace nnkernels::cli
 
 #endif  // NNKERNELS_CLI_RUN_FOLDER_H_

@@ -94,6 +94,8 @@ Outcome run_once(const TrainOptions& options, const TrainConfig& config, RunFold
   const nn::ModelInfo info = model_info(config, named);
   nn::Sequential<float> net = make_net(config, data.train);
   if (from == nullptr) refuse_what_the_loss_does(net, config);
+  refuse_run_files("--report", run.path(), options.report, Output::page);
+  refuse_input("--report", named.path, options.report);
   if (config.batch_size > data.train.n) {
     throw UsageError("--batch-size: a batch of " + std::to_string(config.batch_size) +
                      " is larger than the training set of " + std::to_string(data.train.n) +

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -117,7 +119,7 @@ TEST_F(Convert, WrongUsageIsTold) {
   const std::string to = path("to.npz");
   const std::pair<std::vector<std::string>, std::string> cases[] = {
       {{model(), path("to.onnx")}, "TO: expected a name ending in .safetensors or .npz, got "},
-      {{path("run"), model(), "--layout", "torch"}, "TO: is the file that FROM names"},
+      {{path("run"), model(), "--layout", "torch"}, "TO: " + model() + " is the file that is read"},
       {{model(), to, "--arch", kArch}, "convert: " + model() + " tells its own network; --arch"},
       {{model(), to, "--scale", "1"}, "convert: " + model() + " tells its own network; --arch"},
       {{model(), to, "--layout", "pytorch"}, "--layout: "},
@@ -137,6 +139,47 @@ TEST_F(Convert, WrongUsageIsTold) {
     EXPECT_TRUE(result.err.starts_with("nncli: " + message)) << result.err;
     EXPECT_EQ(test::read_file(to), "");
   }
+}
+
+/// Every file of a folder and what it holds.
+std::map<std::string, std::string> contents(const std::filesystem::path& folder) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    files[entry.path().filename().string()] = test::read_file(entry.path());
+  }
+  return files;
+}
+
+// What a run is made of is never replaced by what is made from it.
+TEST_F(Convert, TheFilesOfARunAreRefused) {
+  const std::string run = path("run");
+  std::filesystem::create_symlink("run", path("link"));
+  std::filesystem::create_symlink("run/last.safetensors", path("last.npz"));
+  std::filesystem::create_symlink("run/metrics.jsonl", path("page.html"));
+  const auto before = contents(run);
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+           {"export", run, "--onnx", model()},
+           {"export", run, "--onnx", run + "/report.html"},
+           {"export", run, "--onnx", path("link/config.json")},
+           {"convert", run, run + "/checkpoint.safetensors"},
+           {"convert", run, run + "/best.safetensors"},
+           {"convert", model(), run + "/best.safetensors"},
+           {"convert", run, path("link/best.safetensors")},
+           {"convert", run, path("last.npz")},
+           {"report", run, "--out", model()},
+           {"report", run, "--out", path("page.html")},
+           {"eval", run, "--report", run + "/metrics.jsonl"},
+           {"train", "--arch", kArch, "--data", path("data"), "--out", path("new"), "--epochs", "1",
+            "--report", model()}}) {
+    const Result result = nncli(words);
+    EXPECT_EQ(result.code, 2) << words[0] << " " << words.back() << ": " << result.err;
+    EXPECT_NE(result.err.find("; choose another\n"), std::string::npos) << result.err;
+    EXPECT_EQ(result.out, "");
+    EXPECT_FALSE(std::filesystem::exists(path("new")));
+    EXPECT_EQ(contents(run), before) << words[0] << " " << words.back();
+  }
+  EXPECT_EQ(nncli({"report", run, "--out", run + "/report.html"}).code, 0);
+  EXPECT_EQ(nncli({"convert", run, run + "/mine.npz"}).code, 0);
 }
 
 TEST_F(Convert, AnUnwritablePlaceIsToldAndLeavesNothing) {
