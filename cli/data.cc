@@ -210,11 +210,15 @@ int data_convert(const DataConvertOptions& options) {
   const NamedData data = read(options.data);
   std::vector<std::string> files;
   const StopSignal stop;
-  write_or_refuse([&] { files = nn::save_dataset(options.out.string(), data.sets); });
+  write_or_refuse([&] {
+    files =
+        nn::save_dataset(options.out.string(), data.sets, [&stop] { return stop.number() != 0; });
+  });
+  if (files.empty()) return kSignalBase + stop.number();
   std::string text = "wrote";
   for (const std::string& file : files) text += (&file == files.data() ? " " : ", ") + file;
   print(text + ": " + counts_text(data.sets) + "\n");
-  return stop.number() == 0 ? kSuccess : kSignalBase + stop.number();
+  return kSuccess;
 }
 
 }  // namespace nnkernels::cli

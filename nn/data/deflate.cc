@@ -16,6 +16,8 @@ int window_bits(Wrapping wrapping) {
   return wrapping == Wrapping::gzip ? kWindow + 16 : kWindow;
 }
 
+constexpr std::size_t kStep = std::size_t{1} << 20;
+
 /// zlib counts in 32 bits.
 uInt at_most_4_gib(std::size_t size) {
   return static_cast<uInt>(std::min<std::size_t>(size, std::numeric_limits<uInt>::max()));
@@ -23,7 +25,8 @@ uInt at_most_4_gib(std::size_t size) {
 
 }  // namespace
 
-std::vector<std::uint8_t> deflated(std::span<const std::uint8_t> bytes, Wrapping wrapping) {
+std::vector<std::uint8_t> deflated(std::span<const std::uint8_t> bytes, Wrapping wrapping,
+                                   const std::function<void()>& pause) {
   z_stream stream = {};
   constexpr int kMemory = 8;  // zlib's default
   if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, window_bits(wrapping), kMemory,
@@ -39,7 +42,7 @@ std::vector<std::uint8_t> deflated(std::span<const std::uint8_t> bytes, Wrapping
   std::size_t filled = 0;
   int state = Z_OK;
   while (state == Z_OK) {
-    const uInt in = at_most_4_gib(bytes.size() - used);
+    const auto in = static_cast<uInt>(std::min(bytes.size() - used, kStep));
     const uInt out = at_most_4_gib(result.size() - filled);
     // zlib does not write to its input, but its interface is older than const there.
     stream.next_in = const_cast<Bytef*>(bytes.data() + used);
@@ -49,6 +52,7 @@ std::vector<std::uint8_t> deflated(std::span<const std::uint8_t> bytes, Wrapping
     state = deflate(&stream, used + in == bytes.size() ? Z_FINISH : Z_NO_FLUSH);
     used += in - stream.avail_in;
     filled += out - stream.avail_out;
+    if (pause) pause();
   }
   result.resize(filled);
   return result;

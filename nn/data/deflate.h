@@ -3,6 +3,7 @@
 #define NNKERNELS_NN_DATA_DEFLATE_H_
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -13,8 +14,9 @@ namespace nnkernels::nn {
 enum class Wrapping { none, zlib, gzip };
 
 /// `bytes` compressed at zlib's default level. The same bytes give the same result with one version
-/// of zlib.
-std::vector<std::uint8_t> deflated(std::span<const std::uint8_t> bytes, Wrapping wrapping);
+/// of zlib. `pause`, if given, is called after each MiB; what it throws ends the work.
+std::vector<std::uint8_t> deflated(std::span<const std::uint8_t> bytes, Wrapping wrapping,
+                                   const std::function<void()>& pause = {});
 
 /// CRC-32 as zip, gzip and PNG use it (ISO 3309), of `bytes` after those that gave `before`.
 std::uint32_t crc32_of(std::span<const std::uint8_t> bytes, std::uint32_t before = 0);

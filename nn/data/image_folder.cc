@@ -1,7 +1,5 @@
 #include "nn/data/image_folder.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -20,6 +18,7 @@
 #include "nn/data/byte_source.h"
 #include "nn/data/file.h"
 #include "nn/data/image.h"
+#include "nn/data/new_folder.h"
 #include "nn/file_error.h"
 
 namespace nnkernels::nn {
@@ -249,31 +248,16 @@ bool write_image_folder(const TrainTest& sets, const std::string& dir,
                         const std::function<bool()>& stop) {
   check_writable(sets.train);
   if (sets.test.n != 0) check_writable(sets.test);
-  // Without a slash at the end, which would put the folder for the meantime into DIR.
-  const fs::path target =
-      fs::path(dir).has_filename() ? fs::path(dir) : fs::path(dir).parent_path();
-  std::error_code error;
-  if (fs::exists(target, error) && !fs::is_empty(target, error)) {
-    throw WriteError(dir, "it is there already, and not an empty folder");
-  }
-  fs::path made = target;
-  made += ".tmp-" + std::to_string(::getpid());
+  struct Stopped {};
   try {
-    fs::create_directories(made);
-    write_files(sets.train, made / "train", stop);
-    if (sets.test.n != 0) write_files(sets.test, made / "test", stop);
-    if (stop && stop()) {
-      fs::remove_all(made, error);
-      return false;
-    }
-    fs::rename(made, target);
+    write_new_folder(dir, [&](const fs::path& half) {
+      write_files(sets.train, half / "train", stop);
+      if (sets.test.n != 0) write_files(sets.test, half / "test", stop);
+      if (stop && stop()) throw Stopped{};
+    });
     return true;
-  } catch (const fs::filesystem_error& failure) {
-    fs::remove_all(made, error);
-    throw WriteError(dir, failure.code().message());
-  } catch (...) {
-    fs::remove_all(made, error);
-    throw;
+  } catch (const Stopped&) {
+    return false;
   }
 }
 

@@ -12,6 +12,7 @@
 #include "nn/data/file.h"
 #include "nn/data/idx.h"
 #include "nn/data/image_folder.h"
+#include "nn/data/new_folder.h"
 #include "nn/data/npz.h"
 #include "nn/file_error.h"
 
@@ -149,31 +150,50 @@ void require_bytes(const std::string& path, const TrainTest& sets) {
                               "NPZ holds them");
 }
 
-std::vector<std::string> save_csv(const std::string& path, const TrainTest& sets) {
+/// Called now and then while files are written; throws Stopped when they are to be given up.
+using Pause = std::function<void()>;
+struct Stopped {};
+
+std::vector<std::string> save_csv(const std::string& path, const TrainTest& sets,
+                                  const Pause& pause) {
   require_bytes(path, sets);
   const bool gzip = path.ends_with(".gz");
   std::string train_path = path;
   if (test_name(path).empty()) {
     train_path.insert(path.size() - std::string_view(gzip ? ".csv.gz" : ".csv").size(), "_train");
   }
-  const auto save = [gzip](const std::string& file, const Dataset& data) {
-    const std::string text = csv_text(data);
-    if (gzip) {
-      write_file_atomically(file, deflated(bytes_of(text), Wrapping::gzip));
-    } else {
-      write_file_atomically(file, text);
-    }
-  };
-  std::vector<std::string> files = {train_path};
-  save(train_path, sets.train);
-  if (sets.test.n != 0) {
-    files.push_back(test_name(train_path));
-    save(files.back(), sets.test);
-  }
+  // Both names must be free even if there is no test set: what is there would become it.
+  std::vector<std::string> files = {train_path, test_name(train_path)};
+  write_new_files(files, [&](const fs::path& folder) {
+    const auto save = [&](const std::string& file, const Dataset& data) {
+      const std::string to = (folder / fs::path(file).filename()).string();
+      const std::string text = csv_text(data);
+      pause();
+      if (gzip) {
+        write_file_atomically(to, deflated(bytes_of(text), Wrapping::gzip, pause));
+      } else {
+        write_file_atomically(to, text);
+      }
+      pause();
+    };
+    save(files[0], sets.train);
+    if (sets.test.n != 0) save(files[1], sets.test);
+  });
+  if (sets.test.n == 0) files.pop_back();
   return files;
 }
 
-std::vector<std::string> save_idx(const std::string& path, const TrainTest& sets) {
+std::vector<std::string> save_npz(const std::string& path, const TrainTest& sets,
+                                  const Pause& pause) {
+  write_new_files({path}, [&](const fs::path& folder) {
+    write_file_atomically((folder / fs::path(path).filename()).string(), npz_file(sets, pause));
+    pause();
+  });
+  return {path};
+}
+
+std::vector<std::string> save_idx(const std::string& path, const TrainTest& sets,
+                                  const Pause& pause) {
   require_bytes(path, sets);
   if (sets.train.classes > 256 || sets.test.n == 0) {
     throw std::invalid_argument("save_dataset: " + path +
@@ -182,28 +202,38 @@ std::vector<std::string> save_idx(const std::string& path, const TrainTest& sets
                                 std::to_string(sets.train.classes) + " and " +
                                 std::to_string(sets.test.n) + " images to test on");
   }
-  std::error_code error;
-  if (fs::exists(path, error) && (!fs::is_directory(path, error) || !fs::is_empty(path, error))) {
-    throw WriteError(path, "it is there already, and not an empty folder");
-  }
-  fs::create_directories(path, error);
-  if (error) throw WriteError(path, error.message());
   std::vector<std::string> files;
-  const auto save = [&](const std::string& name, const std::vector<std::int64_t>& dims,
-                        std::span<const std::uint8_t> values) {
-    files.push_back((fs::path(path) / (name + ".gz")).string());
-    write_file_atomically(files.back(), deflated(idx_file(dims, values), Wrapping::gzip));
-  };
-  for (const auto& [stem, data] :
-       {std::pair("train", &sets.train), std::pair("t10k", &sets.test)}) {
-    const bool colour = data->c != 1;
-    std::vector<std::int64_t> dims = {data->n, data->h, data->w};
-    if (colour) dims.push_back(data->c);
-    const std::vector<std::uint8_t> labels(data->labels.begin(), data->labels.end());
-    save(std::string(stem) + "-images-idx" + (colour ? "4" : "3") + "-ubyte", dims, data->pixels);
-    save(std::string(stem) + "-labels-idx1-ubyte", {data->n}, labels);
-  }
+  write_new_folder(path, [&](const fs::path& folder) {
+    const auto save = [&](const std::string& name, const std::vector<std::int64_t>& dims,
+                          std::span<const std::uint8_t> values) {
+      files.push_back((fs::path(path) / (name + ".gz")).string());
+      write_file_atomically((folder / (name + ".gz")).string(),
+                            deflated(idx_file(dims, values), Wrapping::gzip, pause));
+    };
+    for (const auto& [stem, data] :
+         {std::pair("train", &sets.train), std::pair("t10k", &sets.test)}) {
+      const bool colour = data->c != 1;
+      std::vector<std::int64_t> dims = {data->n, data->h, data->w};
+      if (colour) dims.push_back(data->c);
+      const std::vector<std::uint8_t> labels(data->labels.begin(), data->labels.end());
+      save(std::string(stem) + "-images-idx" + (colour ? "4" : "3") + "-ubyte", dims, data->pixels);
+      save(std::string(stem) + "-labels-idx1-ubyte", {data->n}, labels);
+    }
+    pause();
+  });
   return files;
+}
+
+std::vector<std::string> save(const std::string& path, const TrainTest& sets, const Pause& pause) {
+  const std::string name = fs::path(path).filename().string();
+  if (is_csv_name(name)) return save_csv(path, sets, pause);
+  if (name.ends_with(".npz")) return save_npz(path, sets, pause);
+  if (fs::path(name).has_extension()) {
+    throw std::invalid_argument("save_dataset: " + path +
+                                ": expected a name that ends in .npz, .csv or .csv.gz, or a "
+                                "folder's without an end");
+  }
+  return save_idx(path, sets, pause);
 }
 
 }  // namespace
@@ -233,19 +263,15 @@ LoadedData load_test_set(const std::string& path, const CsvOptions& options) {
   return data;
 }
 
-std::vector<std::string> save_dataset(const std::string& path, const TrainTest& sets) {
-  const std::string name = fs::path(path).filename().string();
-  if (is_csv_name(name)) return save_csv(path, sets);
-  if (name.ends_with(".npz")) {
-    write_file_atomically(path, npz_file(sets));
-    return {path};
+std::vector<std::string> save_dataset(const std::string& path, const TrainTest& sets,
+                                      const std::function<bool()>& stop) {
+  try {
+    return save(path, sets, [&stop] {
+      if (stop && stop()) throw Stopped{};
+    });
+  } catch (const Stopped&) {
+    return {};
   }
-  if (fs::path(name).has_extension()) {
-    throw std::invalid_argument("save_dataset: " + path +
-                                ": expected a name that ends in .npz, .csv or .csv.gz, or a "
-                                "folder's without an end");
-  }
-  return save_idx(path, sets);
 }
 
 }  // namespace nnkernels::nn

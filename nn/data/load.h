@@ -2,6 +2,7 @@
 #ifndef NNKERNELS_NN_DATA_LOAD_H_
 #define NNKERNELS_NN_DATA_LOAD_H_
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -48,10 +49,15 @@ LoadedData load_test_set(const std::string& path, const CsvOptions& options = {}
 ///   for NAME_train.csv and NAME_test.csv, unless NAME holds "train" itself;
 /// - none: a folder, new or empty, that gets MNIST's four IDX files, gzip.
 ///
-/// Files that are there already are replaced, each atomically. Throws std::invalid_argument for
-/// another end, and where a format cannot hold the data (floats, in all but NPZ; more than 256
-/// classes, in IDX); WriteError.
-std::vector<std::string> save_dataset(const std::string& path, const TrainTest& sets);
+/// The files are written to a folder beside `path` and get their names when all of them are whole.
+/// Throws std::invalid_argument for another end, and where a format cannot hold the data (floats,
+/// in all but NPZ; more than 256 classes, in IDX); WriteError, also if one of the files is there
+/// already, or a NAME_test.csv that would become the test set. Nothing is left then.
+///
+/// `stop`, if given, is asked now and then (after each MiB that is compressed); when it says true,
+/// nothing is left and the result is empty.
+std::vector<std::string> save_dataset(const std::string& path, const TrainTest& sets,
+                                      const std::function<bool()>& stop = {});
 
 }  // namespace nnkernels::nn
 

@@ -304,7 +304,8 @@ NpyArray text_array(const std::vector<std::string>& texts) {
   return array;
 }
 
-void add_set(ZipWriter& zip, const Dataset& data, const std::string& name) {
+void add_set(ZipWriter& zip, const Dataset& data, const std::string& name,
+             const std::function<void()>& pause) {
   NpyArray x{.shape = {data.n, data.h, data.w}, .bytes = data.pixels};
   if (data.c != 1) x.shape.push_back(data.c);
   if (!data.values.empty()) {
@@ -312,7 +313,7 @@ void add_set(ZipWriter& zip, const Dataset& data, const std::string& name) {
     x.item = sizeof(float);
     x.bytes = copied_bytes(data.values);
   }
-  zip.add("x_" + name + ".npy", npy_file(x));
+  zip.add("x_" + name + ".npy", npy_file(x), pause);
   NpyArray y{.shape = {data.n}, .bytes = {}};
   if (data.classes <= 256) {
     y.bytes.assign(data.labels.begin(), data.labels.end());
@@ -321,7 +322,7 @@ void add_set(ZipWriter& zip, const Dataset& data, const std::string& name) {
     y.item = 8;
     y.bytes = copied_bytes(std::vector<std::int64_t>(data.labels.begin(), data.labels.end()));
   }
-  zip.add("y_" + name + ".npy", npy_file(y));
+  zip.add("y_" + name + ".npy", npy_file(y), pause);
 }
 
 }  // namespace
@@ -346,10 +347,10 @@ TrainMaybeTest read_npy_folder(const std::string& dir, const std::optional<Image
   return data_set(FolderArrays(dir), image);
 }
 
-std::vector<std::uint8_t> npz_file(const TrainTest& sets) {
+std::vector<std::uint8_t> npz_file(const TrainTest& sets, const std::function<void()>& pause) {
   ZipWriter zip;
-  add_set(zip, sets.train, "train");
-  add_set(zip, sets.test, "test");
+  add_set(zip, sets.train, "train", pause);
+  add_set(zip, sets.test, "test", pause);
   if (!sets.train.class_names.empty()) {
     zip.add("class_names.npy", npy_file(text_array(sets.train.class_names)));
   }

@@ -3,6 +3,7 @@
 #define NNKERNELS_NN_DATA_NPZ_H_
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -41,8 +42,8 @@ TrainMaybeTest read_npy_folder(const std::string& dir, const std::optional<Image
 /// The bytes of such an archive, deflated: x_train and x_test as uint8, (n, h, w) if c = 1, (n,
 /// h, w, c) otherwise, or as float32; y_train and y_test as uint8, or int64 from 257 classes on;
 /// class_names if the classes have names. NumPy reads it. Throws std::invalid_argument beyond 4
-/// GiB.
-std::vector<std::uint8_t> npz_file(const TrainTest& sets);
+/// GiB. `pause` as deflated() takes it.
+std::vector<std::uint8_t> npz_file(const TrainTest& sets, const std::function<void()>& pause = {});
 
 }  // namespace nnkernels::nn
 

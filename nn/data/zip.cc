@@ -319,8 +319,8 @@ void put(std::vector<std::uint8_t>& bytes, std::uint64_t value, int count) {
 
 }  // namespace
 
-void ZipWriter::add(const std::string& name, Bytes bytes) {
-  const std::vector<std::uint8_t> packed = deflated(bytes, Wrapping::none);
+void ZipWriter::add(const std::string& name, Bytes bytes, const std::function<void()>& pause) {
+  const std::vector<std::uint8_t> packed = deflated(bytes, Wrapping::none, pause);
   const std::size_t offset = file_.size();
   if (bytes.size() >= kIn64 || packed.size() >= kIn64 - offset - (std::size_t{1} << 20)) {
     throw std::invalid_argument("ZipWriter: " + name + " makes the archive larger than 4 GiB");

@@ -3,6 +3,7 @@
 #define NNKERNELS_NN_DATA_ZIP_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -100,8 +101,10 @@ class ZipReader {
 /// same bytes.
 class ZipWriter {
  public:
-  /// Throws std::invalid_argument if the archive would be 4 GiB or larger.
-  void add(const std::string& name, std::span<const std::uint8_t> bytes);
+  /// `pause` as deflated() takes it. Throws std::invalid_argument if the archive would be 4 GiB or
+  /// larger.
+  void add(const std::string& name, std::span<const std::uint8_t> bytes,
+           const std::function<void()>& pause = {});
   /// The whole archive; the writer is empty after that.
   std::vector<std::uint8_t> finish();
 

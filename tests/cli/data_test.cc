@@ -204,13 +204,55 @@ TEST(Data, MalformedFilesEndInOneLineAndTheirCode) {
   }
 }
 
+TEST(Data, ConvertReplacesNothing) {
+  const test::TempDir dir;
+  const std::string rows = "0,1,2\n1,2,3\n0,3,4\n1,4,5\n0,5,6\n1,6,7\n0,7,8\n1,8,9\n";
+  test::write_file(dir / "x_train.csv", rows);
+  test::write_file(dir / "test.csv", "mine");
+  for (const char* to : {"x_train.csv", "train.csv"}) {
+    const test::Result result =
+        nncli({"data", "convert", (dir / "x_train.csv").string(), (dir / to).string()});
+    EXPECT_EQ(result.code, 1);
+    EXPECT_NE(result.err.find(": it is there already; choose another place\n"), std::string::npos)
+        << result.err;
+    EXPECT_EQ(test::read_file(dir / "x_train.csv"), rows);
+    EXPECT_EQ(test::read_file(dir / "test.csv"), "mine");
+    EXPECT_FALSE(fs::exists(dir / "train.csv"));
+  }
+}
+
+// The images to train on are written, those to test on are too large.
+TEST(Data, AConversionThatFailsLeavesNothing) {
+  const test::TempDir dir;
+  std::string train;
+  std::string test;
+  for (int i = 0; i < 200; ++i) {
+    std::string row = std::to_string(i % 2);
+    for (int j = 0; j < 400; ++j) row += "," + std::to_string((i * 7919 + j * j * 31) % 251);
+    (i < 4 ? train : test) += row + "\n";
+  }
+  fs::create_directory(dir / "in");
+  fs::create_directory(dir / "out");
+  test::write_file(dir / "in/train.csv", train);
+  test::write_file(dir / "in/test.csv", test);
+  for (const char* name : {"idx", "x.csv", "x.csv.gz", "x.npz"}) {
+    const test::Result result =
+        nncli({"data", "convert", (dir / "in").string(), (dir / "out" / name).string()},
+              {.file_size_limit = 8000});
+    EXPECT_EQ(result.code, 1) << name;
+    EXPECT_NE(result.err.find("cannot write"), std::string::npos) << result.err;
+    EXPECT_TRUE(fs::is_empty(dir / "out")) << name;
+  }
+}
+
 // An export takes seconds; should this process sleep that long between the first file and the
 // signal, it tries again.
-TEST(Data, AnInterruptedExportLeavesNothing) {
+void expect_nothing_is_left(std::vector<std::string> words, const std::string& out) {
   int code = 0;
   for (int attempt = 0; code == 0 && attempt < 20; ++attempt) {
     const test::TempDir dir;
-    test::Process process({"data", "export", "mnist", "--png", (dir / "png").string()});
+    words.back() = (dir / out).string();
+    test::Process process(words);
     for (int i = 0; i < 3000 && fs::is_empty(dir.path()); ++i) {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
@@ -218,8 +260,19 @@ TEST(Data, AnInterruptedExportLeavesNothing) {
     const test::Result result = process.wait();
     code = result.code;
     EXPECT_TRUE(code == 0 || fs::is_empty(dir.path())) << result.err;
+    EXPECT_EQ(result.out.empty(), code != 0) << result.out;
   }
   EXPECT_EQ(code, 130);
+}
+
+TEST(Data, AnInterruptedExportLeavesNothing) {
+  expect_nothing_is_left({"data", "export", "mnist", "--png", ""}, "png");
+}
+
+TEST(Data, AnInterruptedConversionLeavesNothing) {
+  for (const char* out : {"x.csv.gz", "x.npz", "idx"}) {
+    expect_nothing_is_left({"data", "convert", "mnist", ""}, out);
+  }
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "nn/data/file.h"
 #include "nn/data/image_folder.h"
 #include "nn/data/npy.h"
 #include "tests/nn/file_fixtures.h"
@@ -71,6 +72,52 @@ TEST(SaveDataset, EveryFormatGivesEveryOtherOne) {
     expect_same(first, load_dataset(folder.file(stem + "_png")).sets);
     EXPECT_THROW(write_image_folder(sets, folder.file(stem + "_png")), WriteError);
 #endif
+  }
+}
+
+TEST(SaveDataset, ReplacesNoFile) {
+  const TempFolder folder;
+  const std::string old = folder.put("x.npz", bytes_of_text("old"));
+  folder.put("a_test.csv", bytes_of_text("old"));
+  folder.put("b_train.csv.gz", bytes_of_text("old"));
+  std::filesystem::create_symlink("nowhere", folder.file("c.npz"));
+  const std::vector<std::string> before = folder.names();
+  TrainTest alone = sample(1);
+  alone.test.n = 0;
+  for (const char* name : {"x.npz", "a.csv", "a_train.csv", "b.csv.gz", "c.npz"}) {
+    for (const TrainTest& sets : {sample(1), alone}) {
+      EXPECT_THROW(save_dataset(folder.file(name), sets), WriteError) << name;
+      EXPECT_EQ(folder.names(), before) << name;
+    }
+  }
+  EXPECT_EQ(read_file(old, 10), bytes_of_text("old"));
+}
+
+TEST(SaveDataset, FillsAFolderThatCannotBeReplaced) {
+  const TempFolder folder;
+  std::filesystem::create_directory(folder.file("real"));
+  std::filesystem::create_directory_symlink("real", folder.file("link"));
+  EXPECT_EQ(save_dataset(folder.file("link"), sample(1)).size(), 4u);
+  expect_same(sample(1), load_dataset(folder.file("real")).sets);
+  EXPECT_EQ(folder.names().size(), 2u);
+  EXPECT_THROW(save_dataset(folder.file("no/such.npz"), sample(1)), WriteError);
+  EXPECT_EQ(save_dataset(folder.file("new/idx"), sample(1)).size(), 4u);
+}
+
+TEST(SaveDataset, LeavesNothingWhenItIsStopped) {
+  const TempFolder folder;
+  for (const char* name : {"x.csv", "x.csv.gz", "x.npz", "idx"}) {
+    int questions = 0;
+    save_dataset(folder.file(name), sample(1), [&] { return ++questions < 0; });
+    EXPECT_GT(questions, 1) << name;
+    const std::vector<std::string> before = folder.names();
+    const std::string other = folder.file(std::string("other_") + name);
+    for (int stop = 1; stop <= questions; ++stop) {
+      int asked = 0;
+      EXPECT_TRUE(save_dataset(other, sample(1), [&] { return ++asked == stop; }).empty());
+      EXPECT_EQ(asked, stop) << name;
+      EXPECT_EQ(folder.names(), before) << name;
+    }
   }
 }
 
