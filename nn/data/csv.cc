@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstring>
 #include <stdexcept>
 #include <string_view>
@@ -82,10 +83,41 @@ bool is_blank(std::string_view line) {
   return line.find_first_not_of(" \t\r\n") == std::string_view::npos;
 }
 
-bool is_header(std::string_view line) {
-  const std::size_t first = line.find_first_not_of(" \t");
-  const char c = line[first];
-  return !is_digit(c) && c != '-' && c != '+' && c != '.' && c != ',';
+/// Without what may stand around it: `characters`, on either side.
+std::string_view without(std::string_view text, std::string_view characters) {
+  const std::size_t first = text.find_first_not_of(characters);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(characters) - first + 1);
+}
+
+/// Also "nan" and "inf", and what is in quotes: rows that a program wrote, if none that can be
+/// read.
+bool is_number(std::string_view field) {
+  const std::string_view digits = without(without(field, "\""), "+ ");
+  double value = 0;
+  const char* const end = digits.data() + digits.size();
+  return std::from_chars(digits.data(), end, value).ptr == end && !digits.empty();
+}
+
+/// Whether the first line names the columns; fails if it both does and does not.
+bool is_header(const Lines& lines, std::string_view line) {
+  std::string_view name;
+  std::string_view number;
+  for (std::size_t at = 0; at <= line.size();) {
+    const std::size_t end = std::min(line.find(',', at), line.size());
+    const std::string_view field = without(line.substr(at, end - at), " \t\r\n");
+    if (is_number(field)) {
+      number = field;
+    } else if (!field.empty()) {
+      name = field;
+    }
+    if (!name.empty() && !number.empty()) {
+      lines.fail("expected names of columns or numbers, found both: " + printable(name) + " and " +
+                 printable(number));
+    }
+    at = end + 1;
+  }
+  return !name.empty();
 }
 
 std::int64_t count_columns(std::string_view line) {
@@ -209,7 +241,7 @@ Dataset read(ByteSource& source, const CsvOptions& options) {
     }
     if (is_blank(line)) continue;
     if (data.n == 0) {
-      if (header_columns == 0 && is_header(line)) {
+      if (header_columns == 0 && is_header(lines, line)) {
         header_columns = count_columns(line);
         continue;
       }

@@ -26,14 +26,14 @@ inline constexpr std::int64_t kMaxCsvLine = std::int64_t{16} << 20;
 /// the top, channels last, all of them whole numbers from 0 to 255.
 ///
 /// Lines end with LF or CRLF, the last one may do without. Accepted and skipped: a UTF-8 byte-order
-/// mark, blanks around a number, empty lines, and a first line whose first field does not begin
-/// with a digit or a sign: a header. classes and full are those of settle().
+/// mark, blanks around a number, empty lines, and a first line that holds no number at all (not
+/// even in quotes, nor nan): a header. classes and full are those of settle().
 ///
 /// Memory: what the images take (at most kMaxDataBytes) and a line.
 ///
 /// Throws FileError, with the line and, where it is about one of them, the column (both from 1):
-/// lines of different lengths, what is no such number, no image at all, an image that has not the
-/// shape asked for, damaged gzip data, the limits.
+/// lines of different lengths, what is no such number, a first line of names and numbers, no image
+/// at all, an image that has not the shape asked for, damaged gzip data, the limits.
 ///
 /// Numbers with a decimal point are refused, 7.0 too: such data sets are NPZ, which holds them
 /// exactly. The format knows no length: of a file that was cut, read_csv() notices a line that is

@@ -85,6 +85,24 @@ TEST(ReadCsv, SaysWhereAndWhatIsWrong) {
   EXPECT_TRUE(contains(error_of("7\n8\n"), "line 1: expected a label and at least one number"));
 }
 
+// A first row that cannot be read is not taken for a header.
+TEST(ReadCsv, AHeaderHoldsNoNumber) {
+  const std::string rows = "0,1,2\n1,3,4\n";
+  EXPECT_EQ(error_of("nan,1,2\n" + rows),
+            "line 1: column 1: expected a label from 0 to 999, found \"nan\"");
+  EXPECT_EQ(error_of("\"0\",\"1\",\"2\"\n" + rows),
+            "line 1: column 1: expected a label from 0 to 999, found \"\\x220\\x22\"");
+  EXPECT_EQ(error_of("cat,1,2\n" + rows),
+            "line 1: expected names of columns or numbers, found both: \"cat\" and \"1\"");
+  EXPECT_EQ(error_of("7, 1e3, dog\r\n" + rows),
+            "line 1: expected names of columns or numbers, found both: \"dog\" and \"1e3\"");
+  for (const char* row : {"-inf,1,2\n", "+1,1,2\n", "\" 0\",1,2\n", ",,\n", ".5,1,2\n"}) {
+    EXPECT_TRUE(error_of(row + rows).starts_with("line 1: column 1: expected a label")) << row;
+  }
+  EXPECT_EQ(read(",1x1,1x2\n" + rows).n, 2);
+  EXPECT_EQ(read("-,a 1,\"b\"\n" + rows).n, 2);
+}
+
 TEST(ReadCsv, RefusesAnEndlessLine) {
   EXPECT_EQ(error_of(std::string(static_cast<std::size_t>(2 * kMaxCsvLine), '0')),
             "line 1: longer than the limit of 16777216 bytes");
