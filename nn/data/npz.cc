@@ -148,7 +148,7 @@ struct Fit {
 
 Fit fit_of(const Named& x) {
   if (x.array.kind == 'b' || (x.array.kind == 'u' && x.array.item == 1)) return {.unit = false};
-  // Twice the rounding error of a float32 near 1, times 255.
+  // Twice the rounding error of a float32, relative to it: nothing but 0 counts as 0.
   constexpr double kRounding = 255 * 0x1p-23;
   return visit_numbers(x.array, [&x](auto at) {
     Fit fit;
@@ -159,7 +159,8 @@ Fit fit_of(const Named& x) {
         x.fail("element " + std::to_string(i) + " is no finite number, or too large for float32");
       }
       fit.whole &= v >= 0 && v <= 255 && v == std::floor(v);
-      fit.unit &= v >= 0 && v <= 1 && std::abs(v * 255 - std::floor(v * 255 + 0.5)) <= kRounding;
+      fit.unit &=
+          v >= 0 && v <= 1 && std::abs(v * 255 - std::floor(v * 255 + 0.5)) <= kRounding * v;
     }
     return fit;
   });

@@ -1,6 +1,7 @@
 #include "nn/data/npz.h"
 
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "nn/data/npy.h"
@@ -136,6 +137,11 @@ TEST(ReadNpz, TurnsNumbersIntoBytesWhereItCan) {
   const Dataset unit = read_x(npy("'<f4'", shape, raw(scaled)));
   EXPECT_EQ(unit.pixels, expected);
   EXPECT_EQ(unit.full, 255);
+  // What is small is no rounding error of 0.
+  scaled[0] = 1e-7F;
+  EXPECT_EQ(read_x(npy("'<f4'", shape, raw(scaled))).values, scaled);
+  scaled[0] = std::numeric_limits<float>::denorm_min();
+  EXPECT_EQ(read_x(npy("'<f4'", shape, raw(scaled))).values, scaled);
 }
 
 TEST(ReadNpz, KeepsOtherNumbersAsFloats) {
