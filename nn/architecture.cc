@@ -24,6 +24,10 @@
 namespace nnkernels::nn {
 namespace {
 
+// Of a BatchNorm whose text does not tell.
+constexpr double kMomentum = 0.1;
+constexpr double kEpsilon = 1e-5;
+
 /// Height and width.
 struct Size {
   std::int64_t h;
@@ -106,6 +110,14 @@ class Words {
       fail("expected " + expected + ", got \"" + text + "\"");
     }
     return value;
+  }
+
+  /// The number behind the word `name`, or `otherwise` if the next word is another.
+  double option(std::string_view name, double otherwise) {
+    if (done() || words_[next_] != name) return otherwise;
+    ++next_;
+    if (done()) fail("expected a number after \"" + words_.back() + "\"");
+    return fraction("a number", otherwise);
   }
 
   /// "2" or "2x3".
@@ -241,7 +253,9 @@ template <class T>
 std::unique_ptr<Layer<T>> make_batch_norm(Words& words, const Shape& x, double& parameters_left) {
   const std::int64_t channels = x.rank() == 0 ? 1 : x[-1];
   claim(words, parameters_left, 4, channels);  // and as many buffers
-  return std::make_unique<BatchNorm<T>>(channels);
+  const double momentum = words.option("momentum", kMomentum);
+  const double epsilon = words.option("epsilon", kEpsilon);
+  return std::make_unique<BatchNorm<T>>(channels, momentum, epsilon);
 }
 
 template <class T>
@@ -298,6 +312,14 @@ std::string text_of(const char* name, const Pool2dOptions& o) {
 }
 
 template <class T>
+std::string text_of(const BatchNorm<T>& norm) {
+  std::string text = "batchnorm";
+  if (norm.momentum() != kMomentum) text += " momentum " + number_text(norm.momentum());
+  if (norm.epsilon() != kEpsilon) text += " epsilon " + number_text(norm.epsilon());
+  return text;
+}
+
+template <class T>
 std::string text_of(const Layer<T>& layer) {
   if (const auto* conv = dynamic_cast<const Conv2d<T>*>(&layer)) return text_of(conv->options());
   if (const auto* pool = dynamic_cast<const MaxPool2d<T>*>(&layer)) {
@@ -319,7 +341,7 @@ std::string text_of(const Layer<T>& layer) {
   if (const auto* dropout = dynamic_cast<const Dropout<T>*>(&layer)) {
     return "dropout " + number_text(dropout->p());
   }
-  if (dynamic_cast<const BatchNorm<T>*>(&layer) != nullptr) return "batchnorm";
+  if (const auto* norm = dynamic_cast<const BatchNorm<T>*>(&layer)) return text_of(*norm);
   if (dynamic_cast<const Softmax<T>*>(&layer) != nullptr) return "softmax";
   if (dynamic_cast<const GlobalAvgPool2d<T>*>(&layer) != nullptr) return "globalavgpool";
   if (dynamic_cast<const Flatten<T>*>(&layer) != nullptr) return "flatten";

@@ -32,7 +32,7 @@ inline constexpr std::int64_t kMaxActivation = std::int64_t{1} << 28;
 /// | relu, sigmoid, tanh, flatten             |                                                |
 /// | affine OUT [nobias] (or dense, linear)   | Affine, OUT numbers out                        |
 /// | globalavgpool                            | GlobalAvgPool2d                                |
-/// | batchnorm                                | BatchNorm                                      |
+/// | batchnorm [momentum M] [epsilon E]       | BatchNorm; 0.1 and 1e-5 if not given           |
 /// | dropout [P]                              | Dropout with the probability P, 0.5 if not given |
 /// | leakyrelu [SLOPE]                        | LeakyReLU; the slope is 0.01 if not given      |
 /// | softmax                                  | Softmax                                        |

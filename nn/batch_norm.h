@@ -35,6 +35,7 @@ class BatchNorm : public Layer<T> {
   /// greater than 0.
   explicit BatchNorm(std::int64_t channels, double momentum = 0.1, double epsilon = 1e-5);
 
+  double momentum() const { return momentum_; }
   double epsilon() const { return epsilon_; }
 
   /// As long as the layer is frozen, y = scale x + shift with the numbers of each channel.

@@ -29,6 +29,8 @@ TEST(Architecture, ComesBackAsItWas) {
                     "affine 7"),
         std::string("conv 4 3x3 nobias, batchnorm, leakyrelu 0.25, dropout 0.125, globalavgpool, "
                     "affine 7 nobias, softmax"),
+        std::string("conv 2 3x3, batchnorm momentum 0.5, batchnorm epsilon 1e-12, batchnorm "
+                    "momentum 0.3333333333333333 epsilon 0.01, flatten, affine 2"),
         std::string("conv 6 3x3 pad 1 groups 3, conv 6 3x3 groups 6, flatten, affine 2")}) {
     EXPECT_EQ(architecture_of(build<float>({28, 28, 3}, text)), text);
   }
@@ -57,6 +59,10 @@ TEST(Architecture, SaysWhatIsWrongAndWhere) {
             "build: layer 2: unknown layer \"afine\"; did you mean \"affine\"?");
   EXPECT_EQ(message_of("conv 30 5x5, rleu"),
             "build: layer 2: unknown layer \"rleu\"; did you mean \"relu\"?");
+  EXPECT_EQ(message_of("batchnorm momentum"),
+            "build: layer 1: expected a number after \"momentum\"");
+  EXPECT_EQ(message_of("batchnorm epsilon 0.1 momentum 0.1"),
+            "build: layer 1: unexpected \"momentum\"");
   EXPECT_EQ(message_of("conv 3 3 strde 2"),
             "build: layer 1: unknown option \"strde\"; did you mean \"stride\"?");
   EXPECT_EQ(message_of("batchnormalization"),

@@ -7,9 +7,13 @@
 #include <cstring>
 #include <limits>
 #include <stdexcept>
+#include <memory>
 
 #include "nn/architecture.h"
+#include "nn/activation_layers.h"
+#include "nn/affine.h"
 #include "nn/data/safetensors.h"
+#include "nn/batch_norm.h"
 #include "nn/data/sha256.h"
 #include "nn/initialize.h"
 #include "tests/nn/file_fixtures.h"
@@ -40,6 +44,20 @@ std::string saved_small(const TempFolder& folder) {
 std::string load_error(const std::string& path) {
   return file_error(path, [&] { load_model(path); });
 }
+// The constants of a BatchNorm are no weights, but change what the network computes.
+TEST(ModelFile, HoldsTheConstantsOfABatchNorm) {
+  const TempFolder folder;
+  const std::string path = folder.file("model.safetensors");
+  Sequential<float> net(Shape{4});
+  net.add(std::make_unique<BatchNorm<float>>(4, 0.01, 0.5));
+  initialize(net, Initialization::he, 7);
+  save_model(path, net, {.preprocessing = {}, .classes = 4, .metadata = {}});
+  const Model back = load_model(path);
+  const auto& norm = dynamic_cast<const BatchNorm<float>&>(back.net.layer(0));
+  EXPECT_EQ(norm.momentum(), 0.01);
+  EXPECT_EQ(norm.epsilon(), 0.5);
+}
+
 
 /// A copy of the model at `path` in which every `from` is replaced by `to` of the same length, with
 /// a checksum that fits: a file that is not damaged but crafted.
