@@ -52,7 +52,8 @@ nn::ImportedModel import_described(const std::string& path, const nn::WeightFile
     return nn::import_model(path, file, description);
   } catch (const std::invalid_argument& error) {
     std::string_view what = error.what();
-    for (const std::string_view function : {"build: ", "import_model: ", "match_weights: "}) {
+    for (const std::string_view function :
+         {"build: ", "import_model: ", "layout_modules: ", "match_weights: "}) {
       if (what.starts_with(function)) what.remove_prefix(function.size());
     }
     throw UsageError("--arch: " + std::string(what) + " (input " + description.input.str() + ")");

@@ -25,9 +25,9 @@ inline constexpr const char* kOnnxOutput = "output";
 /// metadata_props hold info.metadata, "nnkernels.architecture", "nnkernels.scale" and
 /// "nnkernels.shift".
 ///
-/// Throws std::invalid_argument for a layer that it does not know, for samples that are neither
-/// images nor vectors, for weights that are not finite, for an empty network, and for 2 GiB or
-/// more, which protocol buffers cannot hold.
+/// Throws std::invalid_argument as layout_modules() does, for a layer that it does not know, for
+/// samples that are neither images nor vectors, for weights that are not finite, for an empty
+/// network, and for 2 GiB or more, which protocol buffers cannot hold.
 ///
 /// Source: ONNX, onnx/onnx.proto and docs/Operators.md.
 std::string onnx_model(const Sequential<float>& net, const ModelInfo& info);

@@ -44,6 +44,13 @@ class Walk {
       if (dynamic_cast<const Affine<float>*>(&layer) != nullptr) image_.clear();
       if (!module.tensors.empty()) modules.push_back(std::move(module));
     }
+    if (layout_ != WeightLayout::ours && !image_.empty() && image_[2] > 1 &&
+        image_[0] * image_[1] > 1) {
+      throw std::invalid_argument(
+          "layout_modules: the network's outputs are the numbers of an image of several channels, "
+          "which stand in another order where channels come first; put an Affine behind the "
+          "Flatten");
+    }
     return modules;
   }
 

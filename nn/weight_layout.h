@@ -54,8 +54,9 @@ struct LayoutModule {
 };
 
 /// The layers of `net` that have parameters, in order; it is borrowed. Throws std::invalid_argument
-/// for a layer that is none of the three, unless the layout is ours, and for two BatchNorms behind
-/// one layer if it is tutorial.
+/// for a layer that is none of the three, unless the layout is ours, for two BatchNorms behind
+/// one layer if it is tutorial, and, unless it is ours, for a Flatten of several channels without
+/// an Affine behind it: the outputs themselves would be in another order.
 std::vector<LayoutModule> layout_modules(const Sequential<float>& net, WeightLayout layout);
 
 /// The numbers of tensor.value in the order of the file.

@@ -125,6 +125,8 @@ TEST_F(Convert, WrongUsageIsTold) {
       {{model(), to, "--layout", "pytorch"}, "--layout: "},
       {{file, to}, "convert: " + file + " holds bare weights; tell the network"},
       {{file, to, "--arch", "rleu"}, "--arch: layer 1: unknown layer \"rleu\"; did you mean"},
+      {{file, to, "--arch", "conv 4 5x5, flatten"},
+       "--arch: the network's outputs are the numbers"},
       {{file, to, "--arch", "conv 4 5x5"}, "--arch: the architecture gives an output of shape"},
       {{file, to, "--arch", kArch, "--input", "28x"},
        "--input: expected height x width x channels"},

@@ -7,6 +7,7 @@
 
 #include "nn/architecture.h"
 #include "nn/model_file.h"
+#include "nn/onnx.h"
 #include "tests/nn/file_fixtures.h"
 
 namespace nnkernels::nn {
@@ -240,6 +241,23 @@ TEST(WeightMatch, ABatchNormOfVectorsIsAsItIs) {
       for (std::int64_t i = 0; i < 6; ++i) (*tensor.value)[i] = static_cast<float>(i);
       EXPECT_EQ(to_layout(tensor), (std::vector<float>{0, 1, 2, 3, 4, 5})) << tensor.name;
     }
+  }
+}
+
+TEST(WeightMatch, RefusesOutputsInAnotherOrder) {
+  for (const char* text : {"flatten", "conv 2 2x2, flatten, batchnorm, softmax"}) {
+    const auto net = build<float>({3, 3, 2}, text);
+    EXPECT_THROW(layout_modules(net, WeightLayout::torch), std::invalid_argument) << text;
+    EXPECT_THROW(layout_modules(net, WeightLayout::tutorial), std::invalid_argument) << text;
+    EXPECT_NO_THROW(layout_modules(net, WeightLayout::ours)) << text;
+    EXPECT_THROW(onnx_model(net, {.preprocessing = {},
+                                  .classes = static_cast<std::int32_t>(net.output_shape()[0]),
+                                  .metadata = {}}),
+                 std::invalid_argument)
+        << text;
+  }
+  for (const char* text : {"conv 1 2x2, flatten", "conv 5 3x3, flatten"}) {
+    EXPECT_NO_THROW(layout_modules(build<float>({3, 3, 2}, text), WeightLayout::torch)) << text;
   }
 }
 
