@@ -1,6 +1,5 @@
 #include "nn/learning_rate.h"
 
-#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <stdexcept>
@@ -61,12 +60,13 @@ double learning_rate_at(const LearningRateSchedule& schedule, double base, std::
                                 std::to_string(run.steps) + ", " +
                                 std::to_string(run.steps_per_epoch) + " an epoch");
   }
-  // Not more than the run, or the number might not be one.
+  // It may be longer than the run, which may be resumed with more epochs, and than any integer.
   const double warmup =
-      std::min(std::round(schedule.warmup_epochs * static_cast<double>(run.steps_per_epoch)),
-               static_cast<double>(run.steps));
+      std::round(schedule.warmup_epochs * static_cast<double>(run.steps_per_epoch));
+  if (static_cast<double>(step) < warmup) {
+    return base * static_cast<double>(step + 1) / (warmup + 1);
+  }
   const auto warmup_steps = static_cast<std::int64_t>(warmup);
-  if (step < warmup_steps) return base * static_cast<double>(step + 1) / (warmup + 1);
   return base *
          factor(schedule, step - warmup_steps, run.steps - warmup_steps, run.steps_per_epoch);
 }

@@ -22,14 +22,15 @@ namespace nnkernels::nn {
 /// |             |                          | OneCycleLR                                         |
 ///
 /// One cycle rises from 1 / div_factor to 1 in the first pct_start of the run and falls to
-/// 1 / (div_factor final_div_factor) in its last step, both along half a cosine. The momentum is
-/// not cycled.
+/// 1 / (div_factor final_div_factor) in its last step, both along half a cosine; with pct_start 1
+/// it only rises, and its last step has the highest rate. The momentum is not cycled.
 ///
 /// The last steps of a constant rate leave the weights wherever the last batches pushed them. A
 /// rate that falls to zero lets them settle.
 ///
 /// Before any of them, warmup_epochs epochs (rounded to steps, w of them) may rise linearly by the
-/// factors 1 / (w + 1), 2 / (w + 1), ..., w / (w + 1); s and n then count from their end.
+/// factors 1 / (w + 1), 2 / (w + 1), ..., w / (w + 1); s and n then count from their end. A run may
+/// end before they do.
 struct LearningRateSchedule {
   enum class Kind { constant, step, exponential, cosine, one_cycle };
   Kind kind = Kind::constant;

@@ -54,6 +54,7 @@ TEST(LearningRate, OneCycleIsPyTorchs) {
   EXPECT_DOUBLE_EQ(rate(schedule, 99), 0.0005);
   EXPECT_NEAR(rate(schedule, 49),
               0.0005 + (0.5 - 0.0005) / 2 * (1 + std::cos(std::numbers::pi / 3)), 1e-15);
+  EXPECT_EQ(rate({.kind = Kind::one_cycle, .pct_start = 1}, 99), 0.5);
   // Runs too short for a rise still end at the lowest rate, and no step is not a number.
   for (std::int64_t steps = 1; steps <= 8; ++steps) {
     for (std::int64_t step = 0; step < steps; ++step) {
@@ -78,8 +79,14 @@ TEST(LearningRate, WarmUpComesBeforeAnySchedule) {
       .kind = Kind::step, .warmup_epochs = 1, .step_epochs = 2, .gamma = 0.5};
   EXPECT_DOUBLE_EQ(rate(step, 29), 0.5);
   EXPECT_DOUBLE_EQ(rate(step, 30), 0.25);
-  const LearningRateSchedule longer{.warmup_epochs = 1e300};
-  EXPECT_DOUBLE_EQ(rate(longer, 99), 0.5 * 100 / 101);
+  // Each step of a warm-up has its rate whether the run ends before or not.
+  const LearningRateSchedule longer{.warmup_epochs = 30};
+  EXPECT_DOUBLE_EQ(rate(longer, 99), 0.5 * 100 / 301);
+  EXPECT_EQ(learning_rate_at(longer, 0.5, 99, {400, 10}), rate(longer, 99));
+  for (const double epochs : {1e18, 1e300, std::numeric_limits<double>::max()}) {
+    const double least = rate({.warmup_epochs = epochs}, 99);
+    EXPECT_TRUE(least >= 0 && least < 1e-15) << epochs;
+  }
 }
 
 TEST(LearningRate, RefusesStepsOutsideTheRun) {
