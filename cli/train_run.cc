@@ -50,6 +50,15 @@ nn::OptimizerOptions optimizer_options(const TrainConfig& c) {
           .clip_norm = c.clip_norm};
 }
 
+/// What single precision cannot hold is a matter of what was asked for.
+std::unique_ptr<nn::Optimizer<float>> optimizer_of(const TrainConfig& config) {
+  try {
+    return nn::make_optimizer<float>(optimizer_options(config));
+  } catch (const std::invalid_argument& error) {
+    throw UsageError(error.what());
+  }
+}
+
 nn::LearningRateSchedule schedule_of(const TrainConfig& c) {
   nn::LearningRateSchedule schedule = nn::learning_rate_schedule_from_name(c.schedule);
   schedule.warmup_epochs = c.warmup;
@@ -92,7 +101,7 @@ class Fit {
         interrupt_(interrupt),
         run_(run),
         progress_(progress),
-        optimizer_(nn::make_optimizer<float>(optimizer_options(config))),
+        optimizer_(optimizer_of(config)),
         trainer_(net, *optimizer_, data.train, trainer_options(config, info.preprocessing)),
         saver_(saving, interrupt, run, progress, trainer_, info) {
     if (from != nullptr) {

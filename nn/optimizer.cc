@@ -5,15 +5,18 @@
 #include <limits>
 #include <stdexcept>
 
+#include "nn/number_text.h"
 #include "nn/update_rules.h"
 
 namespace nnkernels::nn {
 namespace {
 
+/// `value` must be finite also as the number that the kernels see.
+template <class T>
 void check_not_negative(const char* name, double value) {
-  if (!std::isfinite(value) || value < 0) {
+  if (!std::isfinite(static_cast<T>(value)) || value < 0) {
     throw std::invalid_argument("Optimizer: " + std::string(name) +
-                                " must be finite and at least 0, got " + std::to_string(value));
+                                " must be finite and at least 0, got " + number_text(value));
   }
 }
 
@@ -78,15 +81,20 @@ bool Optimizer<T>::update_outer(std::int64_t index, std::int64_t first, std::spa
 
 template <class T>
 void Optimizer<T>::set_learning_rate(double rate) {
-  check_not_negative("the learning rate", rate);
+  check_not_negative<T>("the learning rate", rate);
   learning_rate_ = rate;
 }
 
 template <class T>
 void Optimizer<T>::set_gradient_options(const GradientOptions& options) {
-  check_not_negative("weight_decay", options.weight_decay);
-  check_not_negative("clip_value", options.clip_value);
-  check_not_negative("clip_norm", options.clip_norm);
+  check_not_negative<T>("weight_decay", options.weight_decay);
+  check_not_negative<T>("clip_value", options.clip_value);
+  check_not_negative<T>("clip_norm", options.clip_norm);
+  if (options.clip_value > 0 && static_cast<T>(options.clip_value) == 0) {
+    throw std::invalid_argument(
+        "Optimizer: clip_value must be 0, for no clipping, or larger, got " +
+        number_text(options.clip_value));
+  }
   gradients_ = options;
   terms_ = {.decay = static_cast<T>(options.weight_decay)};
   if (options.clip_value > 0) terms_.limit = static_cast<T>(options.clip_value);

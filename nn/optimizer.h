@@ -75,7 +75,8 @@ class Optimizer : public Updater<T> {
   void set_learning_rate(double rate);
 
   const GradientOptions& gradient_options() const { return gradients_; }
-  /// Throws std::invalid_argument unless all are finite and at least 0.
+  /// Throws std::invalid_argument unless all are finite and at least 0, also as numbers of type T,
+  /// and clip_value is none that becomes 0 there.
   void set_gradient_options(const GradientOptions& options);
 
   /// How many steps were taken since bind(), and what a checkpoint sets it back to. Throws

@@ -2,23 +2,37 @@
 
 #include <cmath>
 #include <stdexcept>
+#include <string>
+#include <type_traits>
+
+#include "nn/number_text.h"
 
 namespace nnkernels::nn {
 namespace {
 
+// Settings are checked as the numbers of type T that the kernels see: 0.99999999 is 1 as a float.
+
+template <class T>
+std::string got(double value) {
+  return ", got " + number_text(value) +
+         (std::is_same_v<T, float>
+              ? ", which is " + number_text(static_cast<T>(value)) + " as a float"
+              : "");
+}
+
+template <class T>
 void check_fraction(const char* optimizer, const char* name, double value) {
-  if (!(value >= 0 && value < 1)) {
+  if (!(value >= 0 && static_cast<T>(value) < 1)) {
     throw std::invalid_argument(std::string(optimizer) + ": " + name +
-                                " must be at least 0 and less than 1, got " +
-                                std::to_string(value));
+                                " must be at least 0 and less than 1" + got<T>(value));
   }
 }
 
+template <class T>
 void check_epsilon(const char* optimizer, double epsilon) {
-  if (!std::isfinite(epsilon) || epsilon <= 0) {
+  if (!std::isfinite(static_cast<T>(epsilon)) || static_cast<T>(epsilon) <= 0) {
     throw std::invalid_argument(std::string(optimizer) +
-                                ": epsilon must be finite and greater than 0, got " +
-                                std::to_string(epsilon));
+                                ": epsilon must be finite and greater than 0" + got<T>(epsilon));
   }
 }
 
@@ -45,7 +59,7 @@ bool SGD<T>::apply_outer(Parameter<T>& parameter, std::int64_t first, std::span<
 template <class T>
 Momentum<T>::Momentum(double learning_rate, double momentum)
     : Optimizer<T>(learning_rate), momentum_(momentum) {
-  check_fraction("Momentum", "momentum", momentum);
+  check_fraction<T>("Momentum", "momentum", momentum);
 }
 
 template <class T>
@@ -59,7 +73,7 @@ void Momentum<T>::apply(Parameter<T>& parameter, OptimizerState<T>* state, std::
 template <class T>
 Nesterov<T>::Nesterov(double learning_rate, double momentum)
     : Optimizer<T>(learning_rate), momentum_(momentum) {
-  check_fraction("Nesterov", "momentum", momentum);
+  check_fraction<T>("Nesterov", "momentum", momentum);
 }
 
 template <class T>
@@ -73,7 +87,7 @@ void Nesterov<T>::apply(Parameter<T>& parameter, OptimizerState<T>* state, std::
 template <class T>
 AdaGrad<T>::AdaGrad(double learning_rate, double epsilon)
     : Optimizer<T>(learning_rate), epsilon_(epsilon) {
-  check_epsilon("AdaGrad", epsilon);
+  check_epsilon<T>("AdaGrad", epsilon);
 }
 
 template <class T>
@@ -87,8 +101,8 @@ void AdaGrad<T>::apply(Parameter<T>& parameter, OptimizerState<T>* state, std::i
 template <class T>
 RMSprop<T>::RMSprop(double learning_rate, double alpha, double epsilon)
     : Optimizer<T>(learning_rate), alpha_(alpha), epsilon_(epsilon) {
-  check_fraction("RMSprop", "alpha", alpha);
-  check_epsilon("RMSprop", epsilon);
+  check_fraction<T>("RMSprop", "alpha", alpha);
+  check_epsilon<T>("RMSprop", epsilon);
 }
 
 template <class T>
@@ -102,9 +116,9 @@ void RMSprop<T>::apply(Parameter<T>& parameter, OptimizerState<T>* state, std::i
 template <class T>
 Adam<T>::Adam(double learning_rate, double beta1, double beta2, double epsilon)
     : Optimizer<T>(learning_rate), beta1_(beta1), beta2_(beta2), epsilon_(epsilon) {
-  check_fraction("Adam", "beta1", beta1);
-  check_fraction("Adam", "beta2", beta2);
-  check_epsilon("Adam", epsilon);
+  check_fraction<T>("Adam", "beta1", beta1);
+  check_fraction<T>("Adam", "beta2", beta2);
+  check_epsilon<T>("Adam", epsilon);
 }
 
 template <class T>
@@ -124,9 +138,9 @@ template <class T>
 AdamW<T>::AdamW(double learning_rate, double weight_decay, double beta1, double beta2,
                 double epsilon)
     : Adam<T>(learning_rate, beta1, beta2, epsilon) {
-  if (!std::isfinite(weight_decay) || weight_decay < 0) {
-    throw std::invalid_argument("AdamW: weight_decay must be finite and at least 0, got " +
-                                std::to_string(weight_decay));
+  if (!std::isfinite(static_cast<T>(weight_decay)) || weight_decay < 0) {
+    throw std::invalid_argument("AdamW: weight_decay must be finite and at least 0" +
+                                got<T>(weight_decay));
   }
   this->decay_ = weight_decay;
 }

@@ -69,6 +69,18 @@ TEST_F(TrainSettings, ALayerThatTheLossAppliesItselfIsRefused) {
   }
 }
 
+TEST_F(TrainSettings, ASettingThatFloatsCannotHoldIsRefused) {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"--optimizer", "adam", "--beta2", "0.99999999"},
+        {"--optimizer", "adam", "--epsilon", "1e-50"},
+        {"--optimizer", "momentum", "--momentum", "0.99999999"}}) {
+    const test::Result refused = train(words);
+    EXPECT_EQ(refused.code, 2) << words[2];
+    EXPECT_NE(refused.err.find("as a float\n"), std::string::npos) << refused.err;
+    EXPECT_FALSE(fs::exists(run_));
+  }
+}
+
 TEST_F(TrainSettings, PatienceStopsEarly) {
   // Nothing is learned at this rate, so no epoch is better than the first.
   const test::Result result = train(

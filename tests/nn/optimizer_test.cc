@@ -347,6 +347,20 @@ TEST(Optimizer, RefusesBadSettings) {
   EXPECT_THROW(make_optimizer<float>({.name = "sgd", .clip_norm = infinity}),
                std::invalid_argument);
   EXPECT_THROW(make_optimizer<float>({.name = "adam", .epsilon = 0}), std::invalid_argument);
+  // As floats these are 1, 0 and infinity, and as doubles they are not.
+  EXPECT_THROW(Momentum<float>(0.1, 0.99999999), std::invalid_argument);
+  EXPECT_THROW(Nesterov<float>(0.1, 0.99999999), std::invalid_argument);
+  EXPECT_THROW(RMSprop<float>(0.1, 0.99999999), std::invalid_argument);
+  EXPECT_THROW(Adam<float>(0.1, 0.99999999), std::invalid_argument);
+  EXPECT_THROW(Adam<float>(0.1, 0.9, 0.99999999), std::invalid_argument);
+  EXPECT_THROW(Adam<float>(0.1, 0.9, 0.999, 1e-50), std::invalid_argument);
+  EXPECT_THROW(AdaGrad<float>(0.1, 1e-50), std::invalid_argument);
+  EXPECT_THROW(AdaGrad<float>(0.1, 1e50), std::invalid_argument);
+  EXPECT_THROW(AdamW<float>(0.1, 1e50), std::invalid_argument);
+  EXPECT_THROW(SGD<float>(1e50), std::invalid_argument);
+  EXPECT_THROW(make_optimizer<float>({.name = "sgd", .weight_decay = 1e50}), std::invalid_argument);
+  EXPECT_THROW(make_optimizer<float>({.name = "sgd", .clip_value = 1e-50}), std::invalid_argument);
+  EXPECT_NO_THROW(Adam<double>(0.1, 0.9, 0.99999999, 1e-50));
   try {
     make_optimizer<float>("lion", 0.1);
     FAIL() << "no exception";
