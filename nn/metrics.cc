@@ -21,7 +21,7 @@ void run_in_order(Sequential<T>& net, const Dataset& data, const Preprocessing& 
     throw std::invalid_argument(std::string(function) + ": batch_size must be at least 1, got " +
                                 std::to_string(batch_size));
   }
-  batch_size = std::min(batch_size, data.n);
+  batch_size = std::min(evaluated_at_once(net, batch_size), data.n);
   Tensor<T> x(net.input_shape().batch(batch_size));
   std::vector<std::int64_t> indices(static_cast<std::size_t>(batch_size));
   std::vector<std::int32_t> labels(indices.size());
@@ -99,6 +99,13 @@ double ConfusionMatrix::accuracy() const {
 }
 
 template <class T>
+std::int64_t evaluated_at_once(const Sequential<T>& net, std::int64_t batch_size) {
+  std::int64_t numbers = net.output_shape().size();
+  for (std::int64_t i = 0; i < net.layer_count(); ++i) numbers += net.shape_before(i).size();
+  return std::min(batch_size, std::max<std::int64_t>(1, kMaxEvaluated / numbers));
+}
+
+template <class T>
 void predict_classes(TensorView<const T> y, std::span<std::int32_t> predicted) {
   if (y.shape.rank() != 2 || y.shape[0] != static_cast<std::int64_t>(predicted.size()) ||
       y.shape[1] < 1) {
@@ -157,6 +164,8 @@ std::vector<Mistake> worst_mistakes(Sequential<T>& net, const Dataset& data,
   return worst;
 }
 
+template std::int64_t evaluated_at_once(const Sequential<float>&, std::int64_t);
+template std::int64_t evaluated_at_once(const Sequential<double>&, std::int64_t);
 template void predict_classes(TensorView<const float>, std::span<std::int32_t>);
 template void predict_classes(TensorView<const double>, std::span<std::int32_t>);
 template Evaluation evaluate(Sequential<float>&, const Dataset&, const Preprocessing&, std::int64_t,

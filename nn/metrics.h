@@ -51,7 +51,17 @@ struct Evaluation {
   ConfusionMatrix confusion;
 };
 
-/// Runs `net` on every sample of `data`, in order, batch_size at a time. Overwrites net's
+/// The most numbers that inputs and outputs of all layers may take in evaluate() and
+/// worst_mistakes(), unless those of a single sample are more: 2^28, a GiB of floats. Model files
+/// that are not to be trusted ask for layers of any size up to kMaxActivation (nn/architecture.h).
+inline constexpr std::int64_t kMaxEvaluated = std::int64_t{1} << 28;
+
+/// How many samples these run at a time when they are asked for `batch_size`: as many as
+/// kMaxEvaluated has room for, and at least one.
+template <class T>
+std::int64_t evaluated_at_once(const Sequential<T>& net, std::int64_t batch_size);
+
+/// Runs `net` on every sample of `data`, in order, evaluated_at_once() at a time. Overwrites net's
 /// activations, not its gradients. Throws std::invalid_argument if the data set is empty, its
 /// samples do not fit the net's input, the net's output is not [data.classes], or batch_size < 1.
 /// `after_batch`, if set, is called after each batch and may throw to end it there.

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "nn/architecture.h"
 #include "tests/nn/fixtures.h"
 
 namespace nnkernels::nn {
@@ -68,6 +69,17 @@ TEST(Evaluate, AgreesWithOneSampleAtATime) {
       for (std::int32_t p = 0; p < 4; ++p) EXPECT_EQ(result.confusion.at(t, p), confusion.at(t, p));
     }
   }
+}
+
+// A text of a few words asks for 18 GB in batches of 500.
+TEST(Evaluate, TakesFewSamplesOfALargeNetworkAtATime) {
+  const auto most = [](const char* text, std::int64_t batch_size) {
+    return evaluated_at_once(build<float>({28, 28, 1}, text), batch_size);
+  };
+  EXPECT_EQ(most("conv 1 1x1 pad 1500, globalavgpool, affine 10", 500),
+            kMaxEvaluated / (784 + 3028 * 3028 + 1 + 10));
+  EXPECT_EQ(most("conv 29 1x1 pad 1500, globalavgpool, affine 10", 500), 1);
+  EXPECT_EQ(most("conv 30 5x5, relu, maxpool 2, flatten, affine 10", 500), 500);
 }
 
 TEST(WorstMistakes, AreTheWrongSamplesOfLargestLoss) {
