@@ -93,6 +93,11 @@ class TemporaryFile {
   }
   /// `kept`: where the file goes that was in this place; empty: nowhere.
   void move_into_place(const std::string& kept) {
+    const std::string second = name_ + "-kept";
+    if (!kept.empty() && ::link(target_.c_str(), second.c_str()) == 0) {
+      return move_with_link(second, kept);
+    }
+    // There is no file to keep, or the file system knows no second names.
     const bool moved = !kept.empty() && ::rename(target_.c_str(), kept.c_str()) == 0;
     if (!kept.empty() && !moved && errno != ENOENT) throw WriteError(kept, reason(errno));
     if (::rename(name_.c_str(), target_.c_str()) != 0) {
@@ -104,6 +109,24 @@ class TemporaryFile {
   }
 
  private:
+  /// `second` is another name of the file in this place. There is always one, and whatever fails,
+  /// it and the one that was kept before are what they were.
+  void move_with_link(const std::string& second, const std::string& kept) {
+    if (::rename(name_.c_str(), target_.c_str()) != 0) {
+      const int error = errno;
+      ::unlink(second.c_str());
+      throw WriteError(target_, reason(error));
+    }
+    name_.clear();
+    if (::rename(second.c_str(), kept.c_str()) != 0) {
+      const int error = errno;
+      ::rename(second.c_str(), target_.c_str());
+      throw WriteError(kept, reason(error));
+    }
+    // Renaming one name of a file to another of the same file leaves both.
+    ::unlink(second.c_str());
+  }
+
   /// Not mkstemp(): its files are for the owner alone, and the umask cannot be read safely while
   /// other threads run.
   int create() {

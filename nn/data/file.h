@@ -51,7 +51,8 @@ void write_file_atomically(const std::string& path, std::span<const std::uint8_t
 void write_file_atomically(const std::string& path, std::string_view text);
 /// The same for content that lies in pieces. If `kept` is not empty, the file that was `path` is
 /// then called that, in the place of any that was, in the same folder. Whenever the process stops,
-/// there is a whole file under one of the two names, if there was one before.
+/// there is a whole file under `path`, if there was one before; where the file system knows no hard
+/// links, under one of the two names.
 void write_file_atomically(const std::string& path,
                            std::span<const std::span<const std::uint8_t>> pieces,
                            const std::string& kept = {});

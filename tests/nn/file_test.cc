@@ -5,6 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <span>
+#include <string>
+#include <thread>
+
 #include "tests/nn/file_fixtures.h"
 
 namespace nnkernels::nn {
@@ -116,6 +121,28 @@ TEST(WriteFileAtomically, AFullDiskLeavesTheOldFileAndNothingElse) {
   EXPECT_EQ(message, "cannot write " + path + ": File too large");
   EXPECT_EQ(slurp(path), bytes_of_text("old"));
   EXPECT_EQ(folder.names(), std::vector<std::string>{"file"});
+}
+
+TEST(WriteFileAtomically, KeepsTheOldFileAndIsNeverWithoutOne) {
+  const TempFolder folder;
+  const std::string path = folder.put("file", bytes_of_text("0"));
+  const std::string kept = folder.file("kept");
+  std::atomic<bool> done = false;
+  std::atomic<int> missed = 0;
+  std::thread reader([&] {
+    while (!done) missed += ::access(path.c_str(), F_OK) != 0 ? 1 : 0;
+  });
+  for (int i = 1; i <= 100; ++i) {
+    const Bytes text = bytes_of_text(std::to_string(i));
+    const std::span<const std::uint8_t> piece(text);
+    write_file_atomically(path, std::span(&piece, 1), kept);
+    EXPECT_EQ(slurp(path), text);
+    EXPECT_EQ(slurp(kept), bytes_of_text(std::to_string(i - 1)));
+  }
+  done = true;
+  reader.join();
+  EXPECT_EQ(missed, 0);
+  EXPECT_EQ(folder.names().size(), 2u);
 }
 
 TEST(WriteFileAtomically, RefusesWhatIsNoFile) {
