@@ -81,13 +81,8 @@ std::int64_t most_parameters(const WeightFile& file) {
 
 void export_model(const std::string& path, const Sequential<float>& net, const ModelInfo& info,
                   WeightLayout layout) {
+  check_model("export_model", net, info);
   WeightFile file{.texts = info.metadata, .arrays = {}};
-  for (const auto& [key, value] : info.metadata) {
-    if (key.starts_with(kReservedKeys)) {
-      throw std::invalid_argument("export_model: the metadata key " + printable(key) +
-                                  " begins with the reserved \"nnkernels.\"");
-    }
-  }
   file.texts[std::string(kLayout)] = weight_layout_name(layout);
   file.texts[std::string(kArchitecture)] = architecture_of(net);
   file.texts[std::string(kInput)] = shape_text(net.input_shape());

@@ -17,7 +17,7 @@ namespace nnkernels::nn {
 /// and "nnkernels.layout", "nnkernels.architecture", "nnkernels.input" ("28x28x1"),
 /// "nnkernels.scale", "nnkernels.shift", "nnkernels.classes" and "nnkernels.checksum" (a
 /// SHA-256 of weights and texts), so that import_model() needs nothing else. Throws as
-/// write_weight_file() and layout_modules() do.
+/// check_model(), write_weight_file() and layout_modules() do.
 void export_model(const std::string& path, const Sequential<float>& net, const ModelInfo& info,
                   WeightLayout layout);
 

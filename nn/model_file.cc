@@ -21,29 +21,6 @@ namespace {
 
 constexpr std::string_view kModelFormat = "model 1";
 
-void check_saveable(const Sequential<float>& net, const ModelInfo& info) {
-  if (net.output_shape() != Shape{info.classes}) {
-    throw std::invalid_argument("save_model: info.classes is " + std::to_string(info.classes) +
-                                ", but the net's output has shape " + net.output_shape().str());
-  }
-  if (!std::isfinite(info.preprocessing.scale) || !std::isfinite(info.preprocessing.shift)) {
-    throw std::invalid_argument("save_model: info.preprocessing is not finite");
-  }
-  for (const auto& [key, value] : info.metadata) {
-    if (key.starts_with(kReservedKeys)) {
-      throw std::invalid_argument("save_model: the metadata key " + printable(key) +
-                                  " begins with the reserved \"nnkernels.\"");
-    }
-  }
-  for (const auto& [name, value] : named_tensors(net)) {
-    const std::int64_t place = first_not_finite(*value);
-    if (place >= 0) {
-      throw std::invalid_argument("save_model: element " + std::to_string(place) + " of " + name +
-                                  " is not finite");
-    }
-  }
-}
-
 Sequential<float> build_net(const TensorFile& file) {
   try {
     // An architecture larger than the file's weights must not take memory first.
@@ -55,8 +32,40 @@ Sequential<float> build_net(const TensorFile& file) {
 
 }  // namespace
 
+void check_model(const char* function, const Sequential<float>& net, const ModelInfo& info) {
+  const auto require = [function](bool good, const std::string& problem) {
+    if (!good) throw std::invalid_argument(std::string(function) + ": " + problem);
+  };
+  require(info.classes >= 1 && net.output_shape() == Shape{info.classes},
+          "info.classes is " + std::to_string(info.classes) + ", but the net's output has shape " +
+              net.output_shape().str());
+  require(std::isfinite(info.preprocessing.scale) && std::isfinite(info.preprocessing.shift),
+          "info.preprocessing is not finite");
+  for (const auto& [key, value] : info.metadata) {
+    require(!key.starts_with(kReservedKeys),
+            "the metadata key " + printable(key) + " begins with the reserved \"nnkernels.\"");
+  }
+  require(parse_shape(shape_text(net.input_shape())) == net.input_shape(),
+          "files hold inputs of one to three dimensions up to a million, got " +
+              net.input_shape().str());
+  require(net.layer_count() >= 1 && net.layer_count() <= kMaxLayers &&
+              architecture_of(net).size() <= kMaxArchitectureText,
+          "files hold from 1 to " + std::to_string(kMaxLayers) + " layers in at most " +
+              std::to_string(kMaxArchitectureText) + " bytes of text, got " +
+              std::to_string(net.layer_count()) + " layers");
+  for (std::int64_t i = 0; i < net.layer_count(); ++i) {
+    require(net.shape_before(i).size() <= kMaxActivation,
+            "files hold layers of inputs of at most " + std::to_string(kMaxActivation) +
+                " numbers, got " + net.shape_before(i).str());
+  }
+  for (const auto& [name, value] : named_tensors(net)) {
+    const std::int64_t place = first_not_finite(*value);
+    require(place < 0, "element " + std::to_string(place) + " of " + name + " is not finite");
+  }
+}
+
 void save_model(const std::string& path, const Sequential<float>& net, const ModelInfo& info) {
-  check_saveable(net, info);
+  check_model("save_model", net, info);
   std::map<std::string, std::string> metadata = info.metadata;
   const auto set = [&](std::string_view key, std::string value) {
     metadata.emplace(std::string(key), std::move(value));

@@ -40,8 +40,15 @@ inline constexpr std::int64_t kMaxModelFile = std::int64_t{8} << 30;
 /// The same net and info give the same bytes. Written by write_file_atomically(). Throws
 /// WriteError, and std::invalid_argument if a weight is NaN or infinite (a model file never holds
 /// such), if the layers have no textual architecture, if the net does not have info.classes
-/// outputs, or if metadata is no UTF-8 or has a reserved key.
+/// outputs, if metadata is no UTF-8, has a reserved key or takes more than a header may
+/// (kMaxSafetensorsHeader), or if the net is beyond what build() and load_model() accept: more than
+/// kMaxLayers layers, more than kMaxActivation numbers, an input of a rank above 3 or of a
+/// dimension above a million.
 void save_model(const std::string& path, const Sequential<float>& net, const ModelInfo& info);
+
+/// Throws std::invalid_argument, in the name of `function`, for a model that no file shall hold
+/// since its reader would refuse it: for the reasons above, but for those of the format.
+void check_model(const char* function, const Sequential<float>& net, const ModelInfo& info);
 
 /// Reads what save_model() wrote. Throws FileError if the file differs from that in any bit or is
 /// cut anywhere, breaks a rule of parse_safetensors(), or does not fit its own architecture.

@@ -138,7 +138,13 @@ WeightFile read_npz_weights(const std::string& path, std::span<const std::uint8_
   return file;
 }
 
-/// Throws unless every name occurs once and all values are finite.
+void refuse_counter(const std::string& name) {
+  if (!name.ends_with(kCounter)) return;
+  throw std::invalid_argument("write_weight_file: " + printable(name) +
+                              " is the name of a counter of PyTorch's, which is not read");
+}
+
+/// Throws unless every name occurs once, none is one that is not read, and all values are finite.
 void check(const WeightFile& file) {
   std::set<std::string_view> names;
   for (const auto& [name, text] : file.texts) names.insert(name);
@@ -147,6 +153,7 @@ void check(const WeightFile& file) {
       throw std::invalid_argument("write_weight_file: two arrays or texts have the name " +
                                   printable(array.name));
     }
+    refuse_counter(array.name);
     if (!std::all_of(array.values.begin(), array.values.end(),
                      [](float value) { return std::isfinite(value); })) {
       throw std::invalid_argument("write_weight_file: the array " + printable(array.name) +
@@ -162,6 +169,11 @@ bool is_number(const std::string& text, Number& number) {
 }
 
 NpyArray text_array(const std::string& name, const std::string& text) {
+  refuse_counter(name);
+  if (text.find('\0') != std::string::npos) {
+    throw std::invalid_argument("write_weight_file: the text " + printable(name) +
+                                " holds a zero byte, which ends a text in NPZ");
+  }
   if (name.starts_with(kReservedKeys)) {
     if (std::int64_t whole = 0; is_number(text, whole)) {
       return {.kind = 'i', .item = 8, .shape = {}, .bytes = copied_bytes(std::array{whole})};
@@ -194,7 +206,14 @@ std::vector<std::uint8_t> npz_bytes(const WeightFile& file) {
   for (const auto& [name, text] : file.texts) {
     zip.add(name + std::string(kNpySuffix), npy_file(text_array(name, text)));
   }
-  return zip.finish();
+  std::vector<std::uint8_t> bytes = zip.finish();
+  try {
+    const ZipArchive archive("", bytes);  // names, and how many
+  } catch (const FileError& error) {
+    throw std::invalid_argument("write_weight_file: the archive could not be read" +
+                                std::string(error.what()));
+  }
+  return bytes;
 }
 
 std::vector<std::uint8_t> safetensors_bytes(const WeightFile& file) {

@@ -41,8 +41,10 @@ WeightFile read_weight_file(const std::string& path);
 /// read them. The same content gives the same bytes.
 ///
 /// Throws WriteError; std::invalid_argument for another ending, for two arrays or texts of one
-/// name, for a value that is not finite, and for what the format cannot hold: 4 GiB or more in NPZ,
-/// texts of more than 10,000 bytes there, strings that are no UTF-8 in safetensors.
+/// name, for a value that is not finite, for an array "...num_batches_tracked", and for what the
+/// format cannot hold or read_weight_file() refuses: 4 GiB or more in NPZ, texts of more than
+/// 10,000 bytes or with a zero byte there, names that lead out of a folder ("../x"), more than
+/// kMaxZipEntries of them; strings that are no UTF-8 in safetensors, a header above its limit.
 void write_weight_file(const std::string& path, const WeightFile& file);
 
 }  // namespace nnkernels::nn

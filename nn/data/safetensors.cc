@@ -244,6 +244,11 @@ std::string safetensors_header(const std::map<std::string, std::string>& metadat
     throw std::invalid_argument("safetensors_header: a name or a string of metadata is no UTF-8");
   }
   text.resize((text.size() + 7) / 8 * 8, ' ');
+  if (static_cast<std::int64_t>(text.size()) > kMaxSafetensorsHeader) {
+    throw std::invalid_argument("safetensors_header: expected at most " +
+                                std::to_string(kMaxSafetensorsHeader) + " bytes, got " +
+                                std::to_string(text.size()));
+  }
   std::string bytes;
   for (int i = 0; i < kLengthBytes; ++i) {
     bytes += static_cast<char>(text.size() >> (8 * i) & 255);

@@ -2,20 +2,23 @@
 
 #include <sys/resource.h>
 
+#include <array>
 #include <cmath>
 #include <csignal>
 #include <cstring>
 #include <limits>
-#include <stdexcept>
 #include <memory>
+#include <stdexcept>
 
-#include "nn/architecture.h"
 #include "nn/activation_layers.h"
 #include "nn/affine.h"
-#include "nn/data/safetensors.h"
+#include "nn/architecture.h"
 #include "nn/batch_norm.h"
+#include "nn/data/safetensors.h"
 #include "nn/data/sha256.h"
+#include "nn/flatten.h"
 #include "nn/initialize.h"
+#include "nn/model_exchange.h"
 #include "tests/nn/file_fixtures.h"
 
 namespace nnkernels::nn {
@@ -41,9 +44,6 @@ std::string saved_small(const TempFolder& folder) {
   return path;
 }
 
-std::string load_error(const std::string& path) {
-  return file_error(path, [&] { load_model(path); });
-}
 // The constants of a BatchNorm are no weights, but change what the network computes.
 TEST(ModelFile, HoldsTheConstantsOfABatchNorm) {
   const TempFolder folder;
@@ -58,6 +58,9 @@ TEST(ModelFile, HoldsTheConstantsOfABatchNorm) {
   EXPECT_EQ(norm.epsilon(), 0.5);
 }
 
+std::string load_error(const std::string& path) {
+  return file_error(path, [&] { load_model(path); });
+}
 
 /// A copy of the model at `path` in which every `from` is replaced by `to` of the same length, with
 /// a checksum that fits: a file that is not damaged but crafted.
@@ -272,6 +275,39 @@ TEST(ModelFile, RefusesToSaveWhatCannotBeLoaded) {
   info = small_info();
   info.preprocessing.scale = std::numeric_limits<double>::infinity();
   EXPECT_THROW(save_model(path, net, info), std::invalid_argument);
+  info = small_info();
+  info.metadata["long"] = std::string(static_cast<std::size_t>(kMaxSafetensorsHeader), 'x');
+  EXPECT_THROW(save_model(path, net, info), std::invalid_argument);
+  EXPECT_TRUE(folder.names().empty());
+}
+
+// What no reader takes is not written, neither as a model nor for others.
+TEST(ModelFile, RefusesToSaveBeyondTheLimitsOfReaders) {
+  const TempFolder folder;
+  Sequential<float> wide(Shape{1'000'001});
+  wide.add(std::make_unique<Affine<float>>(1'000'001, 1));
+  Sequential<float> deep(Shape{1, 2, 1, 1});
+  deep.add(std::make_unique<Flatten<float>>());
+  Sequential<float> many(Shape{3});
+  for (int i = 0; i <= kMaxLayers; ++i) many.add(std::make_unique<ReLU<float>>());
+  const Sequential<float> none(Shape{3});
+  for (const Sequential<float>* net :
+       std::array<const Sequential<float>*, 4>{&wide, &deep, &many, &none}) {
+    const ModelInfo info{.preprocessing = {},
+                         .classes = static_cast<std::int32_t>(net->output_shape()[0]),
+                         .metadata = {}};
+    EXPECT_THROW(save_model(folder.file("a.safetensors"), *net, info), std::invalid_argument);
+    EXPECT_THROW(export_model(folder.file("a.npz"), *net, info, WeightLayout::ours),
+                 std::invalid_argument);
+  }
+  ModelInfo info = small_info();
+  info.preprocessing.scale = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_THROW(export_model(folder.file("a.npz"), small_net(), info, WeightLayout::ours),
+               std::invalid_argument);
+  info = small_info();
+  info.classes = 4;
+  EXPECT_THROW(export_model(folder.file("a.npz"), small_net(), info, WeightLayout::ours),
+               std::invalid_argument);
   EXPECT_TRUE(folder.names().empty());
 }
 

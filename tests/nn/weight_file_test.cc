@@ -2,6 +2,7 @@
 
 #include <limits>
 #include <stdexcept>
+#include <tuple>
 
 #include "nn/data/npy.h"
 #include "nn/data/safetensors.h"
@@ -170,6 +171,20 @@ TEST(WeightFile, RefusesToWriteWhatItCannotHold) {
   WeightFile infinite = sample();
   infinite.arrays[1].values[0] = std::numeric_limits<float>::infinity();
   EXPECT_TRUE(contains(error_of("a.safetensors", infinite), "\"0.b\" has a value that is not"));
+  WeightFile counter = sample();
+  counter.arrays[1].name = "1.num_batches_tracked";
+  EXPECT_TRUE(contains(error_of("a.safetensors", counter), "counter of PyTorch's"));
+  for (const auto& [key, text, message] :
+       {std::tuple("../k", std::string("x"), "the name \"../k.npy\" is refused"),
+        std::tuple("k", std::string("a\0b", 3), "\"k\" holds a zero byte"),
+        std::tuple("num_batches_tracked", std::string("7"), "counter of PyTorch's")}) {
+    WeightFile bad = sample();
+    bad.texts[key] = text;
+    EXPECT_TRUE(contains(error_of("a.npz", bad), message)) << error_of("a.npz", bad);
+  }
+  WeightFile many = sample();
+  for (int i = 0; i < 1000; ++i) many.texts[std::to_string(i)] = "x";
+  EXPECT_TRUE(contains(error_of("a.npz", many), "1000"));
   WeightFile endless = sample();
   endless.texts["note"] = std::string(10001, 'x');
   EXPECT_TRUE(contains(error_of("a.npz", endless), "10001 bytes"));
