@@ -23,8 +23,8 @@ namespace nnkernels::nn {
 /// [n][classes], whose rows should have the sum 1, one-hot or not.
 ///
 /// Also known as CrossEntropyLoss (PyTorch), SparseCategoricalCrossentropy and
-/// CategoricalCrossentropy (from_logits=True, Keras). Stable for logits of any finite size.
-/// Parallel where it pays.
+/// CategoricalCrossentropy (from_logits=True, Keras). Stable for logits of any size, as long as the
+/// differences within a row are finite in T (3.4e38 for float). Parallel where it pays.
 template <class T>
 class SoftmaxWithLoss {
  public:

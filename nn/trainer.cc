@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <sstream>
 
 #include "nn/batch.h"
@@ -62,6 +63,12 @@ Trainer<T>::Trainer(Sequential<T>& net, Optimizer<T>& optimizer, const Dataset& 
   check_schedule(options.schedule);
   options_.batch_size = std::min(options.batch_size, data.n);
   const std::int64_t batches = (data.n + options_.batch_size - 1) / options_.batch_size;
+  const std::int64_t most = std::numeric_limits<std::int64_t>::max() - batches;
+  if (options.epochs > most / batches || options.steps > most) {
+    throw std::invalid_argument(
+        "Trainer: too many steps to count: " + std::to_string(options.epochs) + " epochs of " +
+        std::to_string(batches) + " batches, or " + std::to_string(options.steps) + " steps");
+  }
   run_ = {.steps = options.steps > 0 ? options.steps : options.epochs * batches,
           .steps_per_epoch = batches};
   const bool permutes = options.sampling == Sampling::permutation;
@@ -107,11 +114,10 @@ void Trainer<T>::set_position(const TrainerPosition& position) {
   }
   position_ = position;
   optimizer_.set_steps(step());
-  if (step() > 0) {
-    // Of the step before: what who asks at the end of an epoch is told.
-    optimizer_.set_learning_rate(
-        learning_rate_at(options_.schedule, base_learning_rate_, step() - 1, run_));
-  }
+  // Of the step before: what who asks at the end of an epoch is told.
+  optimizer_.set_learning_rate(
+      step() == 0 ? base_learning_rate_
+                  : learning_rate_at(options_.schedule, base_learning_rate_, step() - 1, run_));
   if (average_) average_->set_steps(step());
 }
 

@@ -26,6 +26,10 @@ void WeightAverage<T>::update() {
   const auto before = static_cast<double>(steps_++);
   const auto part = static_cast<T>(1 - std::min(decay_, before / (before + 10)));
   for (std::size_t i = 0; i < weights_.size(); ++i) {
+    if (part == 1) {  // a + (w - a) may be another number than w
+      std::copy(weights_[i]->begin(), weights_[i]->end(), averages_[i].begin());
+      continue;
+    }
     move_towards(weights_[i]->size(), part, weights_[i]->data(), averages_[i].data());
   }
 }

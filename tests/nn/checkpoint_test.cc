@@ -193,6 +193,14 @@ TEST_F(CheckpointTest, RefusesAnotherTraining) {
   other.batch_size = 30;
   Training batches("adam", other);
   expect_refused("nnkernels.batch_size", batches);
+  // 14 batches an epoch: what they have is a position there, but of another step.
+  const Dataset larger = blobs(280, 10, 4);
+  Trainer<float> trainer(training.net, *training.optimizer, larger,
+                         options(0, Sampling::permutation));
+  const double rate = training.optimizer->learning_rate();
+  EXPECT_THROW(Checkpoint(path()).restore(trainer), FileError);
+  EXPECT_EQ(training.optimizer->learning_rate(), rate);
+  EXPECT_EQ(trainer.step(), 0);
 }
 
 TEST_F(CheckpointTest, PositionsAreThoseOfTheRun) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -343,7 +344,10 @@ TEST(Trainer, AveragesTheWeights) {
   int steps = 0;
   trainer.on_batch = [&](const BatchProgress&) {
     const Tensor<double>& w = net.parameters()[0]->value;
-    if (expected.empty()) expected.assign(w.begin(), w.end());
+    if (expected.empty()) {
+      expected.assign(w.begin(), w.end());
+      EXPECT_TRUE(same_bits<double>(trainer.average()->values()[0].view(), w.view()));
+    }
     const double decay = std::min(0.75, steps / (steps + 10.0));
     ++steps;
     for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -382,6 +386,10 @@ TEST(Trainer, RefusesWhatDoesNotFit) {
   EXPECT_THROW(Trainer<float>(net, sgd, data, {.batch_size = 0}), std::invalid_argument);
   EXPECT_THROW(Trainer<float>(net, sgd, data, {.epochs = -1}), std::invalid_argument);
   EXPECT_THROW(Trainer<float>(net, sgd, data, {.steps = -1}), std::invalid_argument);
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  EXPECT_THROW(Trainer<float>(net, sgd, data, {.epochs = kMost, .batch_size = 10}),
+               std::invalid_argument);
+  EXPECT_THROW(Trainer<float>(net, sgd, data, {.steps = kMost}), std::invalid_argument);
   EXPECT_THROW(Trainer<float>(net, sgd, data, {.schedule = {.gamma = 2}}), std::invalid_argument);
   EXPECT_THROW(Trainer<float>(net, sgd, data, {.loss = {.label_smoothing = 1}}),
                std::invalid_argument);
