@@ -152,7 +152,9 @@ std::string info_text(const NamedData& data, const DataOptions& options) {
           std::to_string(train.classes) + " classes\n";
   text += "train      " + grouped(train.n) + "\n";
   text += "test       " + grouped(data.sets.test.n) +
-          (data.split ? ", " + percent(options.test_share) + " of each class of the file\n" : "\n");
+          (data.split ? ", " + percent(options.test_share.value_or(kTestShare)) +
+                            " of each class of the file\n"
+                      : "\n");
   text += "pixels     mean " + fixed(pixels.mean, 4) + ", standard deviation " +
           fixed(pixels.deviation, 4) + ", from " + level(pixels.least) + " to " +
           level(pixels.most) + "; " + percent(pixels.zeros) + " are 0 (train)\n";

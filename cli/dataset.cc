@@ -99,7 +99,7 @@ NamedData named(const Place& place, nn::LoadedData loaded, const DataOptions& op
                           "expected two images or more, to train on and to test on, found one");
     }
     std::tie(data.sets.train, data.sets.test) =
-        nn::split(data.sets.train, options.test_share, options.split_seed);
+        nn::split(data.sets.train, options.test_share.value_or(kTestShare), options.split_seed);
     data.sets.train.name = "train";
     data.sets.test.name = "test";
   }
@@ -200,7 +200,7 @@ void record_data(const DataOptions& options, const NamedData& data,
                              " " + number_text(options.image->c);
   }
   if (data.split) {
-    metadata["data.test_share"] = number_text(options.test_share);
+    metadata["data.test_share"] = number_text(options.test_share.value_or(kTestShare));
     metadata["data.split_seed"] = number_text(options.split_seed);
   }
 }
@@ -212,7 +212,9 @@ DataOptions recorded_data(const std::map<std::string, std::string>& metadata) {
   std::istringstream image(value_of(metadata, "data.image"));
   nn::ImageShape shape;
   if (image >> shape.h >> shape.w >> shape.c) options.image = shape;
-  parse_number(value_of(metadata, "data.test_share"), options.test_share);
+  if (metadata.contains("data.test_share")) {
+    parse_number(value_of(metadata, "data.test_share"), options.test_share.emplace(kTestShare));
+  }
   parse_number(value_of(metadata, "data.split_seed"), options.split_seed);
   return options;
 }

@@ -43,7 +43,8 @@ struct NamedData {
 void require_use_of_reading(const DataOptions& options);
 
 /// Reads the data set that options.data names, MNIST if it is empty. Where the files have no test
-/// set, options.test_share of the images becomes one, class by class (nn/data/split.h).
+/// set, options.test_share of the images becomes one, class by class (nn/data/split.h), whatever
+/// the seed of a run.
 /// Throws nn::FileError, with a suggestion for a mistyped name, if it is missing or damaged, or
 /// has no images to train on or none to test on.
 NamedData load_data(const DataOptions& options);

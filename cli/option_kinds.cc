@@ -110,9 +110,9 @@ void add_reading(CLI::App& app, DataOptions& data) {
     }
     data.test_share = *number;
   };
-  app.add_option_function<std::string>("--test-share", share,
-                                       "Share that becomes the test set where there is none  [" +
-                                           number_text(DataOptions().test_share) + "]")
+  app.add_option_function<std::string>(
+         "--test-share", share,
+         "Share that becomes the test set where there is none  [" + number_text(kTestShare) + "]")
       ->type_name("X");
 }
 

@@ -215,7 +215,9 @@ std::vector<Setting> course_settings() {
       real("until", &C::until, kShare, "Validation accuracy to stop at; 0: never"),
       whole<std::int64_t>("log_every", &C::log_every, 0, 1'000 * kMillion,
                           "Updates between two measurements on all images; 0: none"),
-      whole<std::uint64_t>("seed", &C::seed, 0, UINT64_MAX, "Seed of all random numbers"),
+      whole<std::uint64_t>("seed", &C::seed, 0, UINT64_MAX,
+                           "Seed of all random numbers, but for which images are the\nshare to "
+                           "test on: those are always the same"),
   };
 }
 

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include "cli/data_options.h"
+
 namespace nnkernels::cli {
 
 /// The values of the settings that cli/settings.h names and explains. A number that is 0 where 0
@@ -16,7 +18,7 @@ struct TrainConfig {
   std::string data = "mnist";
   std::string label = "first";
   std::string image;
-  double test_share = 0.25;
+  double test_share = kTestShare;
   std::string augment = "none";
   double pixels_low = 0;
   double pixels_high = 1;

@@ -1,6 +1,8 @@
 #include "cli/trained.h"
 
+#include <map>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "cli/model_record.h"
@@ -21,13 +23,32 @@ void check_fit(const nn::Model& model, const NamedData& data) {
           std::to_string(model.info.classes) + "; choose other data with --data");
 }
 
+bool is_same_data(const std::string& a, const std::string& b) {
+  if (a == b || is_data_name(a) || is_data_name(b)) return a == b;
+  std::error_code error;
+  return std::filesystem::equivalent(a, b, error);
+}
+
+/// What to read: what was asked for, or else what the model was trained on. Either way a file that
+/// it was trained on is cut as it was then, or it would be tested on images that it has seen.
+DataOptions data_to_read(const DataOptions& asked,
+                         const std::map<std::string, std::string>& metadata) {
+  const DataOptions recorded = recorded_data(metadata);
+  if (asked.data.empty()) return recorded;
+  DataOptions options = asked;
+  if (is_same_data(asked.data, recorded.data)) {
+    options.split_seed = recorded.split_seed;
+    if (!options.test_share) options.test_share = recorded.test_share;
+  }
+  return options;
+}
+
 }  // namespace
 
 Trained load_trained(const std::filesystem::path& run, const DataOptions& data) {
   require_use_of_reading(data);
   nn::Model model = nn::load_model(model_file_of(run).string());
-  NamedData test = load_test_data(data.data.empty() ? recorded_data(model.info.metadata) : data,
-                                  model.info.classes);
+  NamedData test = load_test_data(data_to_read(data, model.info.metadata), model.info.classes);
   check_fit(model, test);
   model.net.freeze();
   const nn::LossOptions loss = recorded_loss(model.info.metadata);

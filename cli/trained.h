@@ -17,8 +17,9 @@ struct Trained {
 };
 
 /// Reads the model of `run` (a run folder or a model file) and the test set of `data`; if that
-/// names none, of what the model was trained on, or else MNIST. Throws nn::FileError if either
-/// cannot be read, or if images or classes do not fit the network.
+/// names none, of what the model was trained on, or else MNIST. Where it names the very file that
+/// the model was trained on, that is cut into training and test set as it was then. Throws
+/// nn::FileError if either cannot be read, or if images or classes do not fit the network.
 Trained load_trained(const std::filesystem::path& run, const DataOptions& data);
 
 }  // namespace nnkernels::cli

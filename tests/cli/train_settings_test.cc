@@ -128,6 +128,56 @@ TEST_F(TrainSettings, RepeatTrainsWithEachSeedAsIfAlone) {
   EXPECT_EQ(json::parse(alone.out)["weights_sha256"], told[1]["weights_sha256"]);
 }
 
+/// Labels that nothing tells, so that images seen in training are told from others by the loss.
+std::string noise_csv() {
+  std::string csv;
+  std::uint32_t random = 1;
+  for (int i = 0; i < 80; ++i) {
+    csv += std::to_string(i % 4);
+    for (int pixel = 0; pixel < 16; ++pixel) {
+      random = random * 1664525 + 1013904223;
+      csv += "," + std::to_string(random >> 24);
+    }
+    csv += "\n";
+  }
+  return csv;
+}
+
+TEST_F(TrainSettings, TheSeedDoesNotChooseTheImagesToTestOn) {
+  const std::string file = (dir_ / "noise.csv").string();
+  test::write_file(file, noise_csv());
+  const auto fit = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words = {
+        "train",        "--arch", "flatten, affine 64, relu, affine 4",
+        "--data",       file,     "--schedule",
+        "constant",     "--out",  run_.string(),
+        "--batch-size", "20",     "--epochs",
+        "40",           "--json"};
+    words.insert(words.end(), more.begin(), more.end());
+    return test::nncli(words);
+  };
+  const auto loss = [](const std::vector<std::string>& words) {
+    const test::Result result = test::nncli(words);
+    EXPECT_EQ(result.code, 0) << result.err;
+    return json::parse(result.out)["test_loss"];
+  };
+  const test::Result alone = fit({"--seed", "7", "--test-share", "0.4"});
+  ASSERT_EQ(alone.code, 0) << alone.err;
+  const json told = json::parse(alone.out)["test_loss"];
+  EXPECT_EQ(loss({"eval", run_.string(), "--json"}), told);
+  EXPECT_EQ(loss({"eval", run_.string(), "--json", "--data", file}), told);
+
+  run_ = dir_ / "runs";
+  ASSERT_EQ(fit({"--repeat", "2"}).code, 0);
+  const std::string second = (run_ / "seed-2").string();
+  const json record = json::parse(test::read_file(run_ / "seed-2/config.json"));
+  EXPECT_EQ(record["seed"], 2);
+  run_ = dir_ / "second";
+  EXPECT_EQ(loss({"eval", second, "--json"}), json::parse(fit({"--seed", "2"}).out)["test_loss"]);
+  const test::Result longer = test::nncli({"train", "--resume", second, "--epochs", "41"});
+  EXPECT_EQ(longer.code, 0) << longer.err;
+}
+
 TEST_F(TrainSettings, LogEveryMeasuresBetweenUpdates) {
   const test::Result result = train({"--log-every", "5", "--steps", "12", "--batch-size", "50",
                                      "--sampling", "replacement", "--json"});
