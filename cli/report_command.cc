@@ -23,7 +23,8 @@ int make_report(const ReportOptions& options) {
   Trained trained = load_trained(options.run, options.data);
   refuse_input("--out", trained.data.path, options.out);
   const nn::Evaluation evaluation =
-      nn::evaluate(trained.model.net, trained.data.sets.test, trained.model.info.preprocessing);
+      nn::evaluate(trained.model.net, trained.data.sets.test, trained.model.info.preprocessing, 500,
+                   trained.loss);
   const std::filesystem::path page =
       options.out.empty() ? options.run / "report.html" : options.out;
   write_report(page, report_input(options.run, trained.model.net, trained.model.info, trained.data,

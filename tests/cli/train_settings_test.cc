@@ -234,7 +234,10 @@ TEST_F(TrainSettings, LossesAreTheSameInEval) {
     EXPECT_EQ(json::parse(judged.out)["test_loss"], json::parse(result.out)["test_loss"]) << loss;
     const std::string note =
         std::string(loss) == "squared" ? "squared error" : "sigmoid cross-entropy";
-    EXPECT_NE(test::read_file(run_ / "report.html").find(">" + note + "</dd>"), std::string::npos);
+    const std::string page = test::read_file(run_ / "report.html");
+    EXPECT_NE(page.find(">" + note + "</dd>"), std::string::npos);
+    ASSERT_EQ(test::nncli({"report", run_.string()}).code, 0);
+    EXPECT_TRUE(test::read_file(run_ / "report.html") == page) << loss;
   }
 }
 
