@@ -316,6 +316,11 @@ bool comes_first(const Asked& asked) {
   return asked.key == "optimizer" || asked.key == "schedule" || asked.key == "init";
 }
 
+bool asks_for(std::span<const Asked> asked, std::string_view key) {
+  return std::any_of(asked.begin(), asked.end(),
+                     [key](const Asked& each) { return each.key == key; });
+}
+
 }  // namespace
 
 std::span<const Setting> settings() {
@@ -340,6 +345,9 @@ void apply_settings(std::span<const Asked> asked, TrainConfig& config) {
   if (config.optimizer != before.optimizer) use_defaults_of_optimizer(config);
   if (config.schedule != before.schedule) use_defaults_of_schedule(config);
   if (config.init != before.init) config.init_scale = config.init == "uniform" ? 1 : 0.01;
+  // Steps count over epochs, so those of a recipe would make the epochs that are asked for mean
+  // nothing.
+  if (asks_for(asked, "epochs") && !asks_for(asked, "steps")) config.steps = 0;
   for (; rest != ordered.end(); ++rest) {
     const Setting& setting = setting_of(rest->key);
     setting.set(config, rest->name, rest->value);

@@ -85,6 +85,22 @@ TEST(Options, AnotherOptimizerBringsItsDefaults) {
   EXPECT_EQ(train({"--init", "uniform"}).init_scale, 1);
 }
 
+TEST(Options, EpochsThatAreAskedForCountOverTheStepsOfARecipe) {
+  const auto steps = [](std::initializer_list<const char*> words) {
+    std::vector<const char*> argv = {"nncli", "train", "--recipe", "fast"};
+    argv.insert(argv.end(), words);
+    return std::get<TrainOptions>(parse_options(static_cast<int>(argv.size()), argv.data()))
+        .config.steps;
+  };
+  EXPECT_EQ(steps({}), 320);
+  EXPECT_EQ(steps({"--epochs", "5"}), 0);
+  EXPECT_EQ(steps({"--epochs", "5", "--steps", "7"}), 7);
+  const test::TempDir dir;
+  const std::string file = (dir / "c.toml").string();
+  test::write_file(file, "recipe = \"fast\"\nepochs = 5\n");
+  EXPECT_EQ(parse<TrainOptions>({"train", "--config", file.c_str()}).config.steps, 0);
+}
+
 TEST(Options, SettingsThatMeanNothingAreRefused) {
   EXPECT_EQ(
       error_of({"train", "--model", "cnn", "--momentum", "0.9"}),
