@@ -43,7 +43,13 @@ TrainConfig resolve(const TrainBase& base) {
     }
   }
   if (!name.empty() && name != config.recipe) config = recipe_of(name).config;
+  const std::string arch = config.arch;
   apply_settings(in_file, config);
+  if (!(base.model.empty() && base.recipe.empty()) && config.arch != arch) {
+    throw UsageError((base.model.empty() ? "--recipe" : "--model") +
+                     std::string(" and --config: ") + base.file.string() +
+                     " has a network of its own (arch); give one of them");
+  }
   apply_settings(base.flags, config);
   // Other data than the file's: how to read that means nothing for data known by name.
   const auto flagged = [&base](const std::string& key) {

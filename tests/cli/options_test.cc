@@ -173,6 +173,22 @@ TEST(Options, FlagsCountOverTheFileAndTheFileOverTheRecipe) {
   EXPECT_EQ(options.config.batch_size, 64);
 }
 
+TEST(Options, AFileWithANetworkOfItsOwnIsNoneOfARecipe) {
+  const test::TempDir dir;
+  const std::string file = (dir / "c.toml").string();
+  test::write_file(file, "arch = \"flatten, affine classes\"\nlr = 0.5\n");
+  EXPECT_EQ(error_of({"train", "--config", file.c_str(), "--model", "cnn"}),
+            "--model and --config: " + file + " has a network of its own (arch); give one of them");
+  EXPECT_EQ(
+      error_of({"train", "--config", file.c_str(), "--recipe", "mlp3"}),
+      "--recipe and --config: " + file + " has a network of its own (arch); give one of them");
+  // That of --print-config has the recipe's network.
+  test::write_file(file, to_toml(recipe_of("mlp3").config));
+  EXPECT_EQ(
+      parse<TrainOptions>({"train", "--config", file.c_str(), "--recipe", "mlp3"}).config.recipe,
+      "mlp3");
+}
+
 TEST(Options, BadConfigurationFilesAreRefused) {
   const test::TempDir dir;
   const std::string file = (dir / "c.toml").string();
