@@ -1,5 +1,6 @@
 #include "cli/trained.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <system_error>
@@ -43,6 +44,17 @@ DataOptions data_to_read(const DataOptions& asked,
   return options;
 }
 
+/// The same for the numbers of `data`: a reader makes bytes or floats of them as they are in one
+/// file, and other numbers may stand for full light in another. Bytes that are darker than those of
+/// training are just dark. A model that was not trained here has a scale that somebody chose.
+nn::Preprocessing preprocessing_for(const nn::Dataset& data, const nn::ModelInfo& info) {
+  nn::Preprocessing result = info.preprocessing;
+  if (!info.metadata.contains("dataset")) return result;
+  const double trained = recorded_full(info.metadata);
+  result.scale *= trained / (data.values.empty() ? std::max(data.full, trained) : data.full);
+  return result;
+}
+
 }  // namespace
 
 Trained load_trained(const std::filesystem::path& run, const DataOptions& data) {
@@ -51,6 +63,7 @@ Trained load_trained(const std::filesystem::path& run, const DataOptions& data) 
   NamedData test = load_test_data(data_to_read(data, model.info.metadata), model.info.classes);
   check_fit(model, test);
   model.net.freeze();
+  model.info.preprocessing = preprocessing_for(test.sets.test, model.info);
   const nn::LossOptions loss = recorded_loss(model.info.metadata);
   return {.model = std::move(model), .loss = loss, .data = std::move(test)};
 }

@@ -11,7 +11,7 @@
 namespace nnkernels::cli {
 
 struct Trained {
-  nn::Model model;
+  nn::Model model;       // with the preprocessing that `data` need
   nn::LossOptions loss;  // that it was trained with
   NamedData data;        // the test set alone
 };

@@ -152,22 +152,14 @@ TEST(Data, HowAFileOfSettingsReadsItsDataMeansNothingForOthers) {
   EXPECT_EQ(named.find("2x3"), std::string::npos);
 }
 
-/// An NPY file of `type` ("<f4", "<i4"); `shape` as Python writes it.
-template <class Number>
-std::string npy(const std::string& type, const std::string& shape,
-                const std::vector<Number>& values) {
-  std::string header = "{'descr': '" + type + "', 'fortran_order': False, 'shape': " + shape + "}";
-  header.resize(117, ' ');
-  return std::string("\x93NUMPY\x01\0\x76\0", 10) + header + "\n" +
-         std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(Number));
-}
-
 TEST(Data, StatisticsOfDecimals) {
   const test::TempDir dir;
   for (const std::string part : {"train", "test"}) {
-    test::write_file(dir / ("x_" + part + ".npy"),
-                     npy<float>("<f4", "(3, 2, 2)", {0, 0, 0, 0, 1, -1, 2, 2, 0, 0.5F, 1.5F, 0}));
-    test::write_file(dir / ("y_" + part + ".npy"), npy<std::int32_t>("<i4", "(3,)", {1, 0, 1}));
+    test::write_file(
+        dir / ("x_" + part + ".npy"),
+        test::npy<float>("<f4", "(3, 2, 2)", {0, 0, 0, 0, 1, -1, 2, 2, 0, 0.5F, 1.5F, 0}));
+    test::write_file(dir / ("y_" + part + ".npy"),
+                     test::npy<std::int32_t>("<i4", "(3,)", {1, 0, 1}));
   }
   const test::Result result = nncli({"data", "info", dir.path().string(), "--json"});
   ASSERT_EQ(result.code, 0) << result.err;

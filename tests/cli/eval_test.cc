@@ -1,6 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <cstdint>
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "tests/cli/process.h"
 #include "tests/cli/samples.h"
@@ -111,6 +116,47 @@ TEST_F(Eval, TakesOtherDataAndModelFiles) {
   const Result found = nncli({"eval", model, "--data", (dir_ / "moved").string(), "--json"});
   ASSERT_EQ(found.code, 0) << found.err;
   EXPECT_EQ(json::parse(found.out)["test_accuracy"], trained_["test_accuracy"]);
+}
+
+// The reader makes floats of the one and bytes of the other.
+TEST_F(Eval, FloatsAndTheSameNumbersAsBytesAreTheSameToANetwork) {
+  std::vector<float> floats;
+  std::vector<std::int32_t> labels;
+  for (int i = 0; i < 60; ++i) {
+    labels.push_back(i % 3);
+    for (int j = 0; j < 9; ++j) {
+      floats.push_back(static_cast<float>(j % 3 == i % 3 ? 900 - i : 7 * i) / 1000);
+    }
+  }
+  std::vector<float> rounded;
+  for (const float x : floats) rounded.push_back(std::round(x * 255) / 255);
+  const auto write = [&](const std::filesystem::path& folder, const std::vector<float>& numbers) {
+    std::filesystem::create_directory(folder);
+    for (const std::string part : {"train", "test"}) {
+      test::write_file(folder / ("x_" + part + ".npy"),
+                       test::npy<float>("<f4", "(60, 3, 3)", numbers));
+      test::write_file(folder / ("y_" + part + ".npy"),
+                       test::npy<std::int32_t>("<i4", "(60,)", labels));
+    }
+    return folder.string();
+  };
+  const std::vector<std::string> folders = {write(dir_ / "floats", floats),
+                                            write(dir_ / "bytes", rounded)};
+  for (const std::string& trained : folders) {
+    const std::string run = trained + "-run";
+    ASSERT_EQ(nncli({"train", "--arch", "flatten, affine classes", "--data", trained, "--out", run,
+                     "--batch-size", "20", "--lr", "0.05"})
+                  .code,
+              0);
+    std::vector<double> losses;
+    for (const std::string& data : folders) {
+      const Result result = nncli({"eval", run, "--data", data, "--json"});
+      ASSERT_EQ(result.code, 0) << result.err;
+      losses.push_back(json::parse(result.out)["test_loss"]);
+    }
+    EXPECT_NEAR(losses[0], losses[1], 0.01) << trained;
+    EXPECT_LT(losses[0], 0.8) << trained;
+  }
 }
 
 TEST_F(Eval, NeedsTheTestSetOnly) {

@@ -28,6 +28,16 @@ std::vector<std::string> train_shapes(const std::filesystem::path& data,
                                       const std::filesystem::path& out,
                                       const std::vector<std::string>& arguments = {});
 
+/// An NPY file of `type` ("<f4", "<i4"); `shape` as Python writes it.
+template <class Number>
+std::string npy(const std::string& type, const std::string& shape,
+                const std::vector<Number>& values) {
+  std::string header = "{'descr': '" + type + "', 'fortran_order': False, 'shape': " + shape + "}";
+  header.resize(117, ' ');
+  return std::string("\x93NUMPY\x01\0\x76\0", 10) + header + "\n" +
+         std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(Number));
+}
+
 std::string pgm(int w, int h, const std::vector<std::uint8_t>& pixels);
 std::string png(int w, int h, const std::vector<std::uint8_t>& pixels);
 
