@@ -112,6 +112,7 @@ std::string result_json(const TrainConfig& config, const NamedData& data,
       .member("epoch_seconds", outcome.epoch_seconds)
       .member("test_accuracy", outcome.complete ? outcome.test.accuracy : std::nan(""))
       .member("test_loss", outcome.complete ? outcome.test.loss : std::nan(""));
+  if (!outcome.stopped_by.empty()) json.member("stopped_by", outcome.stopped_by);
   if (outcome.validation) {
     json.member("val_accuracy", outcome.validation->accuracy)
         .member("val_loss", outcome.validation->loss)

@@ -120,6 +120,7 @@ class Fit {
     try {
       all = go_on();
     } catch (const Interrupted&) {
+      stopped_ = false;
     }
     outcome_.complete = all || stopped_;
     note_position();
@@ -139,7 +140,16 @@ class Fit {
     const nn::TrainerPosition& at = trainer_.position();
     const std::int64_t batches = trainer_.batches_of(at.epoch);
     stopped_ = at.batches > 0 && look(at.batches, batches);
-    return !stopped_ && trainer_.run();
+    const bool all = !stopped_ && trainer_.run();
+    if (stopped_ && at.batches < trainer_.batches_of(at.epoch)) {  // good enough within an epoch
+      save_last();
+      record({.epoch = at.epoch,
+              .epochs = trainer_.epochs(),
+              .samples = at.samples,
+              .loss = at.loss,
+              .epoch_seconds = at.epoch_seconds});
+    }
+    return all;
   }
 
   void note_position() {
@@ -201,6 +211,13 @@ class Fit {
     saver_.save_best_again();
     save_last();
     if (saver_.due_after_epoch()) saver_.save_checkpoint(state_);
+    record(epoch);
+    stopped_ = enough(epoch.epoch);
+    return interrupt_.signal() == 0 && !stopped_;
+  }
+
+  /// Judges the net as it is now, and writes down what the epoch, or so much of it, came to.
+  void record(const nn::EpochResult& epoch) {
     const nn::UseAverage averaged(trainer_.average());
     const nn::Evaluation& judged = judge();
     if (!std::isfinite(judged.loss) && outcome_.epoch_seconds.empty()) run_.discard();
@@ -212,8 +229,6 @@ class Fit {
     });
     progress_.epoch(epoch, judged, data_.validation != nullptr ? "validation" : "test");
     note_best(judged, epoch.epoch);
-    stopped_ = enough(epoch.epoch);
-    return interrupt_.signal() == 0 && !stopped_;
   }
 
   void save_last() {
@@ -245,6 +260,16 @@ class Fit {
     return stuck || (config_.until > 0 && state_.best->accuracy >= config_.until);
   }
 
+  void tell_why() {
+    const bool good = config_.until > 0 && state_.best->accuracy >= config_.until;
+    outcome_.stopped_by = good ? "until" : "patience";
+    progress_.note("stopped in epoch " + std::to_string(outcome_.last.epoch) + ", after batch " +
+                   std::to_string(outcome_.last.batch) + " of " +
+                   std::to_string(outcome_.last.batches) +
+                   (good ? ": the validation accuracy has reached --until"
+                         : ": no better validation accuracy for the epochs of --patience"));
+  }
+
   /// The update of the last batch can spoil weights that no training loss shows any more.
   void require_finite(bool is_finite) const {
     if (is_finite) return;
@@ -267,11 +292,7 @@ class Fit {
 
   /// Saves what has not been saved, goes back to the best network, and reads the test set.
   void finish_run() {
-    if (outcome_.last.batch < outcome_.last.batches) {  // good enough within an epoch
-      save_last();
-      const nn::UseAverage averaged(trainer_.average());
-      note_best(judge(), outcome_.last.epoch);
-    }
+    if (stopped_) tell_why();
     state_.finished = true;
     saver_.save_at_end(state_);
     interrupt_.undisturbed([this] { finish(run_); });

@@ -30,9 +30,10 @@ struct RunData {
 
 /// What training came to.
 struct Outcome {
-  std::vector<double> epoch_seconds;  // of the epochs that were finished
+  std::vector<double> epoch_seconds;  // of the epochs; the last one may have been cut short
   std::vector<LogEntry> log;
-  bool complete = false;  // no signal cut it short
+  bool complete = false;   // no signal cut it short
+  std::string stopped_by;  // the setting that did: "until", "patience"; empty: none
   nn::BatchProgress last;
   std::int64_t best_epoch = 0;               // by validation accuracy; 0 without one
   std::optional<nn::Evaluation> validation;  // of the network that counts: the best, or the last

@@ -88,6 +88,9 @@ TEST_F(TrainSettings, PatienceStopsEarly) {
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_EQ(json::parse(result.out)["epochs_trained"], 3);
   EXPECT_EQ(json::parse(result.out)["interrupted"], false);
+  EXPECT_EQ(json::parse(result.out)["stopped_by"], "patience");
+  EXPECT_NE(result.err.find("stopped in epoch 3, after batch 8 of 8: no better"), std::string::npos)
+      << result.err;
 }
 
 TEST_F(TrainSettings, UntilStopsAtAnAccuracy) {
@@ -97,6 +100,21 @@ TEST_F(TrainSettings, UntilStopsAtAnAccuracy) {
   const json told = json::parse(result.out);
   EXPECT_LT(told["epochs_trained"], 500);
   EXPECT_GE(told["val_accuracy"], 0.5);
+}
+
+TEST_F(TrainSettings, AnEpochThatUntilEndsIsRecordedAsFarAsItCame) {
+  const test::Result result = train({"--validation", "0.2", "--until", "0.01", "--json"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  const json told = json::parse(result.out);
+  EXPECT_EQ(told["epochs_trained"], 1);
+  EXPECT_EQ(told["best_epoch"], 1);
+  EXPECT_EQ(told["stopped_by"], "until");
+  EXPECT_NE(result.err.find("stopped in epoch 1, after batch "), std::string::npos) << result.err;
+  EXPECT_NE(result.err.find("epoch 1/8"), std::string::npos) << result.err;
+  const json metrics = json::parse(test::read_file(run_ / "metrics.jsonl"));
+  EXPECT_EQ(metrics["val_accuracy"], told["val_accuracy"]);
+  EXPECT_GT(metrics["train_loss"], 0);
+  EXPECT_NE(test::read_file(run_ / "report.html").find("Learning curves"), std::string::npos);
 }
 
 TEST_F(TrainSettings, WithoutValidationNothingJudges) {
