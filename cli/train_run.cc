@@ -13,6 +13,7 @@
 #include "nn/architecture.h"
 #include "nn/batch.h"
 #include "nn/initialize.h"
+#include "nn/named_tensor.h"
 
 namespace nnkernels::cli {
 namespace {
@@ -31,10 +32,10 @@ std::string size_text(const nn::Dataset& data) {
 }
 
 bool finite(const nn::Sequential<float>& net) {
-  const std::vector<nn::Parameter<float>*> parameters = net.parameters();
-  return std::all_of(parameters.begin(), parameters.end(), [](const nn::Parameter<float>* each) {
-    return std::all_of(each->value.begin(), each->value.end(),
-                       [](float weight) { return std::isfinite(weight); });
+  const std::vector<nn::NamedTensor<float>> tensors = nn::named_tensors(net);
+  return std::all_of(tensors.begin(), tensors.end(), [](const nn::NamedTensor<float>& each) {
+    return std::all_of(each.value->begin(), each.value->end(),
+                       [](float number) { return std::isfinite(number); });
   });
 }
 

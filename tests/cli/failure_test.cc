@@ -140,6 +140,16 @@ TEST_F(Failure, OneStepThatSpoilsTheNetwork) {
                  {"--optimizer", "sgd", "--lr", "1e30", "--batch-size", "200", "--epochs", "1"});
 }
 
+// A batch is normalised by moments that are still finite, for a while.
+TEST_F(Failure, RunningMomentsThatOverflow) {
+  std::string csv;
+  for (int i = 0; i < 40; ++i) csv += i % 2 == 0 ? "0,0,0,0,0\n" : "1,255,255,255,255\n";
+  write_file(dir_ / "extremes.csv", csv);
+  expect_failure(5, {"diverged"},
+                 {"--arch", "flatten, batchnorm, affine classes", "--data",
+                  (dir_ / "extremes.csv").string(), "--pixels", "0..2.2e19", "--epochs", "2"});
+}
+
 /// Trains until an epoch is over; last.safetensors can then not be replaced any more.
 class LaterSave : public Failure {
  protected:
