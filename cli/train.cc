@@ -79,11 +79,21 @@ void refuse_what_the_loss_does(const nn::Sequential<float>& net, const TrainConf
   }
 }
 
-/// One run, from its start or from a checkpoint (else null): training, and its result on standard
-/// output.
+/// Who reads standard output may be gone, as after Ctrl-C in `train | tee log`. The model of an
+/// interrupted run is saved, and that is what counts then.
+void print_result(const std::string& text, const Outcome& outcome) {
+  try {
+    print(text);
+  } catch (const std::runtime_error&) {
+    if (outcome.complete) throw;
+  }
+}
+
+/// One run, from its start or from a checkpoint (else null): training, and its result, which goes
+/// to standard output or into `json`.
 Outcome run_once(const TrainOptions& options, const TrainConfig& config, RunFolder& run,
                  const NamedData& named, const nn::Checkpoint* from,
-                 const InterruptGuard& interrupt, Progress& progress) {
+                 const InterruptGuard& interrupt, Progress& progress, JsonWriter& json) {
   std::optional<std::pair<nn::Dataset, nn::Dataset>> parts;
   if (config.validation > 0) {
     parts = nn::split(named.sets.train, config.validation, config.seed);
@@ -120,12 +130,8 @@ Outcome run_once(const TrainOptions& options, const TrainConfig& config, RunFold
     }
     throw;
   }
-  try {
-    print(options.json ? result_json(config, named, net, outcome, run) : result_text(outcome, run));
-  } catch (const std::runtime_error&) {
-    // `train | tee log`: Ctrl-C ends tee, too. The model is saved, and that is what counts.
-    if (outcome.complete) throw;
-  }
+  if (options.json) add_result(json, config, named, net, outcome, run);
+  if (!options.json) print_result(result_text(outcome, run), outcome);
   if (outcome.complete) {
     write_page(options, run, net, info, named, outcome, interrupt);
   } else {
@@ -160,6 +166,31 @@ TrainConfig resumed_settings(const TrainOptions& options, const nn::Checkpoint& 
   return config;
 }
 
+/// The images that a run was trained on so far. Throws UsageError if they have become others.
+NamedData data_of(const RunFolder& run, const nn::Checkpoint& checkpoint,
+                  const TrainConfig& config) {
+  NamedData data = load_data(data_options(config));
+  if (fingerprint_of(data) == recorded_fingerprint(checkpoint)) return data;
+  throw UsageError("--resume: " + data.path.string() + " does not hold the images that " +
+                   one_line(run.path().string()) + " was trained on; put them back, or train anew");
+}
+
+/// The object of --json for a run that was finished before.
+std::string finished_json(const TrainConfig& config, const RunState& state, const NamedData& data,
+                          const RunFolder& run) {
+  nn::Model model = nn::load_model(model_file_of(run.path()).string());
+  const Outcome outcome{.epoch_seconds = run.epoch_seconds(),
+                        .log = state.log,
+                        .complete = true,
+                        .best_epoch = state.best_epoch,
+                        .validation = state.best,
+                        .test = nn::evaluate(model.net, data.sets.test, model.info.preprocessing,
+                                             500, loss_options(config))};
+  JsonWriter json;
+  add_result(json, config, data, model.net, outcome, run);
+  return json.str() + "\n";
+}
+
 int resume(const TrainOptions& options, const InterruptGuard& interrupt, Progress& progress) {
   RunFolder run(options.resume);
   const std::string name = one_line(run.path().string());
@@ -170,30 +201,25 @@ int resume(const TrainOptions& options, const InterruptGuard& interrupt, Progres
   }
   const TrainConfig config = resumed_settings(options, checkpoint);
   const bool longer = config.epochs > read_settings(checkpoint).epochs;
-  if (read_state(checkpoint).finished && !longer) {
+  if (const RunState state = read_state(checkpoint); state.finished && !longer) {
     report("nncli: " + name + " is finished: there is nothing to resume; `nncli eval " + name +
            "` tests it");
+    if (options.json) {
+      print(finished_json(config, state, data_of(run, checkpoint, config), run));
+    }
     return kSuccess;
   }
-  const NamedData data = load_data(data_options(config));
-  if (fingerprint_of(data) != recorded_fingerprint(checkpoint)) {
-    throw UsageError("--resume: " + data.path.string() + " does not hold the images that " + name +
-                     " was trained on; put them back, or train anew");
-  }
+  const NamedData data = data_of(run, checkpoint, config);
   if (simd() != recorded_simd(checkpoint)) {
     report("nncli: " + name + " was trained with " + recorded_simd(checkpoint) +
            " so far; results with " + simd() + " differ in the last bits");
   }
   run.keep_metrics_before(checkpoint.position().epoch);
-  const Outcome outcome = run_once(options, config, run, data, &checkpoint, interrupt, progress);
+  JsonWriter json;
+  const Outcome outcome =
+      run_once(options, config, run, data, &checkpoint, interrupt, progress, json);
+  if (options.json) print_result(json.str() + "\n", outcome);
   return outcome.complete ? kSuccess : kSignalBase + interrupt.signal();
-}
-
-/// What several runs came to, or those of them that were finished.
-void tell_repeats(const TrainOptions& options, const std::vector<Outcome>& outcomes) {
-  if (options.repeat > 1 && !outcomes.empty()) {
-    print(options.json ? repeats_json(outcomes) : repeats_text(outcomes));
-  }
 }
 
 }  // namespace
@@ -215,26 +241,32 @@ int train(const TrainOptions& options) {
   if (!is_utf8(options.config.data)) throw UsageError("--data: the path is no UTF-8");
 
   std::vector<Outcome> outcomes;
+  JsonWriter json;
+  if (options.repeat > 1) json.begin_object().key("runs").begin_array();
+  Outcome outcome;
   for (std::int64_t i = 0; i < options.repeat; ++i) {
     TrainConfig config = options.config;
     config.seed += static_cast<std::uint64_t>(i);
     std::filesystem::path out = options.out;
     if (options.repeat > 1 && !out.empty()) out /= "seed-" + std::to_string(config.seed);
     RunFolder run(out, config.recipe, options.force);
-    Outcome outcome = run_once(options, config, run, data, nullptr, interrupt, progress);
+    outcome = run_once(options, config, run, data, nullptr, interrupt, progress, json);
     if (!outcome.complete) {
-      tell_repeats(options, outcomes);
       if (options.repeat > 1) {
         report("nncli: " + std::to_string(i) + " of " + std::to_string(options.repeat) +
                " runs are finished; seeds from " + std::to_string(config.seed + 1) +
                " on have not begun");
       }
-      return kSignalBase + interrupt.signal();
+      break;
     }
-    outcomes.push_back(std::move(outcome));
+    outcomes.push_back(outcome);
   }
-  tell_repeats(options, outcomes);
-  return kSuccess;
+  if (options.repeat > 1) {
+    add_repeats(json.end_array(), outcomes);
+    json.end_object();
+  }
+  print_result(options.json ? json.str() + "\n" : repeats_text(outcomes), outcome);
+  return outcome.complete ? kSuccess : kSignalBase + interrupt.signal();
 }
 
 }  // namespace nnkernels::cli

@@ -21,7 +21,8 @@ struct TrainBase {
 
 /// The settings that come of it. Flags count over the file, the file over the recipe; the recipe is
 /// --model or --recipe, or else the one that the file names. Throws UsageError if two recipes are
-/// named, if one is and the file has another network, or if there is no network, and as read_config_file() and apply_settings() do.
+/// named, if one is and the file has another network, or if there is no network, and as
+/// read_config_file() and apply_settings() do.
 TrainConfig resolve(const TrainBase& base);
 
 }  // namespace nnkernels::cli

@@ -40,20 +40,19 @@ void write_settings(const TrainConfig& config, JsonWriter& json) {
   }
 }
 
-struct Statistics {
+/// NaN where there are too few.
+struct Spread {
   double mean = 0;
   double deviation = 0;  // of the sample: divided by n - 1
 };
 
-Statistics accuracies(std::span<const Outcome> outcomes) {
+Spread accuracies(std::span<const Outcome> outcomes) {
   const auto n = static_cast<double>(outcomes.size());
-  Statistics result;
-  for (const Outcome& outcome : outcomes) result.mean += outcome.test.accuracy / n;
-  for (const Outcome& outcome : outcomes) {
-    result.deviation += std::pow(outcome.test.accuracy - result.mean, 2) / std::max(n - 1, 1.0);
-  }
-  result.deviation = std::sqrt(result.deviation);
-  return result;
+  double sum = 0;
+  double squares = 0;
+  for (const Outcome& outcome : outcomes) sum += outcome.test.accuracy;
+  for (const Outcome& outcome : outcomes) squares += std::pow(outcome.test.accuracy - sum / n, 2);
+  return {.mean = sum / n, .deviation = std::sqrt(squares / (n - 1))};
 }
 
 }  // namespace
@@ -99,10 +98,8 @@ std::string metrics_json(const nn::EpochResult& result, double learning_rate,
   return json.str();
 }
 
-std::string result_json(const TrainConfig& config, const NamedData& data,
-                        const nn::Sequential<float>& net, const Outcome& outcome,
-                        const RunFolder& run) {
-  JsonWriter json;
+void add_result(JsonWriter& json, const TrainConfig& config, const NamedData& data,
+                const nn::Sequential<float>& net, const Outcome& outcome, const RunFolder& run) {
   json.begin_object()
       .member("model", config.recipe)
       .member("dataset", data.name)
@@ -132,7 +129,6 @@ std::string result_json(const TrainConfig& config, const NamedData& data,
         .end_object();
   }
   json.end_array().end_object();
-  return json.str() + "\n";
 }
 
 std::string result_text(const Outcome& outcome, const RunFolder& run) {
@@ -148,19 +144,16 @@ std::string result_text(const Outcome& outcome, const RunFolder& run) {
   return text + "run            " + run.path().string() + "\n";
 }
 
-std::string repeats_json(std::span<const Outcome> outcomes) {
-  const Statistics result = accuracies(outcomes);
-  JsonWriter json;
-  json.begin_object()
-      .member("runs", outcomes.size())
+void add_repeats(JsonWriter& json, std::span<const Outcome> outcomes) {
+  const Spread result = accuracies(outcomes);
+  json.member("finished", outcomes.size())
       .member("test_accuracy_mean", result.mean)
-      .member("test_accuracy_deviation", result.deviation)
-      .end_object();
-  return json.str() + "\n";
+      .member("test_accuracy_deviation", result.deviation);
 }
 
 std::string repeats_text(std::span<const Outcome> outcomes) {
-  const Statistics result = accuracies(outcomes);
+  if (outcomes.size() < 2) return "";
+  const Spread result = accuracies(outcomes);
   return "mean of " + std::to_string(outcomes.size()) + "      " + percent(result.mean) +
          ", standard deviation " + percent(result.deviation) + "\n";
 }

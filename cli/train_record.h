@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cli/dataset.h"
+#include "cli/json_writer.h"
 #include "cli/options.h"
 #include "cli/train_run.h"
 #include "nn/metrics.h"
@@ -23,15 +24,15 @@ std::string config_json(const TrainOptions& options, const TrainConfig& config,
 std::string metrics_json(const nn::EpochResult& result, double learning_rate,
                          const nn::Evaluation& judged, bool is_validation);
 
-/// What a run came to, as --json and without. One that a signal cut short has no figures of the
-/// test set: null.
-std::string result_json(const TrainConfig& config, const NamedData& data,
-                        const nn::Sequential<float>& net, const Outcome& outcome,
-                        const RunFolder& run);
+/// What a run came to, as an object of --json and without. One that a signal cut short has no
+/// figures of the test set: null.
+void add_result(JsonWriter& json, const TrainConfig& config, const NamedData& data,
+                const nn::Sequential<float>& net, const Outcome& outcome, const RunFolder& run);
 std::string result_text(const Outcome& outcome, const RunFolder& run);
 
-/// What several runs with different seeds came to.
-std::string repeats_json(std::span<const Outcome> outcomes);
+/// What several runs with different seeds came to, those that were finished: members of an object,
+/// null where there are too few of them, and a line, empty then.
+void add_repeats(JsonWriter& json, std::span<const Outcome> outcomes);
 std::string repeats_text(std::span<const Outcome> outcomes);
 
 /// Lets the run take its final place, and says where the one is that had it.

@@ -32,9 +32,9 @@ struct RunData {
 struct Outcome {
   std::vector<double> epoch_seconds;  // of the epochs; the last one may have been cut short
   std::vector<LogEntry> log;
-  bool complete = false;   // no signal cut it short
-  std::string stopped_by;  // the setting that did: "until", "patience"; empty: none
-  nn::BatchProgress last;
+  bool complete = false;        // no signal cut it short
+  std::string stopped_by = {};  // the setting that did: "until", "patience"; empty: none
+  nn::BatchProgress last = {};
   std::int64_t best_epoch = 0;               // by validation accuracy; 0 without one
   std::optional<nn::Evaluation> validation;  // of the network that counts: the best, or the last
   nn::Evaluation test;                       // the same; not measured if a signal cut the run short

@@ -7,8 +7,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <thread>
+#include <vector>
 
+#include "cli/train_record.h"
 #include "tests/cli/process.h"
 #include "tests/cli/samples.h"
 
@@ -120,6 +123,25 @@ TEST(Interrupt, TerminationIsTheSame) {
   EXPECT_NE(result.out.find("\"interrupted\": true"), std::string::npos) << result.out;
   EXPECT_NE(result.out.find("\"test_accuracy\": null"), std::string::npos) << result.out;
   EXPECT_EQ(test::nncli({"eval", (dir / "run").string()}).code, 0);
+}
+
+TEST(Interrupt, SeveralRunsAreStillOneJsonObject) {
+  const test::TempDir dir;
+  const test::Result result = interrupted_training(dir, SIGINT, {"--json", "--repeat", "2"});
+  EXPECT_EQ(result.code, 130);
+  const nlohmann::json told = nlohmann::json::parse(result.out);
+  ASSERT_EQ(told["runs"].size(), 1u);
+  EXPECT_EQ(told["runs"][0]["interrupted"], true);
+  EXPECT_EQ(told["finished"], 0);
+  EXPECT_TRUE(told["test_accuracy_mean"].is_null());
+}
+
+TEST(Interrupt, OneRunHasNoMeanAndNoDeviation) {
+  std::vector<Outcome> outcomes(1);
+  outcomes[0].test.accuracy = 0.5;
+  EXPECT_EQ(repeats_text(outcomes), "");
+  outcomes.push_back(outcomes[0]);
+  EXPECT_EQ(repeats_text(outcomes), "mean of 2      50.00 %, standard deviation 0.00 %\n");
 }
 
 TEST(Interrupt, TheEndOfATerminalSavesAndTrainingGoesOn) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <regex>
 #include <string>
 #include <vector>
@@ -80,6 +81,17 @@ TEST_F(Resume, AFinishedRunSaysSo) {
   EXPECT_EQ(result.code, 0);
   EXPECT_NE(result.err.find(run_.string() + " is finished"), std::string::npos) << result.err;
   EXPECT_EQ(read_file(checkpoint_), before);
+}
+
+TEST_F(Resume, AFinishedRunIsOneJsonObjectAsItWasAtItsEnd) {
+  const Result trained = nncli(test::train_shapes(
+      data_, run_, {"--json", "--validation", "0.2", "--loss", "squared", "--log-every", "5"}));
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  const Result result = resume({"--json"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(nlohmann::json::parse(result.out), nlohmann::json::parse(trained.out));
+  damage(data_ / "t10k-images-idx3-ubyte");
+  EXPECT_EQ(resume({"--json"}).code, 2);
 }
 
 TEST_F(Resume, MoreEpochsAreThoseOfALongerRun) {
