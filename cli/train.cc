@@ -48,11 +48,12 @@ std::string begin_text(const TrainConfig& config) {
          std::to_string(threads()) + (threads() == 1 ? " thread, " : " threads, ") + simd();
 }
 
-/// The page about a finished run. Only if it was asked for is it an error that it cannot be
-/// written.
-void write_page(const TrainOptions& options, const RunFolder& run, nn::Sequential<float>& net,
-                const nn::ModelInfo& info, const NamedData& named, const Outcome& outcome,
-                const InterruptGuard& interrupt) {
+/// The page about a finished run. Returns what is wrong if it cannot be written although it was
+/// asked for; without --report that is just told.
+std::string write_page(const TrainOptions& options, const RunFolder& run,
+                       nn::Sequential<float>& net, const nn::ModelInfo& info,
+                       const NamedData& named, const Outcome& outcome,
+                       const InterruptGuard& interrupt) {
   const std::filesystem::path page =
       options.report.empty() ? run.path() / "report.html" : options.report;
   try {
@@ -62,9 +63,10 @@ void write_page(const TrainOptions& options, const RunFolder& run, nn::Sequentia
     const std::string what = std::string(error.what()) +
                              "; the network is saved, and `nncli report " + run.path().string() +
                              " --out FILE` writes the page to another place";
-    if (!options.report.empty()) throw std::runtime_error(what);
+    if (!options.report.empty()) return what;
     report("nncli: " + one_line(what));
   }
+  return "";
 }
 
 /// Softmax of a softmax learns badly, and is nobody's intention.
@@ -81,16 +83,20 @@ void refuse_what_the_loss_does(const nn::Sequential<float>& net, const TrainConf
 
 /// Who reads standard output may be gone, as after Ctrl-C in `train | tee log`. The model of an
 /// interrupted run is saved, and that is what counts then.
-void print_result(const std::string& text, const Outcome& outcome) {
+void print_result(const std::string& text, const Outcome& outcome,
+                  const std::filesystem::path& run) {
   try {
     print(text);
-  } catch (const std::runtime_error&) {
-    if (outcome.complete) throw;
+  } catch (const std::runtime_error& error) {
+    if (outcome.complete) {
+      throw std::runtime_error(std::string(error.what()) + "; the network is saved in " +
+                               run.string());
+    }
   }
 }
 
-/// One run, from its start or from a checkpoint (else null): training, and its result, which goes
-/// to standard output or into `json`.
+/// One run, from its start or from a checkpoint (else null): training, and its result on standard
+/// output, but for the JSON of one of several runs, which goes into `json` alone.
 Outcome run_once(const TrainOptions& options, const TrainConfig& config, RunFolder& run,
                  const NamedData& named, const nn::Checkpoint* from,
                  const InterruptGuard& interrupt, Progress& progress, JsonWriter& json) {
@@ -130,11 +136,15 @@ Outcome run_once(const TrainOptions& options, const TrainConfig& config, RunFold
     }
     throw;
   }
+  // First the page: printing may fail.
+  std::string problem;
+  if (outcome.complete) problem = write_page(options, run, net, info, named, outcome, interrupt);
   if (options.json) add_result(json, config, named, net, outcome, run);
-  if (!options.json) print_result(result_text(outcome, run), outcome);
-  if (outcome.complete) {
-    write_page(options, run, net, info, named, outcome, interrupt);
-  } else {
+  if (options.repeat == 1 || !options.json) {
+    print_result(options.json ? json.str() + "\n" : result_text(outcome, run), outcome, run.path());
+  }
+  if (!problem.empty()) throw std::runtime_error(problem);
+  if (!outcome.complete) {
     report("nncli: interrupted in epoch " + std::to_string(outcome.last.epoch) + " of " +
            std::to_string(outcome.last.epochs) + ", after batch " +
            std::to_string(outcome.last.batch) + " of " + std::to_string(outcome.last.batches) +
@@ -218,7 +228,6 @@ int resume(const TrainOptions& options, const InterruptGuard& interrupt, Progres
   JsonWriter json;
   const Outcome outcome =
       run_once(options, config, run, data, &checkpoint, interrupt, progress, json);
-  if (options.json) print_result(json.str() + "\n", outcome);
   return outcome.complete ? kSuccess : kSignalBase + interrupt.signal();
 }
 
@@ -244,6 +253,7 @@ int train(const TrainOptions& options) {
   JsonWriter json;
   if (options.repeat > 1) json.begin_object().key("runs").begin_array();
   Outcome outcome;
+  std::filesystem::path place;
   for (std::int64_t i = 0; i < options.repeat; ++i) {
     TrainConfig config = options.config;
     config.seed += static_cast<std::uint64_t>(i);
@@ -251,6 +261,7 @@ int train(const TrainOptions& options) {
     if (options.repeat > 1 && !out.empty()) out /= "seed-" + std::to_string(config.seed);
     RunFolder run(out, config.recipe, options.force);
     outcome = run_once(options, config, run, data, nullptr, interrupt, progress, json);
+    place = run.path();
     if (!outcome.complete) {
       if (options.repeat > 1) {
         report("nncli: " + std::to_string(i) + " of " + std::to_string(options.repeat) +
@@ -264,8 +275,8 @@ int train(const TrainOptions& options) {
   if (options.repeat > 1) {
     add_repeats(json.end_array(), outcomes);
     json.end_object();
+    print_result(options.json ? json.str() + "\n" : repeats_text(outcomes), outcome, place);
   }
-  print_result(options.json ? json.str() + "\n" : repeats_text(outcomes), outcome);
   return outcome.complete ? kSuccess : kSignalBase + interrupt.signal();
 }
 

@@ -204,7 +204,11 @@ TEST_F(LaterSave, FailsForGoodAndTheExitCodeTells) {
 TEST_F(Failure, StandardOutputLostAfterTraining) {
   const Result result = train({}, {.stdout_path = "/dev/full"});
   EXPECT_EQ(result.code, 1);
+  expect_one_line(result, {"cannot write to standard output: No space left on device; the network "
+                           "is saved in " +
+                           run_.string()});
   EXPECT_EQ(nncli({"eval", run_.string()}).code, 0);  // the work is not lost
+  EXPECT_TRUE(fs::exists(run_ / "report.html"));
 }
 
 class DamagedModel : public Failure {
