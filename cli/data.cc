@@ -184,7 +184,9 @@ std::string counts_text(const nn::TrainTest& sets) {
 
 NamedData read(const DataOptions& options) {
   require_use_of_reading(options);
-  return load_data(options);
+  NamedData data = load_data(options);
+  require_use_of_share(options, data);
+  return data;
 }
 
 }  // namespace

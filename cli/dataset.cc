@@ -159,6 +159,9 @@ fs::path bundled_data(const std::string& name) {
 }
 
 void require_use_of_reading(const DataOptions& options) {
+  if (options.data.empty() && options.test_share) {
+    throw UsageError("--test-share tells how to cut the data of --data; give that, too");
+  }
   if (options.label == nn::LabelColumn::first && !options.image) return;
   if (options.data.empty()) {
     throw UsageError("--label and --image tell how to read the files of --data; give that, too");
@@ -169,6 +172,12 @@ void require_use_of_reading(const DataOptions& options) {
   }
 }
 
+void require_use_of_share(const DataOptions& options, const NamedData& data) {
+  if (options.test_share && !data.split) {
+    throw UsageError("--test-share: " + data.path.string() + " has a test set of its own");
+  }
+}
+
 NamedData load_data(const DataOptions& options) {
   const Place place = find(options);
   NamedData data = named(place, nn::load_dataset(place.path.string(), place.reading), options);
@@ -176,11 +185,10 @@ NamedData load_data(const DataOptions& options) {
   return data;
 }
 
-NamedData load_test_data(const DataOptions& options, std::int32_t classes) {
+NamedData load_test_data(const DataOptions& options) {
   const Place place = find(options);
   NamedData data = named(place, nn::load_test_set(place.path.string(), place.reading), options);
   data.sets.train = {};
-  data.sets.test.classes = std::max(data.sets.test.classes, classes);
   return data;
 }
 

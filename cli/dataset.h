@@ -2,7 +2,6 @@
 #ifndef NNKERNELS_CLI_DATASET_H_
 #define NNKERNELS_CLI_DATASET_H_
 
-#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -42,6 +41,10 @@ struct NamedData {
 /// but name none: options.data is empty, or one of data_names().
 void require_use_of_reading(const DataOptions& options);
 
+/// Throws UsageError if `options` ask for a share to test on (--test-share) where `data`, which
+/// they named, have a test set.
+void require_use_of_share(const DataOptions& options, const NamedData& data);
+
 /// Reads the data set that options.data names, MNIST if it is empty. Where the files have no test
 /// set, options.test_share of the images becomes one, class by class (nn/data/split.h), whatever
 /// the seed of a run.
@@ -49,9 +52,8 @@ void require_use_of_reading(const DataOptions& options);
 /// has no images to train on or none to test on.
 NamedData load_data(const DataOptions& options);
 
-/// The same for the test set alone. Its number of classes is raised to `classes`, for which it may
-/// lack samples.
-NamedData load_test_data(const DataOptions& options, std::int32_t classes = 0);
+/// The same for the test set alone.
+NamedData load_test_data(const DataOptions& options);
 
 /// Puts into a model's metadata what it takes to find and read the data again (nothing where
 /// options.data is empty), the names of the classes, and what stands for full light.

@@ -30,7 +30,8 @@ DataOptions data_options(const TrainConfig& config) {
   return {.data = config.data,
           .label = config.label == "last" ? nn::LabelColumn::last : nn::LabelColumn::first,
           .image = parse_image_shape(config.image),
-          .test_share = config.test_share};
+          .test_share =
+              config.test_share == kTestShare ? std::nullopt : std::optional(config.test_share)};
 }
 
 nn::Preprocessing preprocessing_of(const TrainConfig& config, const nn::Dataset& data) {

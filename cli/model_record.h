@@ -15,7 +15,8 @@ namespace nnkernels::cli {
 /// The loss of the settings.
 nn::LossOptions loss_options(const TrainConfig& config);
 
-/// The data set of the settings.
+/// The data set of the settings. The usual test share counts as not asked for: files of settings
+/// hold it, whatever their data.
 DataOptions data_options(const TrainConfig& config);
 
 /// What a network sees of the data's numbers (TrainConfig::pixels_low and pixels_high).

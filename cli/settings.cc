@@ -87,6 +87,7 @@ const Range kPositive = {"a number above 0", [](double x) { return x > 0; }};
 const Range kNotNegative = {"a number of at least 0", [](double x) { return x >= 0; }};
 const Range kShare = {"a number of at least 0 and below 1",
                       [](double x) { return x >= 0 && x < 1; }};
+const Range kPart = {"a number above 0 and below 1", [](double x) { return x > 0 && x < 1; }};
 const Range kUpToOne = {"a number above 0 and at most 1", [](double x) { return x > 0 && x <= 1; }};
 const Range kFromOne = {"a number of at least 1", [](double x) { return x >= 1; }};
 const Range kAny = {"a number", [](double) { return true; }};
@@ -191,7 +192,7 @@ std::vector<Setting> data_settings() {
            "NPY or of images (CLASS/*.png), or\na file .csv, .csv.gz or .npz"),
       choice("label", &C::label, {"first", "last"}, "Column of the labels in CSV files"),
       image(),
-      real("test_share", &C::test_share, kShare,
+      real("test_share", &C::test_share, kPart,
            "Share that becomes the test set where there is none"),
       pixels(),
       real("validation", &C::validation, kShare,
@@ -313,7 +314,8 @@ void use_defaults_of_schedule(TrainConfig& config) {
 
 /// The settings that bring defaults for others come before these.
 bool comes_first(const Asked& asked) {
-  return asked.key == "optimizer" || asked.key == "schedule" || asked.key == "init";
+  return asked.key == "optimizer" || asked.key == "schedule" || asked.key == "init" ||
+         asked.key == "loss";
 }
 
 bool asks_for(std::span<const Asked> asked, std::string_view key) {
@@ -345,6 +347,7 @@ void apply_settings(std::span<const Asked> asked, TrainConfig& config) {
   if (config.optimizer != before.optimizer) use_defaults_of_optimizer(config);
   if (config.schedule != before.schedule) use_defaults_of_schedule(config);
   if (config.init != before.init) config.init_scale = config.init == "uniform" ? 1 : 0.01;
+  if (!is_softmax(config)) config.label_smoothing = 0;
   // Steps count over epochs, so those of a recipe would make the epochs that are asked for mean
   // nothing.
   if (asks_for(asked, "epochs") && !asks_for(asked, "steps")) config.steps = 0;

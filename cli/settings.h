@@ -46,8 +46,8 @@ struct Asked {
 
 /// Changes `config` as asked, the last one of a key counting. An optimizer that is not the one
 /// before brings its own defaults for the numbers that are not asked for, so does a schedule.
-/// Epochs without steps end a count of steps. Throws UsageError: a value that is none, or a setting
-/// that means nothing beside the others.
+/// Another loss than softmax ends label smoothing, epochs without steps end a count of steps.
+/// Throws UsageError: a value that is none, or a setting that means nothing beside the others.
 void apply_settings(std::span<const Asked> asked, TrainConfig& config);
 
 }  // namespace nnkernels::cli

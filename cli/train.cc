@@ -13,6 +13,7 @@
 #include "cli/json_writer.h"
 #include "cli/machine.h"
 #include "cli/model_record.h"
+#include "cli/numbers.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/report.h"
@@ -31,11 +32,25 @@
 namespace nnkernels::cli {
 namespace {
 
+void check_targets(const TrainConfig& config) {
+  if (config.loss == "softmax") return;
+  const std::string got =
+      ", got " + number_text(config.target_low) + " and " + number_text(config.target_high);
+  if (config.target_low >= config.target_high) {
+    throw UsageError("--target-low and --target-high: expected a lower and a higher number" + got);
+  }
+  if (config.loss == "sigmoid" && (config.target_low < 0 || config.target_high > 1)) {
+    throw UsageError(
+        "--target-low and --target-high: expected numbers from 0 to 1 with --loss sigmoid" + got);
+  }
+}
+
 void check(const TrainOptions& options) {
   if (options.repeat > 1 && !options.report.empty()) {
     throw UsageError("--report: a page is about one run; with --repeat each has its report.html");
   }
   const TrainConfig& config = options.config;
+  check_targets(config);
   if (config.validation > 0) return;
   const char* const who = config.patience > 0 ? "--patience" : config.until > 0 ? "--until" : "";
   if (*who != '\0') {
@@ -246,6 +261,7 @@ int train(const TrainOptions& options) {
   const DataOptions data_options = cli::data_options(options.config);
   require_use_of_reading(data_options);
   const NamedData data = load_data(data_options);
+  require_use_of_share(data_options, data);
   // Model files hold text, and the data's name goes into one.
   if (!is_utf8(options.config.data)) throw UsageError("--data: the path is no UTF-8");
 

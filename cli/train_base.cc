@@ -51,7 +51,7 @@ TrainConfig resolve(const TrainBase& base) {
                      " has a network of its own (arch); give one of them");
   }
   apply_settings(base.flags, config);
-  // Other data than the file's: how to read that means nothing for data known by name.
+  // Other data than the file's: how to read and cut that means nothing for data known by name.
   const auto flagged = [&base](const std::string& key) {
     return std::any_of(base.flags.begin(), base.flags.end(),
                        [&key](const Asked& flag) { return flag.key == key; });
@@ -59,6 +59,7 @@ TrainConfig resolve(const TrainBase& base) {
   if (flagged("data") && is_data_name(config.data)) {
     if (!flagged("label")) config.label = TrainConfig().label;
     if (!flagged("image")) config.image = TrainConfig().image;
+    if (!flagged("test_share")) config.test_share = kTestShare;
   }
   if (config.arch.empty()) {
     throw UsageError(

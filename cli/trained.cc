@@ -16,7 +16,7 @@ namespace {
 
 void check_fit(const nn::Model& model, const NamedData& data) {
   const nn::Shape image = nn::sample_shape(data.sets.test);
-  if (image == model.net.input_shape() && data.sets.test.classes == model.info.classes) return;
+  if (image == model.net.input_shape() && data.sets.test.classes <= model.info.classes) return;
   throw nn::FileError(
       data.path.string(),
       "has images of " + image.str() + " in " + std::to_string(data.sets.test.classes) +
@@ -60,9 +60,11 @@ nn::Preprocessing preprocessing_for(const nn::Dataset& data, const nn::ModelInfo
 Trained load_trained(const std::filesystem::path& run, const DataOptions& data) {
   require_use_of_reading(data);
   nn::Model model = nn::load_model(model_file_of(run).string());
-  NamedData test = load_test_data(data_to_read(data, model.info.metadata), model.info.classes);
+  NamedData test = load_test_data(data_to_read(data, model.info.metadata));
+  require_use_of_share(data, test);
   check_fit(model, test);
   model.net.freeze();
+  test.sets.test.classes = model.info.classes;  // it may lack samples of some
   model.info.preprocessing = preprocessing_for(test.sets.test, model.info);
   const nn::LossOptions loss = recorded_loss(model.info.metadata);
   return {.model = std::move(model), .loss = loss, .data = std::move(test)};

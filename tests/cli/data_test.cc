@@ -134,6 +134,26 @@ TEST(Data, HowToReadFilesIsRefusedWhereNoneAreNamed) {
   }
 }
 
+TEST(Data, AShareToTestOnIsRefusedWhereNothingIsCut) {
+  const test::TempDir dir;
+  test::write_shapes(dir / "data");
+  const std::string data = (dir / "data").string();
+  const std::string run = (dir / "run").string();
+  ASSERT_EQ(nncli(test::train_shapes(data, run)).code, 0);
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"data", "info", data},
+                                                {"eval", run},
+                                                {"eval", run, "--data", data},
+                                                {"report", run},
+                                                test::train_shapes(data, dir / "second")}) {
+    std::vector<std::string> all = words;
+    all.insert(all.end(), {"--test-share", "0.5"});
+    const test::Result refused = nncli(all);
+    EXPECT_EQ(refused.code, 2) << words[0];
+    EXPECT_TRUE(refused.err.starts_with("nncli: --test-share")) << refused.err;
+    EXPECT_EQ(std::count(refused.err.begin(), refused.err.end(), '\n'), 1) << refused.err;
+  }
+}
+
 TEST(Data, HowAFileOfSettingsReadsItsDataMeansNothingForOthers) {
   const test::TempDir dir;
   test::write_file(dir / "mine.toml",

@@ -159,6 +159,16 @@ TEST_F(Eval, FloatsAndTheSameNumbersAsBytesAreTheSameToANetwork) {
   }
 }
 
+TEST_F(Eval, DataThatDoNotFitAreToldByWhatTheyHave) {
+  test::write_file(dir_ / "small.csv", "0,1,2,3,4\n1,1,2,3,4\n2,1,2,3,4\n2,1,2,3,4\n");
+  const std::string small = (dir_ / "small.csv").string();
+  const Result result = nncli({"eval", (dir_ / "run").string(), "--data", small});
+  EXPECT_EQ(result.code, 3);
+  EXPECT_EQ(result.err, "nncli: " + small +
+                            ": has images of [2, 2, 1] in 3 classes, but the network takes "
+                            "[28, 28, 1] and knows 10; choose other data with --data\n");
+}
+
 TEST_F(Eval, NeedsTheTestSetOnly) {
   std::filesystem::remove(dir_ / "data/train-images-idx3-ubyte.gz");
   std::filesystem::remove(dir_ / "data/train-labels-idx1-ubyte");

@@ -109,6 +109,15 @@ TEST(Options, SettingsThatMeanNothingAreRefused) {
             "--model and --recipe: both name a network; give one of them");
   EXPECT_EQ(error_of({"train", "--model", "cnn", "--pixels", "1..0"}),
             "--pixels: expected LOW..HIGH with LOW below HIGH, as in 0..1, got \"1..0\"");
+  EXPECT_EQ(error_of({"train", "--model", "mlp", "--test-share", "0"}),
+            "--test-share: expected a number above 0 and below 1, got \"0\"");
+  // In whatever order they come.
+  EXPECT_EQ(error_of({"train", "--model", "mlp", "--label-smoothing", "0.1", "--loss", "squared"}),
+            "--label-smoothing: has no meaning with optimizer adam, schedule cosine, init he, loss "
+            "squared");
+  EXPECT_EQ(
+      parse<TrainOptions>({"train", "--model", "cnn", "--loss", "squared"}).config.label_smoothing,
+      0);
   EXPECT_EQ(error_of({"train", "--model", "cnn", "--image", "28"}),
             "--image: expected height x width x channels, such as 28x28x1, got \"28\"");
 }

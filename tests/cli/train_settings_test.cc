@@ -258,6 +258,19 @@ TEST_F(TrainSettings, LossesAreTheSameInEval) {
   }
 }
 
+TEST_F(TrainSettings, TargetsThatMakeNoSenseAreAUsageError) {
+  const test::Result descending = train({"--loss", "squared", "--target-low", "1"});
+  EXPECT_EQ(descending.code, 2);
+  EXPECT_EQ(descending.err,
+            "nncli: --target-low and --target-high: expected a lower and a higher number, got 1 "
+            "and 1\n");
+  const test::Result outside = train({"--loss", "sigmoid", "--target-low", "-1"});
+  EXPECT_EQ(outside.code, 2);
+  EXPECT_EQ(outside.err,
+            "nncli: --target-low and --target-high: expected numbers from 0 to 1 with --loss "
+            "sigmoid, got -1 and 1\n");
+}
+
 TEST_F(TrainSettings, NetworksThatDoNotFitSayWhere) {
   const auto error = [&](const std::string& arch) {
     const test::Result result = train({"--arch", arch});
