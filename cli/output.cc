@@ -47,6 +47,20 @@ std::string one_line(std::string_view text) {
   return result;
 }
 
+std::string shell_word(std::string path) {
+  if (path.starts_with("-")) path.insert(0, "./");
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+,:@%~";
+  // '~' stands for a home only in front; the old run is kept as RUN~.
+  if (path.find_first_not_of(kPlain) == std::string::npos && !path.starts_with("~")) return path;
+  std::string word = "'";
+  for (const char c : path) {
+    if (c == '\'') word += "'\\'";
+    word += c;
+  }
+  return word + "'";
+}
+
 std::string grouped(std::int64_t number) {
   std::string digits = std::to_string(number);
   const std::size_t first = number < 0 ? 1 : 0;

@@ -24,6 +24,9 @@ void draw(std::string_view text);
 /// line, and no terminal is reprogrammed.
 std::string one_line(std::string_view text);
 
+/// `path` as one word of a command for a shell: in quotes where it needs some.
+std::string shell_word(std::string path);
+
 /// 1234567 -> "1,234,567".
 std::string grouped(std::int64_t number);
 

@@ -76,7 +76,7 @@ std::string write_page(const TrainOptions& options, const RunFolder& run,
     interrupt.undisturbed([&] { write_report(page, input); });
   } catch (const nn::WriteError& error) {
     const std::string what = std::string(error.what()) +
-                             "; the network is saved, and `nncli report " + run.path().string() +
+                             "; the network is saved, and `nncli report " + shell_word(run.path()) +
                              " --out FILE` writes the page to another place";
     if (!options.report.empty()) return what;
     report("nncli: " + one_line(what));
@@ -163,8 +163,8 @@ Outcome run_once(const TrainOptions& options, const TrainConfig& config, RunFold
     report("nncli: interrupted in epoch " + std::to_string(outcome.last.epoch) + " of " +
            std::to_string(outcome.last.epochs) + ", after batch " +
            std::to_string(outcome.last.batch) + " of " + std::to_string(outcome.last.batches) +
-           "; go on with `nncli train --resume " + run.path().string() +
-           "`, or try the network as it is: `nncli eval " + run.path().string() + "`");
+           "; go on with `nncli train --resume " + shell_word(run.path()) +
+           "`, or try the network as it is: `nncli eval " + shell_word(run.path()) + "`");
   }
   return outcome;
 }
@@ -227,8 +227,8 @@ int resume(const TrainOptions& options, const InterruptGuard& interrupt, Progres
   const TrainConfig config = resumed_settings(options, checkpoint);
   const bool longer = config.epochs > read_settings(checkpoint).epochs;
   if (const RunState state = read_state(checkpoint); state.finished && !longer) {
-    report("nncli: " + name + " is finished: there is nothing to resume; `nncli eval " + name +
-           "` tests it");
+    report("nncli: " + name + " is finished: there is nothing to resume; `nncli eval " +
+           one_line(shell_word(run.path())) + "` tests it");
     if (options.json) {
       print(finished_json(config, state, data_of(run, checkpoint, config), run));
     }

@@ -22,6 +22,14 @@ TEST(Output, FormatsNumbers) {
   EXPECT_EQ(loss_text(0), "0.0000");
 }
 
+TEST(Output, PathsAreWordsOfACommand) {
+  EXPECT_EQ(shell_word("runs/mlp-2026-01-01~"), "runs/mlp-2026-01-01~");
+  EXPECT_EQ(shell_word("runs/my run"), "'runs/my run'");
+  EXPECT_EQ(shell_word("it's $HOME"), "'it'\\''s $HOME'");
+  EXPECT_EQ(shell_word("~/run"), "'~/run'");
+  EXPECT_EQ(shell_word("-run"), "./-run");
+}
+
 TEST(Output, FormatsDurations) {
   EXPECT_EQ(duration(0.04), "0.0 s");
   EXPECT_EQ(duration(9.94), "9.9 s");

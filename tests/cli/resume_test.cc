@@ -69,7 +69,7 @@ class Resume : public testing::Test {
 
   test::TempDir dir_;
   const fs::path data_ = dir_ / "data";
-  const fs::path run_ = dir_ / "run";
+  fs::path run_ = dir_ / "run";
   const fs::path checkpoint_ = run_ / "checkpoint.safetensors";
   const fs::path previous_ = run_ / "checkpoint.previous.safetensors";
 };
@@ -81,6 +81,12 @@ TEST_F(Resume, AFinishedRunSaysSo) {
   EXPECT_EQ(result.code, 0);
   EXPECT_NE(result.err.find(run_.string() + " is finished"), std::string::npos) << result.err;
   EXPECT_EQ(read_file(checkpoint_), before);
+}
+
+TEST_F(Resume, ACommandThatIsPrintedCanBePasted) {
+  run_ = dir_ / "my run";
+  train();
+  EXPECT_NE(resume().err.find("`nncli eval '" + run_.string() + "'` tests it"), std::string::npos);
 }
 
 TEST_F(Resume, AFinishedRunIsOneJsonObjectAsItWasAtItsEnd) {
