@@ -62,6 +62,7 @@ Place find(const DataOptions& options) {
   if (spec == "fashion-mnist") return {spec, fashion_mnist(), {}};
   std::error_code error;
   if (!fs::exists(spec, error)) {
+    if (error) throw nn::FileError(spec, error.message());
     const std::string hint = did_you_mean(spec, data_names());
     throw nn::FileError(spec, "no such file or folder, nor one of the names " + names_text() +
                                   (hint.empty() ? "; say with --data where the data are" : hint));

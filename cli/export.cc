@@ -16,7 +16,7 @@ namespace nnkernels::cli {
 
 int export_onnx(const ExportOptions& options) {
   refuse_run_files("--onnx", options.run, options.onnx, Output::other);
-  const nn::Model model = nn::load_model(model_file_of(options.run).string());
+  const nn::Model model = load_model_of(options.run);
   const std::string bytes = nn::onnx_model(model.net, model.info);
   nn::write_file_atomically(options.onnx.string(), std::string_view(bytes));
   print(options.onnx.string() + ": " + nn::architecture_of(model.net) + "; " +

@@ -3,6 +3,7 @@
 #define NNKERNELS_CLI_FOLDER_LOCK_H_
 
 #include <filesystem>
+#include <string>
 #include <utility>
 
 namespace nnkernels::cli {
@@ -12,9 +13,9 @@ namespace nnkernels::cli {
 /// with the process, however that ends.
 class FolderLock {
  public:
-  /// Throws std::runtime_error if another process holds the lock. Where the file system knows no
-  /// locks, nothing is locked.
-  explicit FolderLock(const std::filesystem::path& folder);
+  /// Throws std::runtime_error, which ends with `advice`, if another process holds the lock. Where
+  /// the file system knows no locks, nothing is locked.
+  FolderLock(const std::filesystem::path& folder, const std::string& advice);
   ~FolderLock();
   FolderLock(FolderLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
   FolderLock(const FolderLock&) = delete;

@@ -100,9 +100,8 @@ std::string summary_json(const nn::Summary& summary) {
 }  // namespace
 
 int inspect(const InspectOptions& options) {
-  const nn::Summary summary =
-      options.run.empty() ? summary_of_text(options)
-                          : nn::summarize(nn::load_model(model_file_of(options.run).string()).net);
+  const nn::Summary summary = options.run.empty() ? summary_of_text(options)
+                                                  : nn::summarize(load_model_of(options.run).net);
   print(options.json ? summary_json(summary) : table(summary));
   return kSuccess;
 }

@@ -200,7 +200,7 @@ std::string result_json(const PredictOptions& options, const std::vector<Predict
 int predict(const PredictOptions& options) {
   use_machine(options.machine);
   const std::string path = model_file_of(options.run).string();
-  nn::Model model = nn::load_model(path);
+  nn::Model model = load_model_of(options.run);
   model.net.freeze();
   const Images images = read_images(options.images, input_of(path, model));
   const std::vector<Prediction> predictions = classify(model, images);

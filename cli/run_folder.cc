@@ -14,6 +14,7 @@
 #include "nn/data/file.h"
 #include "nn/data/run_record.h"
 #include "nn/file_error.h"
+#include "nn/weight_file.h"
 
 namespace nnkernels::cli {
 
@@ -28,6 +29,7 @@ constexpr std::string_view kBest = "best.safetensors";
 constexpr std::string_view kReport = "report.html";
 constexpr std::string_view kCheckpoint = "checkpoint.safetensors";
 constexpr std::string_view kPrevious = "checkpoint.previous.safetensors";
+constexpr const char* kAnotherPlace = "choose another --out";
 /// All that a run may hold, apart from what a save that was killed has left (is_ours).
 constexpr std::array kFiles = {kConfig, kMetrics, kLast, kBest, kReport, kCheckpoint, kPrevious};
 
@@ -94,6 +96,14 @@ fs::path telling_name(std::string_view model) {
   return fs::path("runs") / (std::string(model) + "-" + stamp);
 }
 
+/// Throws nn::FileError if that cannot be told: a folder above may be somebody else's.
+bool is_there(const fs::path& path) {
+  std::error_code error;
+  const bool there = fs::exists(path, error);
+  if (error) throw nn::FileError(path.string(), error.message());
+  return there;
+}
+
 bool is_run(const fs::path& folder) {
   std::error_code ignored;
   return fs::is_regular_file(folder / kConfig, ignored);
@@ -144,6 +154,15 @@ fs::path without_trailing_slash(const fs::path& path) {
   return path.has_filename() ? path : path.parent_path();
 }
 
+/// Whether `nncli convert` can read it, and it is no model that has been damaged.
+bool is_weight_file(const std::string& path) {
+  try {
+    return !nn::read_weight_file(path).texts.contains("nnkernels.format");
+  } catch (const nn::FileError&) {
+    return false;
+  }
+}
+
 }  // namespace
 
 RunFolder::RunFolder(const fs::path& out, std::string_view model, bool replace) {
@@ -166,21 +185,20 @@ RunFolder::RunFolder(const fs::path& out, std::string_view model, bool replace) 
 
 RunFolder::RunFolder(const fs::path& run)
     : place_(without_trailing_slash(run)), saved_(true), reopened_(true) {
-  std::error_code ignored;
-  if (!fs::exists(place_, ignored)) {
+  if (!is_there(place_)) {
     throw nn::FileError(run.string(), "no such run; give a folder that `nncli train` made");
   }
-  if (!is_run(place_)) {
+  if (!is_there(place_ / kConfig) || !is_run(place_)) {
     throw nn::FileError(run.string(), "is no run; give a folder that `nncli train` made");
   }
-  locks_.emplace_back(place_);
+  locks_.emplace_back(place_, "wait until that is done, or stop it");
   remove_if(place_, is_leftover);
 }
 
 void RunFolder::use_existing(bool replace) {
   std::error_code ignored;
   if (fs::is_directory(place_, ignored)) {
-    locks_.emplace_back(place_);
+    locks_.emplace_back(place_, kAnotherPlace);
     if (fs::is_empty(place_, ignored)) return;
   }
   if (!is_run(place_)) {
@@ -200,7 +218,7 @@ void RunFolder::use_existing(bool replace) {
 }
 
 void RunFolder::lock_made() {
-  locks_.emplace_back(place_);
+  locks_.emplace_back(place_, kAnotherPlace);
   // Not before it is locked: then nobody else has begun to use it.
   made_.push_back(place_);
 }
@@ -334,19 +352,29 @@ fs::path RunFolder::finish() {
 }
 
 fs::path model_file_of(const fs::path& run) {
-  std::error_code error;
-  if (!fs::exists(run, error)) {
+  if (!is_there(run)) {
     throw nn::FileError(
         run.string(),
         "no such run; give a folder that `nncli train` made, or its " + std::string(kLast));
   }
+  std::error_code error;
   if (!fs::is_directory(run, error)) return run;
   for (const std::string_view name : {kBest, kLast}) {
-    if (fs::exists(run / name, error)) return run / name;
+    if (is_there(run / name)) return run / name;
   }
   throw nn::FileError(run.string(), is_run(run) || fs::is_empty(run, error)
                                         ? "holds no model: its training did not finish"
                                         : "is no run; give a folder that `nncli train` made");
+}
+
+nn::Model load_model_of(const fs::path& run) {
+  const std::string path = model_file_of(run).string();
+  try {
+    return nn::load_model(path);
+  } catch (const nn::FileError&) {
+    if (!is_weight_file(path)) throw;
+  }
+  throw nn::FileError(path, "is a file of weights; `nncli convert` makes a model of it");
 }
 
 void refuse_input(std::string_view option, const fs::path& input, const fs::path& out) {

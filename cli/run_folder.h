@@ -103,6 +103,10 @@ class RunFolder {
 /// nn::FileError if there is none.
 std::filesystem::path model_file_of(const std::filesystem::path& run);
 
+/// The model in it. Throws nn::FileError as nn::load_model() does; of a file that holds bare
+/// weights it says what to do.
+nn::Model load_model_of(const std::filesystem::path& run);
+
 /// What a command is about to write.
 enum class Output { page, other };
 

@@ -203,7 +203,7 @@ NamedData data_of(const RunFolder& run, const nn::Checkpoint& checkpoint,
 /// The object of --json for a run that was finished before.
 std::string finished_json(const TrainConfig& config, const RunState& state, const NamedData& data,
                           const RunFolder& run) {
-  nn::Model model = nn::load_model(model_file_of(run.path()).string());
+  nn::Model model = load_model_of(run.path());
   const Outcome outcome{.epoch_seconds = run.epoch_seconds(),
                         .log = state.log,
                         .complete = true,

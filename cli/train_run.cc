@@ -300,7 +300,7 @@ class Fit {
     // What counts from here on is the average, if there is one.
     if (trainer_.average() != nullptr) trainer_.average()->swap();
     if (data_.validation == nullptr) return;
-    net_ = nn::load_model(model_file_of(run_.path()).string()).net;
+    net_ = load_model_of(run_.path()).net;
     outcome_.validation = state_.best;
     outcome_.test = nn::evaluate(net_, data_.test, info_.preprocessing, 500, loss_options(config_));
   }

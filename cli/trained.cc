@@ -59,7 +59,7 @@ nn::Preprocessing preprocessing_for(const nn::Dataset& data, const nn::ModelInfo
 
 Trained load_trained(const std::filesystem::path& run, const DataOptions& data) {
   require_use_of_reading(data);
-  nn::Model model = nn::load_model(model_file_of(run).string());
+  nn::Model model = load_model_of(run);
   NamedData test = load_test_data(data_to_read(data, model.info.metadata));
   require_use_of_share(data, test);
   check_fit(model, test);

@@ -53,6 +53,18 @@ class Convert : public testing::Test {
 
 test::TempDir* Convert::dir_ = nullptr;
 
+TEST_F(Convert, AFileOfWeightsIsNoModelButBecomesOne) {
+  for (const char* name : {"weights.npz", "weights.safetensors"}) {
+    const std::string file = bare(name, "torch");
+    for (const char* command : {"eval", "inspect"}) {
+      const Result result = nncli({command, file});
+      EXPECT_EQ(result.code, 3);
+      EXPECT_EQ(result.err,
+                "nncli: " + file + ": is a file of weights; `nncli convert` makes a model of it\n");
+    }
+  }
+}
+
 TEST_F(Convert, ThereAndBackGivesTheSameBytes) {
   for (const char* layout : {"ours", "torch", "tutorial"}) {
     for (const char* name : {"there.npz", "there.safetensors"}) {

@@ -221,7 +221,8 @@ TEST_F(Resume, WorksFromAnotherFolder) {
 TEST_F(Resume, OneProcessAtATime) {
   test::Process process(test::train_shapes(data_, run_, {"--epochs", "1000000"}));
   ASSERT_TRUE(process.wait_for("epoch       1/1000000"));
-  expect_refusal(1, {run_.string(), "is being trained by another nncli"});
+  expect_refusal(
+      1, {run_.string(), "is being trained by another nncli; wait until that is done, or stop it"});
 }
 
 // 64 KiB hold the model of 8 x 8 images, but no checkpoint beside it.

@@ -170,6 +170,18 @@ TEST_F(RunFolderTest, AFailedStartRemovesTheFoldersThatItMade) {
   EXPECT_TRUE(files().empty());
 }
 
+// Which holds for root, too, unlike what is not permitted.
+TEST_F(RunFolderTest, AReasonWhyAFileCannotBeLookedAtIsTold) {
+  const std::string name(300, 'x');
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"eval", name},
+                                                {"train", "--resume", name},
+                                                {"train", "--model", "mlp", "--data", name}}) {
+    const Result result = nncli(words);
+    EXPECT_EQ(result.code, 3);
+    EXPECT_EQ(result.err, "nncli: " + name + ": File name too long\n");
+  }
+}
+
 TEST_F(RunFolderTest, ARunIsTrainedByOneProcessAtATime) {
   ASSERT_EQ(train().code, 0);
   for (const bool force : {false, true}) {
