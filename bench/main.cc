@@ -3,6 +3,7 @@
 #include <array>
 #include <exception>
 #include <iostream>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -87,6 +88,9 @@ int run_and_report(const std::vector<std::string>& words) {
     return kUsage;
   } catch (const std::ios_base::failure&) {
     std::cerr << "nnbench: cannot write to standard output\n";
+    return kFailure;
+  } catch (const std::bad_alloc&) {
+    std::cerr << "nnbench: not enough memory\n";
     return kFailure;
   } catch (const std::exception& error) {
     std::cerr << "nnbench: " << error.what() << '\n';

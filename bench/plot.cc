@@ -13,6 +13,7 @@ namespace {
 // All lengths are in the units of the view box, which the viewer scales.
 constexpr double kWidth = 800, kPanelHeight = 330;
 constexpr double kLeft = 66, kRight = 20, kAbove = 34, kBelow = 56;
+constexpr double kRoom = 0.25;  // beside the first and the last size: of log2
 constexpr double kLegendLine = 22, kTitleHeight = 40;
 
 /// Ours, then the peers: the palette of M. Okabe and K. Ito (2008), which the colour-blind can tell
@@ -102,8 +103,8 @@ class Axes {
     for (const Curve& curve : panel.curves) include(curve);
     include(panel.limit);
     // A little room on both sides, and something to divide by where there is one size only.
-    low_ = std::log2(low) - 0.25;
-    high_ = std::log2(high) + 0.25;
+    low_ = std::log2(low) - kRoom;
+    high_ = std::log2(high) + kRoom;
     // Not before highest_ is known. NOLINTNEXTLINE(cppcoreguidelines-prefer-member-initializer)
     step_ = step_of(highest_ * 1.02, 6);
     highest_ = step_ * std::ceil(highest_ * 1.02 / step_);
@@ -173,6 +174,14 @@ std::vector<Point> sorted(std::vector<Point> points) {
   return points;
 }
 
+/// The limit of a single size goes all the way across: a line needs two points.
+std::vector<Point> limit_line(const Curve& limit) {
+  std::vector<Point> points = sorted(limit.points);
+  if (points.empty() || points.front().x < points.back().x) return points;
+  const auto [x, y] = points.front();
+  return {{x / std::exp2(kRoom), y}, {x * std::exp2(kRoom), y}};
+}
+
 bool joined(const std::vector<Point>& points) {
   return std::adjacent_find(points.begin(), points.end(), [](const Point& a, const Point& b) {
            return a.x == b.x;
@@ -192,7 +201,7 @@ std::string polyline(const Axes& axes, const std::vector<Point>& points,
 std::string draw(const Panel& panel, double top) {
   const Axes axes(panel, top);
   std::string out = axes.draw(panel);
-  out += polyline(axes, sorted(panel.limit.points),
+  out += polyline(axes, limit_line(panel.limit),
                   stroke(kLimitColour, "1.5", "stroke-dasharray=\"6 4\""));
   // Ours last, on top of the others.
   for (std::size_t i = panel.curves.size(); i-- > 0;) {

@@ -1,5 +1,6 @@
 #include "bench/races.h"
 
+#include <exception>
 #include <iostream>
 #include <iterator>
 #include <optional>
@@ -46,6 +47,7 @@ Races::Races(std::string command, const RaceOptions& options, Rate rate, Precisi
       contestant.cpus = {contestant.cpus.front()};
     }
   }
+  require_writable(options_.plot);
   announce(command_, options_);
   if (options_.silent()) return;
   for (const Peer& peer : peers_) std::cout << "against " << peer.description << '\n';
@@ -91,9 +93,6 @@ void Races::run(const std::vector<Case>& cases, int threads, const std::string& 
 }
 
 void Races::finish() const {
-  if (!options_.plot.empty()) {
-    nn::write_file_atomically(options_.plot, svg("nnbench " + command_, panels_));
-  }
   std::vector<Json> peers;
   for (const Peer& peer : peers_) {
     Json entry;
@@ -101,7 +100,17 @@ void Races::finish() const {
   }
   Json report = document(command_, options_);
   report.add("peers", peers).add("results", results_).add("summary", summary_);
-  save_json(report, options_);
+  // A document that cannot be written must not take the picture along.
+  std::exception_ptr failure;
+  try {
+    save_json(report, options_);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (!options_.plot.empty()) {
+    nn::write_file_atomically(options_.plot, svg("nnbench " + command_, panels_));
+  }
+  if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace nnkernels::bench

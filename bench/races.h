@@ -43,8 +43,8 @@ class Races {
   void run(const std::vector<Case>& cases, const std::string& conditions = "",
            const Json& parameters = {});
 
-  /// Writes the document and the picture if they are wanted. Throws what write_file_atomically()
-  /// does.
+  /// Writes the document and the picture if they are wanted, also one if the other cannot be.
+  /// Throws what write_file_atomically() does.
   void finish() const;
 
  private:

@@ -1,17 +1,22 @@
 #include "bench/runner.h"
 
 #include <benchmark/benchmark.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 #include "kernels/parallel.h"
 #include "kernels/simd.h"
 #include "nn/data/file.h"
+#include "nn/file_error.h"
 
 namespace nnkernels::bench {
 namespace {
@@ -140,7 +145,20 @@ bool parse(Options& flags, const CommonOptions& options,
   return !options.help;
 }
 
+void require_writable(const std::string& file) {
+  if (file.empty() || file == kStandardOutput) return;
+  const std::filesystem::path folder = std::filesystem::path(file).parent_path();
+  if (access(folder.empty() ? "." : folder.c_str(), W_OK | X_OK) != 0) {
+    throw nn::WriteError(file, std::generic_category().message(errno));
+  }
+  std::error_code error;
+  if (std::filesystem::exists(file, error) && !std::filesystem::is_regular_file(file, error)) {
+    throw nn::WriteError(file, "there is something else of that name");
+  }
+}
+
 void apply(const CommonOptions& options) {
+  require_writable(options.json);
   const char* variable = std::getenv("NNKERNELS_SIMD");
   if (!options.simd.empty()) {
     use_simd("--simd", options.simd);

@@ -14,8 +14,12 @@ namespace nnkernels::bench {
 /// Parses the flags of a command. If they ask for help, prints it and returns false: that was all.
 bool parse(Options& flags, const CommonOptions& options, const std::vector<std::string>& arguments);
 
+/// Throws nn::WriteError if `file`, unless that is empty or stands for standard output, cannot be
+/// made or replaced: before all the measuring.
+void require_writable(const std::string& file);
+
 /// Applies --simd and --no-pin. Throws UsageError for an instruction set that this machine does not
-/// have. Every command calls this first.
+/// have, and as require_writable() for --json. Every command calls this first.
 void apply(const CommonOptions& options);
 
 /// The members that start every JSON document: program, version, command, simd, pinned.

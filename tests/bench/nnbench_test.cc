@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -304,7 +305,38 @@ TEST(NnbenchTest, DocumentAndPictureHaveTheSamePoints) {
   }
   std::filesystem::remove(json);
   std::filesystem::remove(plot);
-  EXPECT_EQ(run("gemm --m 8 --min-time 0.001 --plot /nonexistent/a.svg").status, 1);
+}
+
+TEST(NnbenchTest, FilesThatCannotBeWrittenAreNoticedBeforeMeasuring) {
+  // Which would take minutes.
+  for (const char* command :
+       {"gemm --m 8 --min-time 60 --plot ", "train --min-time 60 --json ", "scaling --json "}) {
+    const Outcome missing = run(command + std::string("/nonexistent/a"));
+    EXPECT_EQ(missing.status, 1);
+    EXPECT_EQ(missing.out, "nnbench: cannot write /nonexistent/a: No such file or directory\n");
+    const Outcome folder = run(command + testing::TempDir());
+    EXPECT_EQ(folder.status, 1);
+    EXPECT_NE(folder.out.find("there is something else of that name"), std::string::npos)
+        << folder.out;
+  }
+}
+
+TEST(NnbenchTest, TheLimitOfASingleSizeIsALineToo) {
+  const std::string plot = testing::TempDir() + "nnbench_test_one.svg";
+  ASSERT_EQ(run("gemm --m 8 --min-time 0.001 --repetitions 1 --plot " + plot).status, 0);
+  std::stringstream picture;
+  picture << std::ifstream(plot).rdbuf();
+  std::filesystem::remove(plot);
+  const std::string text = picture.str();
+  const std::size_t begin = text.find("<polyline points=\"") + 18;
+  const std::string points = text.substr(begin, text.find('"', begin) - begin);
+  EXPECT_EQ(std::count(points.begin(), points.end(), ','), 2) << points;
+}
+
+TEST(NnbenchTest, MemoryThatIsNotThereIsSaid) {
+  const Outcome outcome = run("gemm --m 1048576 --n 1048576 --k 1");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_NE(outcome.out.find("nnbench: not enough memory\n"), std::string::npos) << outcome.out;
 }
 
 TEST(NnbenchTest, SimdCanBeLowered) {
