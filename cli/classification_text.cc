@@ -12,7 +12,7 @@ const std::string& at(const std::vector<std::string>& names, std::int32_t i) {
 }
 
 std::size_t longest(const std::vector<std::string>& names, std::size_t at_least) {
-  for (const std::string& name : names) at_least = std::max(at_least, name.size());
+  for (const std::string& name : names) at_least = std::max(at_least, width_of(name));
   return at_least;
 }
 

@@ -198,7 +198,7 @@ std::string contact_sheet(const nn::Dataset& data, SheetStyle style) {
     std::string names;
     for (std::size_t i = first; i < last; ++i) {
       height = std::max(height, cells[i].h);
-      names += left(cells[i].name.substr(0, kCellWidth), kCellWidth + 2);
+      names += left(first_of(cells[i].name, kCellWidth), kCellWidth + 2);
     }
     sheet += without_tail(names);
     for (std::int64_t y = 0; y < height; y += 2) {

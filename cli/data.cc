@@ -124,7 +124,7 @@ std::string balance_table(const nn::TrainTest& sets) {
   const std::vector<std::int64_t> test = class_counts(sets.test);
   std::size_t width = 5;
   for (std::int32_t label = 0; label < sets.train.classes; ++label) {
-    width = std::max(width, one_line(class_name(sets.train, label)).size());
+    width = std::max(width, width_of(one_line(class_name(sets.train, label))));
   }
   std::string text = left("class", width) + right("train", 11) + right("test", 21) + "\n";
   for (std::size_t i = 0; i < train.size(); ++i) {

@@ -26,6 +26,9 @@ int write_all(int fd, std::string_view text) {
   return 0;
 }
 
+/// All bytes of a character of UTF-8 but the first are 10xxxxxx.
+bool begins_character(char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }
+
 }  // namespace
 
 void print(std::string_view text) {
@@ -111,14 +114,24 @@ std::string duration(double seconds) {
   return std::to_string(whole / 3600) + " h " + two_digits(whole % 3600 / 60) + " min";
 }
 
+std::size_t width_of(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), begins_character));
+}
+
+std::string_view first_of(std::string_view text, std::size_t most) {
+  std::size_t end = 0;
+  for (; end < text.size(); ++end) {
+    if (begins_character(text[end]) && most-- == 0) break;
+  }
+  return text.substr(0, end);
+}
+
 std::string right(std::string_view text, std::size_t width) {
-  return std::string(width - std::min(width, text.size()), ' ').append(text);
+  return std::string(width - std::min(width, width_of(text)), ' ').append(text);
 }
 
 std::string left(std::string_view text, std::size_t width) {
-  std::string result(text);
-  result.resize(std::max(width, result.size()), ' ');
-  return result;
+  return std::string(text).append(width - std::min(width, width_of(text)), ' ');
 }
 
 }  // namespace nnkernels::cli

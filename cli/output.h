@@ -48,6 +48,12 @@ std::string bytes_text(std::int64_t bytes);
 /// 75 -> "1 min 15 s"; two units at most.
 std::string duration(double seconds);
 
+/// How many characters of UTF-8 `text` has: its width, where none is wide or combines with another.
+std::size_t width_of(std::string_view text);
+
+/// The first characters of `text`, at most `most`.
+std::string_view first_of(std::string_view text, std::size_t most);
+
 /// `text` filled up with blanks to `width` characters: in front, so that it ends at the right edge,
 /// or behind.
 std::string right(std::string_view text, std::size_t width);

@@ -30,6 +30,17 @@ TEST(Output, PathsAreWordsOfACommand) {
   EXPECT_EQ(shell_word("-run"), "./-run");
 }
 
+TEST(Output, ColumnsAreCountedInCharacters) {
+  const std::string name = "\xC3\xA4\xC3\xB6\xE2\x82\xAC";  // two umlauts and a euro sign
+  EXPECT_EQ(width_of(name), 3u);
+  EXPECT_EQ(left(name, 5), name + "  ");
+  EXPECT_EQ(right(name, 5), "  " + name);
+  EXPECT_EQ(right(name, 2), name);
+  EXPECT_EQ(first_of(name, 2), "\xC3\xA4\xC3\xB6");
+  EXPECT_EQ(first_of(name, 4), name);
+  EXPECT_EQ(first_of("plain", 2), "pl");
+}
+
 TEST(Output, FormatsDurations) {
   EXPECT_EQ(duration(0.04), "0.0 s");
   EXPECT_EQ(duration(9.94), "9.9 s");
