@@ -2,6 +2,7 @@
 #ifndef NNKERNELS_BENCH_OPTIONS_H_
 #define NNKERNELS_BENCH_OPTIONS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <stdexcept>
@@ -17,13 +18,17 @@ class UsageError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// f(); an argument that it refuses came from the command line, from `flag`.
+/// f(); an argument that it refuses came from the command line, from `flag`. The function that
+/// refuses it, a word and a colon, is nobody's concern there.
 template <class F>
 auto checked(const std::string& flag, F f) {
   try {
     return f();
   } catch (const std::invalid_argument& error) {
-    throw UsageError(flag + ": " + error.what());
+    const std::string what = error.what();
+    const std::size_t colon = what.find(": ");
+    const bool named = colon < what.find(' ');
+    throw UsageError(flag + ": " + (named ? what.substr(colon + 2) : what));
   }
 }
 

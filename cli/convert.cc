@@ -4,13 +4,13 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
-#include <string_view>
 #include <utility>
 
 #include "cli/commands.h"
 #include "cli/exit_code.h"
 #include "cli/input_shape.h"
 #include "cli/output.h"
+#include "cli/problem.h"
 #include "cli/run_folder.h"
 #include "nn/architecture.h"
 #include "nn/model_exchange.h"
@@ -51,12 +51,8 @@ nn::ImportedModel import_described(const std::string& path, const nn::WeightFile
   try {
     return nn::import_model(path, file, description);
   } catch (const std::invalid_argument& error) {
-    std::string_view what = error.what();
-    for (const std::string_view function :
-         {"build: ", "import_model: ", "layout_modules: ", "match_weights: "}) {
-      if (what.starts_with(function)) what.remove_prefix(function.size());
-    }
-    throw UsageError("--arch: " + std::string(what) + " (input " + description.input.str() + ")");
+    throw UsageError("--arch: " +
+                     problem_of_network(error, description.architecture, description.input));
   }
 }
 

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <stdexcept>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "cli/commands.h"
@@ -9,6 +8,7 @@
 #include "cli/input_shape.h"
 #include "cli/json_writer.h"
 #include "cli/output.h"
+#include "cli/problem.h"
 #include "cli/run_folder.h"
 #include "nn/architecture.h"
 #include "nn/model_file.h"
@@ -27,11 +27,8 @@ nn::Summary summary_of_text(const InspectOptions& options) {
   try {
     return nn::summarize(nn::build<float>(input, text, kMaxParameters));
   } catch (const std::invalid_argument& error) {
-    const std::string_view what = error.what();
-    constexpr std::string_view kFunction = "build: ";
-    throw UsageError(std::string(options.model.empty() ? "--arch: " : "--input: ") +
-                     std::string(what.substr(what.starts_with(kFunction) ? kFunction.size() : 0)) +
-                     " (input " + input.str() + ")");
+    throw UsageError((options.model.empty() ? "--arch: " : "--input: ") +
+                     problem_of_network(error, text, input));
   }
 }
 

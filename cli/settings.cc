@@ -8,6 +8,7 @@
 #include "cli/data_options.h"
 #include "cli/exit_code.h"
 #include "cli/numbers.h"
+#include "cli/problem.h"
 #include "cli/suggest.h"
 #include "nn/augment.h"
 #include "nn/initialize.h"
@@ -176,7 +177,7 @@ Setting augment() {
     try {
       if (value != "none") nn::augmentation_from_text(value);
     } catch (const std::invalid_argument& error) {
-      throw UsageError(name + ": " + error.what());
+      throw UsageError(name + ": " + problem_of(error));
     }
     config.augment = value;
   };

@@ -9,6 +9,7 @@
 #include "cli/exit_code.h"
 #include "cli/model_record.h"
 #include "cli/output.h"
+#include "cli/problem.h"
 #include "cli/train_record.h"
 #include "nn/architecture.h"
 #include "nn/batch.h"
@@ -328,7 +329,8 @@ nn::Sequential<float> make_net(const TrainConfig& config, const nn::Dataset& dat
   try {
     net = nn::build<float>(image, with_classes(config.arch, data.classes));
   } catch (const std::invalid_argument& error) {
-    throw UsageError("the network does not fit images of " + size_text(data) + ": " + error.what());
+    throw UsageError("the network does not fit images of " + size_text(data) + ": " +
+                     problem_of(error));
   }
   const nn::Shape classes({data.classes});
   if (net->output_shape() != classes) {

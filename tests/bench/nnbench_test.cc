@@ -69,7 +69,7 @@ TEST(NnbenchTest, UsageErrorsAreOneLineAndSuggest) {
   expect_usage_error("gemm --simd mmx", "nnbench: --simd: no instruction set \"mmx\" here");
   expect_usage_error("conv --size 2 --kernel 3", "kernel");
   expect_usage_error("pool --size 2 --kernel 3", "kernel");
-  expect_usage_error("train --network \"conv\"", "--network");
+  expect_usage_error("train --network \"conv\"", "--network: layer 1: ");
   expect_usage_error("train --network \"conv 8 3x3, relu\"", "vector of classes");
   expect_usage_error("layers cnnn", "cnnn");
   expect_usage_error("layers \"flatten, affine 10, softmaxx\"", "softmaxx");

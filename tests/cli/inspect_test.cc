@@ -52,6 +52,7 @@ TEST(Inspect, NamesTheLayerThatDoesNotFit) {
       {{"--arch", "flatten, conv 8 3x3"},
        "layer 2: conv takes samples of shape [h, w, c], got [784]"},
       {{"--arch", "affine 1000000000"}, "layer 1: "},
+      {{"--arch", "flatten, affine classes"}, "write their number, as in \"affine 10\""},
       {{"--model", "cnn", "--input", "3x3x1"}, "--input: layer 1: "},
       {{"--model", "cnn", "--input", "28xx1"}, "--input: expected height x width x channels"},
       {{"--model", "cnn", "--arch", "relu"}, "expected one of RUN, --arch and --model"},

@@ -109,6 +109,8 @@ TEST(Options, SettingsThatMeanNothingAreRefused) {
             "--model and --recipe: both name a network; give one of them");
   EXPECT_EQ(error_of({"train", "--model", "cnn", "--pixels", "1..0"}),
             "--pixels: expected LOW..HIGH with LOW below HIGH, as in 0..1, got \"1..0\"");
+  EXPECT_EQ(error_of({"train", "--model", "cnn", "--augment", "shift"}),
+            "--augment: expected a number after \"shift\"");
   EXPECT_EQ(error_of({"train", "--model", "mlp", "--test-share", "0"}),
             "--test-share: expected a number above 0 and below 1, got \"0\"");
   // In whatever order they come.

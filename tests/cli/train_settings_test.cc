@@ -279,6 +279,8 @@ TEST_F(TrainSettings, NetworksThatDoNotFitSayWhere) {
     return result.err;
   };
   EXPECT_NE(error("conv 4 3x3, affine 10").find("layer 2"), std::string::npos);
+  EXPECT_NE(error("conv 30 50x50").find("does not fit images of 28x28x1: layer 1: "),
+            std::string::npos);
   EXPECT_NE(error("flatten, afine 10").find("affine"), std::string::npos);
   EXPECT_NE(error("flatten, affine 9").find("the network ends with [9], but there are 10 classes"),
             std::string::npos);
