@@ -99,25 +99,32 @@ bool is_number(std::string_view field) {
   return std::from_chars(digits.data(), end, value).ptr == end && !digits.empty();
 }
 
-/// Whether the first line names the columns; fails if it both does and does not.
+/// So many numbers that go up by one are no image.
+constexpr std::int64_t kCountedColumns = 3;
+
+/// Whether the first line names the columns; fails if it both does and does not. Numbers name
+/// columns where they count these, as pandas does: label, 0, 1, 2, ...
 bool is_header(const Lines& lines, std::string_view line) {
   std::string_view name;
   std::string_view number;
+  std::int64_t numbers = 0, next = 0;
+  bool counting = true;
   for (std::size_t at = 0; at <= line.size();) {
     const std::size_t end = std::min(line.find(',', at), line.size());
     const std::string_view field = without(line.substr(at, end - at), " \t\r\n");
     if (is_number(field)) {
+      if (numbers++ == 0 && field == "1") next = 1;
+      counting = counting && field == std::to_string(next++);
       number = field;
     } else if (!field.empty()) {
       name = field;
     }
-    if (!name.empty() && !number.empty()) {
-      lines.fail("expected names of columns or numbers, found both: " + printable(name) + " and " +
-                 printable(number));
-    }
     at = end + 1;
   }
-  return !name.empty();
+  if (name.empty() || numbers == 0) return numbers == 0 && !name.empty();
+  if (counting && numbers >= kCountedColumns) return true;
+  lines.fail("expected names of columns or numbers, found both: " + printable(name) + " and " +
+             printable(number));
 }
 
 std::int64_t count_columns(std::string_view line) {

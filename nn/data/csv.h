@@ -26,8 +26,9 @@ inline constexpr std::int64_t kMaxCsvLine = std::int64_t{16} << 20;
 /// the top, channels last, all of them whole numbers from 0 to 255.
 ///
 /// Lines end with LF or CRLF, the last one may do without. Accepted and skipped: a UTF-8 byte-order
-/// mark, blanks around a number, empty lines, and a first line that holds no number at all (not
-/// even in quotes, nor nan): a header. classes and full are those of settle().
+/// mark, blanks around a number, empty lines, and a header: a first line that holds no number at
+/// all (not even in quotes, nor nan), or only numbers that count the columns from 0 or 1, as pandas
+/// does. classes and full are those of settle().
 ///
 /// Memory: what the images take (at most kMaxDataBytes) and a line.
 ///

@@ -93,13 +93,20 @@ TEST(ReadCsv, AHeaderHoldsNoNumber) {
   EXPECT_EQ(error_of("\"0\",\"1\",\"2\"\n" + rows),
             "line 1: column 1: expected a label from 0 to 999, found \"\\x220\\x22\"");
   EXPECT_EQ(error_of("cat,1,2\n" + rows),
-            "line 1: expected names of columns or numbers, found both: \"cat\" and \"1\"");
+            "line 1: expected names of columns or numbers, found both: \"cat\" and \"2\"");
   EXPECT_EQ(error_of("7, 1e3, dog\r\n" + rows),
             "line 1: expected names of columns or numbers, found both: \"dog\" and \"1e3\"");
   for (const char* row : {"-inf,1,2\n", "+1,1,2\n", "\" 0\",1,2\n", ",,\n", ".5,1,2\n"}) {
     EXPECT_TRUE(error_of(row + rows).starts_with("line 1: column 1: expected a label")) << row;
   }
   EXPECT_EQ(read(",1x1,1x2\n" + rows).n, 2);
+  // Unless they count the columns, as pandas writes them.
+  const std::string long_rows = "0,5,6,7\n1,8,9,10\n";
+  EXPECT_EQ(read("label,0,1,2\n" + long_rows).n, 2);
+  EXPECT_EQ(read("label,1,2,3\r\n" + long_rows).n, 2);
+  for (const char* row : {"label,0,1,3\n", "label,2,3,4\n", "label,0,1,2.0\n"}) {
+    EXPECT_TRUE(error_of(row + long_rows).starts_with("line 1: expected names")) << row;
+  }
   EXPECT_EQ(read("-,a 1,\"b\"\n" + rows).n, 2);
 }
 
