@@ -17,7 +17,7 @@ std::string problem_of(const std::invalid_argument& error) {
 
 std::string problem_of_network(const std::invalid_argument& error, const std::string& arch,
                                const nn::Shape& input) {
-  const std::string problem = problem_of(error) + " (input " + input.str() + ")";
+  std::string problem = problem_of(error) + " (input " + input.str() + ")";
   if (arch.find("classes") == std::string::npos) return problem;
   return problem +
          "; \"classes\" stands for those of a data set, and there is none here: write "

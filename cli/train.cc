@@ -75,9 +75,8 @@ std::string write_page(const TrainOptions& options, const RunFolder& run,
     const ReportInput input = report_input(run.path(), net, info, named, outcome.test);
     interrupt.undisturbed([&] { write_report(page, input); });
   } catch (const nn::WriteError& error) {
-    const std::string what = std::string(error.what()) +
-                             "; the network is saved, and `nncli report " + shell_word(run.path()) +
-                             " --out FILE` writes the page to another place";
+    std::string what = std::string(error.what()) + "; the network is saved, and `nncli report " +
+                       shell_word(run.path()) + " --out FILE` writes the page to another place";
     if (!options.report.empty()) return what;
     report("nncli: " + one_line(what));
   }

@@ -34,7 +34,7 @@ bool is_same_data(const std::string& a, const std::string& b) {
 /// it was trained on is cut as it was then, or it would be tested on images that it has seen.
 DataOptions data_to_read(const DataOptions& asked,
                          const std::map<std::string, std::string>& metadata) {
-  const DataOptions recorded = recorded_data(metadata);
+  DataOptions recorded = recorded_data(metadata);
   if (asked.data.empty()) return recorded;
   DataOptions options = asked;
   if (is_same_data(asked.data, recorded.data)) {

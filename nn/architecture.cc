@@ -140,8 +140,11 @@ class Words {
     constexpr std::int64_t kMost = std::int64_t{1} << 31;
     std::int64_t value = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (error != std::errc() || end != digits.data() + digits.size() || value < least ||
-        value > kMost) {
+    if (error == std::errc::result_out_of_range || value > kMost) {
+      fail("expected " + expected + " (at most " + std::to_string(kMost) + "), got \"" + text +
+           "\"");
+    }
+    if (error != std::errc() || end != digits.data() + digits.size() || value < least) {
       fail("expected " + expected + " (at least " + std::to_string(least) + "), got \"" + text +
            "\"");
     }

@@ -112,8 +112,9 @@ TEST(Architecture, RefusesTooManyParametersBeforeItAllocatesThem) {
   EXPECT_EQ(message_of("flatten, affine 2000000000"), "build: layer 2: too many parameters");
   EXPECT_EQ(message_of("conv 2000000000 2000000000x2000000000"),
             "build: layer 1: too many parameters");
-  EXPECT_EQ(message_of("affine 99999999999", {4}),
-            "build: layer 1: expected a number of outputs (at least 1), got \"99999999999\"");
+  EXPECT_EQ(
+      message_of("affine 99999999999", {4}),
+      "build: layer 1: expected a number of outputs (at most 2147483648), got \"99999999999\"");
   EXPECT_EQ(message_of("batchnorm, batchnorm", {5}, 40), "");
   EXPECT_EQ(message_of("batchnorm, batchnorm", {5}, 39), "build: layer 2: too many parameters");
   EXPECT_EQ(message_of("affine 5, affine 5", {5}, 50), "");
