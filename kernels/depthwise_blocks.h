@@ -129,14 +129,15 @@ void for_each_block(const Runs& runs, std::int64_t first, std::int64_t last, std
 /// large power of two apart and so share a few sets. Where even narrow blocks do not fit, pixels
 /// are copied together first, unless a stride down lets too few outputs meet each of them. Blocks
 /// of `most` columns become wider where `in_l1` pixels with all their channels allow it: memory is
-/// then read in longer runs. Taps that lie apart (dilation) count as if they did not.
+/// then read in longer runs. Taps that lie apart (dilation) count as if they did not, and a stride
+/// beyond the image as its size, so that the product has a place in 64 bits.
 struct StripCut {
   StripCut(const Axis& height, const Axis& width, std::int64_t places, std::int64_t in_l1,
            std::int64_t rows, std::int64_t most)
       : cols(most) {
     constexpr std::int64_t kLeast = 4;
     const auto met = [](const Axis& axis, std::int64_t outputs) {
-      return std::abs(axis.step) * (outputs - 1) + axis.taps;
+      return std::min(std::abs(axis.step), axis.inputs) * (outputs - 1) + axis.taps;
     };
     const auto pixels = [&](std::int64_t across) {
       return met(height, rows) * met(width, across) + rows * across;

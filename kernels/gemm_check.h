@@ -31,7 +31,7 @@ bool is_plainly_fine(const MatrixView<const T>& a, const MatrixView<const T>& b,
   const std::int64_t unequal =
       (a.cols ^ b.rows) | (c.rows ^ a.rows) | (c.cols ^ b.cols) | (c.col_stride ^ 1);
   const std::int64_t negative = (a.rows - 1) | (a.cols - 1) | (b.cols - 1) |
-                                (c.row_stride - c.cols) | a.row_stride | a.col_stride |
+                                (c.row_stride < c.cols ? -1 : 0) | a.row_stride | a.col_stride |
                                 b.row_stride | b.col_stride;
   if (unequal != 0 || negative < 0) return false;
   if (a.data == nullptr || b.data == nullptr || c.data == nullptr) return false;

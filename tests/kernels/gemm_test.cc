@@ -304,6 +304,8 @@ TEST(Gemm, RefusesBadArguments) {
             std::string::npos);
   EXPECT_NE(message(View(p, 2, 3), View(p, 3, 2), View(c, 2, 2, kLeast, kLeast)).find("memory"),
             std::string::npos);
+  EXPECT_NE(message(View(p, 2, 3), View(p, 3, 2), View(c, 2, 2, kLeast, 1)).find("memory"),
+            std::string::npos);
   EXPECT_NE(message(View(p, 2, 3, kLeast), View(p, 3, 2), View(c, 2, 2)).find("memory"),
             std::string::npos);
   EXPECT_NE(message(View(p, 2, 3), View(p, 3, 2), View(c + 50, 2, 2, -1, 1)).find("share memory"),
