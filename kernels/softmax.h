@@ -29,7 +29,7 @@ template <class T>
 void log_softmax_backward(std::int64_t rows, std::int64_t cols, const T* y, const T* dy, T* dx);
 
 /// loss[i] = -log softmax(x_i)[labels[i]]. One loss a row, so that the caller chooses the order
-/// of the sum. Stable for logits of any finite size.
+/// of the sum. Stable for logits of any size whose differences within a row are finite in T.
 /// Throws std::invalid_argument if a label is not in [0, cols).
 template <class T>
 void softmax_cross_entropy_forward(std::int64_t rows, std::int64_t cols, const T* x,

@@ -152,7 +152,8 @@ class Trainer {
   /// Fills order_ for an epoch.
   void choose_samples(std::uint64_t epoch);
   /// Step `step` (from 0 in the run) on samples order_[first, first + count). Returns the loss
-  /// before it; where that is no finite number, nothing is changed.
+  /// before it; where that is no finite number, nothing is changed but the running moments of a
+  /// BatchNorm, which forward() has taken.
   double train_step(std::int64_t step, std::int64_t first, std::int64_t count);
 
   Sequential<T>& net_;
