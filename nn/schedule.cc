@@ -69,8 +69,8 @@ void place_activations_of_inference(std::span<const LayerTraits> layers, Schedul
     int& last = crosses ? whole : scratch;
     last = 1 - last;
     const auto at = static_cast<std::size_t>(last);
-    std::int64_t& size = crosses ? schedule.activation_sizes[at] : schedule.scratch_sizes[at];
-    size = std::max(size, layer.y_size);
+    const auto grow = [&](std::int64_t& size) { size = std::max(size, layer.y_size); };
+    crosses ? grow(schedule.activation_sizes[at]) : grow(schedule.scratch_sizes[at]);
     schedule.activations.push_back({crosses ? Place::Kind::whole : Place::Kind::scratch, last});
   }
 }
