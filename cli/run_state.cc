@@ -37,6 +37,12 @@ Number number_of(const nn::Checkpoint& checkpoint, const std::string& key) {
 
 }  // namespace
 
+std::string stopped_by(const TrainConfig& config, const RunState& state, std::int64_t epochs) {
+  if (!state.best) return "";
+  if (config.until > 0 && state.best->accuracy >= config.until) return "until";
+  return config.patience > 0 && epochs - state.best_epoch >= config.patience ? "patience" : "";
+}
+
 std::string fingerprint_of(const NamedData& data) {
   return nn::fingerprint(data.sets.train) + " " + nn::fingerprint(data.sets.test);
 }

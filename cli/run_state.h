@@ -30,6 +30,9 @@ struct RunState {
   bool finished = false;
 };
 
+/// The setting that ends the run after so many epochs, "until" or "patience"; empty if none does.
+std::string stopped_by(const TrainConfig& config, const RunState& state, std::int64_t epochs);
+
 /// Fingerprints of both sets (nn/data/fingerprint.h).
 std::string fingerprint_of(const NamedData& data);
 

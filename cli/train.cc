@@ -206,6 +206,8 @@ std::string finished_json(const TrainConfig& config, const RunState& state, cons
   const Outcome outcome{.epoch_seconds = run.epoch_seconds(),
                         .log = state.log,
                         .complete = true,
+                        .stopped_by = stopped_by(
+                            config, state, static_cast<std::int64_t>(run.epoch_seconds().size())),
                         .best_epoch = state.best_epoch,
                         .validation = state.best,
                         .test = nn::evaluate(model.net, data.sets.test, model.info.preprocessing,

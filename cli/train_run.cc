@@ -256,20 +256,16 @@ class Fit {
     saver_.save_best();
   }
 
-  bool enough(std::int64_t epoch) const {
-    if (!state_.best) return false;
-    const bool stuck = config_.patience > 0 && epoch - state_.best_epoch >= config_.patience;
-    return stuck || (config_.until > 0 && state_.best->accuracy >= config_.until);
-  }
+  bool enough(std::int64_t epoch) const { return !stopped_by(config_, state_, epoch).empty(); }
 
   void tell_why() {
-    const bool good = config_.until > 0 && state_.best->accuracy >= config_.until;
-    outcome_.stopped_by = good ? "until" : "patience";
+    outcome_.stopped_by = stopped_by(config_, state_, outcome_.last.epoch);
     progress_.note("stopped in epoch " + std::to_string(outcome_.last.epoch) + ", after batch " +
                    std::to_string(outcome_.last.batch) + " of " +
                    std::to_string(outcome_.last.batches) +
-                   (good ? ": the validation accuracy has reached --until"
-                         : ": no better validation accuracy for the epochs of --patience"));
+                   (outcome_.stopped_by == "until"
+                        ? ": the validation accuracy has reached --until"
+                        : ": no better validation accuracy for the epochs of --patience"));
   }
 
   /// The update of the last batch can spoil weights that no training loss shows any more.

@@ -328,6 +328,14 @@ void add_rows(const DepthwiseKernels<T>& kernels, const Axis& height, const Axis
   }
 }
 
+/// The same convolution with strides no longer than the padded image, which leave one output as
+/// longer ones do: then there are few phases, and no address is computed that memory does not have.
+ConvShape with_near_strides(ConvShape s) {
+  s.stride_h = std::min(s.stride_h, s.ih + 2 * s.pad_h);
+  s.stride_w = std::min(s.stride_w, s.iw + 2 * s.pad_w);
+  return s;
+}
+
 }  // namespace
 
 template <class T>
@@ -372,7 +380,8 @@ void depthwise_forward(const ConvShape& s, const T* x, const T* w, T* y,
 }
 
 template <class T>
-void depthwise_backward_data(const ConvShape& s, const T* dy, const T* w, T* dx) {
+void depthwise_backward_data(const ConvShape& shape, const T* dy, const T* w, T* dx) {
+  const ConvShape s = with_near_strides(shape);
   const DepthwiseKernels<T> kernels = depthwise_kernels<T>();
   const std::int64_t oh = s.oh(), ow = s.ow(), c = s.ic;
   const std::int64_t dx_line = s.iw * c;
@@ -399,10 +408,9 @@ void depthwise_backward_data(const ConvShape& s, const T* dy, const T* w, T* dx)
                    .y_line = s.stride_h * dx_line,
                    .y_step = s.stride_w * c});
     };
-    // Phases beyond the padded image hold no pixel.
-    for (std::int64_t i = 0; i < std::min(s.stride_h, s.ih + s.pad_h); ++i) {
+    for (std::int64_t i = 0; i < s.stride_h; ++i) {
       const Phase h(i, s.ih, s.kh, s.stride_h, s.pad_h, s.dilation_h);
-      for (std::int64_t j = 0; j < std::min(s.stride_w, s.iw + s.pad_w); ++j) {
+      for (std::int64_t j = 0; j < s.stride_w; ++j) {
         run_phase(h, Phase(j, s.iw, s.kw, s.stride_w, s.pad_w, s.dilation_w));
       }
     }

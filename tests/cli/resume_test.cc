@@ -90,12 +90,19 @@ TEST_F(Resume, ACommandThatIsPrintedCanBePasted) {
 }
 
 TEST_F(Resume, AFinishedRunIsOneJsonObjectAsItWasAtItsEnd) {
-  const Result trained = nncli(test::train_shapes(
-      data_, run_, {"--json", "--validation", "0.2", "--loss", "squared", "--log-every", "5"}));
-  ASSERT_EQ(trained.code, 0) << trained.err;
-  const Result result = resume({"--json"});
-  ASSERT_EQ(result.code, 0) << result.err;
-  EXPECT_EQ(nlohmann::json::parse(result.out), nlohmann::json::parse(trained.out));
+  // The accuracy is reached within the first epoch, or never.
+  for (const char* until : {"0.01", "0"}) {
+    const Result trained =
+        nncli(test::train_shapes(data_, run_,
+                                 {"--json", "--force", "--validation", "0.2", "--loss", "squared",
+                                  "--log-every", "5", "--until", until}));
+    ASSERT_EQ(trained.code, 0) << trained.err;
+    const auto json = nlohmann::json::parse(trained.out);
+    EXPECT_EQ(json.contains("stopped_by"), until == std::string("0.01"));
+    const Result result = resume({"--json"});
+    ASSERT_EQ(result.code, 0) << result.err;
+    EXPECT_EQ(nlohmann::json::parse(result.out), json);
+  }
   damage(data_ / "t10k-images-idx3-ubyte");
   EXPECT_EQ(resume({"--json"}).code, 2);
 }
