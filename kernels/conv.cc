@@ -21,7 +21,7 @@ using detail::input_window;
 using detail::kernel_segments;
 using detail::kPiecePixels;
 using detail::pack_panels;
-using detail::packed_size;
+using detail::panels_size;
 using detail::Pixels;
 using detail::Purpose;
 using detail::run_pixels;
@@ -83,7 +83,7 @@ void conv_forward(const ConvShape& s, const T* x, const T* w, T* y, const Epilog
   const std::int64_t oh = s.oh(), ow = s.ow();
   const std::int64_t group_ic = s.ic / s.groups, group_oc = s.oc / s.groups;
   const std::int64_t depth = s.kh * s.kw * group_ic;
-  const std::int64_t group_packed = packed_size(kernels, depth, group_oc);
+  const std::int64_t group_packed = panels_size(kernels, depth, group_oc);
   T* const packed = scratch<T>(Purpose::packed_b, s.groups * group_packed);
   for (std::int64_t g = 0; g < s.groups; ++g) {
     pack_panels<T>(kernels, w + g * group_oc, 1, s.oc, group_oc, 0, depth, depth,

@@ -22,7 +22,7 @@ using detail::floor_div;
 using detail::kPiecePixels;
 using detail::kTwoVectors;
 using detail::pack_panels;
-using detail::packed_size;
+using detail::panels_size;
 using detail::Phase;
 using detail::Pixels;
 using detail::Purpose;
@@ -51,7 +51,7 @@ void backward_data_phase(const ConvShape& s, const Phase& h, const Phase& w, con
   // B of each group: for each tap, from the last to the first, the oc x ic transpose of its
   // weights. In this order the taps of one row of the kernel meet neighbouring pixels of dy, from
   // left to right.
-  const std::int64_t group_packed = packed_size(kernels, depth, group_ic);
+  const std::int64_t group_packed = panels_size(kernels, depth, group_ic);
   T* const packed = scratch<T>(Purpose::packed_b, s.groups * group_packed);
   for (std::int64_t g = 0; g < s.groups; ++g) {
     std::int64_t first = 0;
@@ -161,7 +161,7 @@ template <class T>
 void scatter_backward_data(const ConvShape& s, const T* dy, const T* weights, T* dx) {
   const TileKernels<T>& kernels = detail::tile_kernels<T>();
   const std::int64_t oh = s.oh(), ow = s.ow(), taps = s.kh * s.kw * s.ic;
-  T* const packed = scratch<T>(Purpose::packed_b, packed_size(kernels, s.oc, taps));
+  T* const packed = scratch<T>(Purpose::packed_b, panels_size(kernels, s.oc, taps));
   pack_panels<T>(kernels, weights, s.oc, 1, taps, 0, s.oc, s.oc, packed);
 
   // Rows of dx are split between pieces only if there are few images, for at the border both pieces

@@ -19,7 +19,7 @@ using detail::input_window;
 using detail::kMaxTileRows;
 using detail::kTwoVectors;
 using detail::pack_panels;
-using detail::packed_size;
+using detail::panels_size;
 using detail::Purpose;
 using detail::scratch;
 using detail::Tile;
@@ -127,7 +127,7 @@ void backward_weights_piece(const ConvShape& s, const T* x, const T* dy, std::in
         const T* const dy_chunk = dy + (image * oh + o) * ow * s.oc + g * group_oc;
         T* packed = nullptr;
         if (pack) {
-          packed = scratch<T>(Purpose::packed_b, packed_size(kernels, depth, group_oc));
+          packed = scratch<T>(Purpose::packed_b, panels_size(kernels, depth, group_oc));
           pack_panels<T>(kernels, dy_chunk, 1, s.oc, group_oc, 0, depth, depth, packed);
         }
         for (std::int64_t j = 0; j < group_oc;) {

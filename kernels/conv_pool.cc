@@ -126,7 +126,7 @@ void conv_max_pool_forward(const ConvShape& s, const T* x, const T* w, T* y, std
   check_pointer(y != nullptr, kFunction, "y");
   const TileKernels<T>& kernels = detail::tile_kernels<T>();
   const std::int64_t depth = s.kh * s.kw * s.ic, rows = s.oh() / 2, cols = s.ow() / 2;
-  T* const packed = scratch<T>(Purpose::packed_b, detail::packed_size(kernels, depth, s.oc));
+  T* const packed = scratch<T>(Purpose::packed_b, detail::panels_size(kernels, depth, s.oc));
   detail::pack_panels<T>(kernels, w, 1, s.oc, s.oc, 0, depth, depth, packed,
                          conv_pool_kernels<T>().widest);
 

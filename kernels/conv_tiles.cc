@@ -135,7 +135,7 @@ void run_pixels(const TileKernels<T>& kernels, Tile<T> tile, const Pixels<T>& pi
 }
 
 template <class T>
-std::int64_t packed_size(const TileKernels<T>& kernels, std::int64_t depth, std::int64_t cols) {
+std::int64_t panels_size(const TileKernels<T>& kernels, std::int64_t depth, std::int64_t cols) {
   return depth * (cols + 2 * kernels.lanes);
 }
 
@@ -186,7 +186,7 @@ template Window<float> window(const float*, std::int64_t, std::int64_t, std::int
 template Window<float> input_window(const ConvShape&, const float*, std::int64_t, std::int64_t);
 template void run_pixels(const TileKernels<float>&, Tile<float>, const Pixels<float>&, const float*,
                          std::int64_t, std::int64_t, const float*);
-template std::int64_t packed_size(const TileKernels<float>&, std::int64_t, std::int64_t);
+template std::int64_t panels_size(const TileKernels<float>&, std::int64_t, std::int64_t);
 template void pack_panels(const TileKernels<float>&, const float*, std::ptrdiff_t, std::ptrdiff_t,
                           std::int64_t, std::int64_t, std::int64_t, std::int64_t, float*,
                           std::size_t);
@@ -195,7 +195,7 @@ template Window<double> window(const double*, std::int64_t, std::int64_t, std::i
 template Window<double> input_window(const ConvShape&, const double*, std::int64_t, std::int64_t);
 template void run_pixels(const TileKernels<double>&, Tile<double>, const Pixels<double>&,
                          const double*, std::int64_t, std::int64_t, const double*);
-template std::int64_t packed_size(const TileKernels<double>&, std::int64_t, std::int64_t);
+template std::int64_t panels_size(const TileKernels<double>&, std::int64_t, std::int64_t);
 template void pack_panels(const TileKernels<double>&, const double*, std::ptrdiff_t, std::ptrdiff_t,
                           std::int64_t, std::int64_t, std::int64_t, std::int64_t, double*,
                           std::size_t);

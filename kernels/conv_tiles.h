@@ -65,7 +65,7 @@ void run_pixels(const TileKernels<T>& kernels, Tile<T> tile, const Pixels<T>& pi
 
 /// How many elements the panels of a B of `depth` rows and `cols` columns take.
 template <class T>
-std::int64_t packed_size(const TileKernels<T>& kernels, std::int64_t depth, std::int64_t cols);
+std::int64_t panels_size(const TileKernels<T>& kernels, std::int64_t depth, std::int64_t cols);
 
 /// Packs `depth` rows of B, which start at row `first` of the panels, for all columns.
 template <class T>

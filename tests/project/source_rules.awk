@@ -58,6 +58,22 @@ is_source && /#[ \t]*pragma[ \t]+(GCC[ \t]+optimize|STDC[ \t]+FP_CONTRACT|clang[
   violation("floating-point semantics are set for the whole project, in cmake/compiler.cmake")
 }
 
+# Two files of a library that instantiate templates of one name for the same arguments define one
+# function twice, and no linker complains: it takes either.
+is_source && (/^template [^<]/ || instance != "") {
+  instance = instance " " $0
+  if ($0 ~ /;[ \t]*$/) {
+    gsub(/<(float|double)>\(/, "(", instance)
+    gsub(/[ \t]+/, " ", instance)
+    if (instance ~ /\(/ && (folder, instance) in instantiated) {
+      if (instantiated[folder, instance] != FILENAME)
+        violation("instantiated in " instantiated[folder, instance] ", too")
+    }
+    instantiated[folder, instance] = FILENAME
+    instance = ""
+  }
+}
+
 !is_source {
   settings = $0
   sub(/(^|[ \t])#.*/, "", settings)

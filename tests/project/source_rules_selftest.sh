@@ -18,7 +18,7 @@ make_clean_tree() {
   echo '#include <vector>' >kernels/gemm.h
   printf '#include "kernels/gemm.h"\n#include <oneapi/tbb/task_arena.h>\n' >kernels/parallel.cc
   printf '#include "hwy/highway.h"\n' >kernels/simd-inl.h
-  printf '#include "kernels/simd-inl.h"\n#include "hwy/foreach_target.h"\n' >kernels/gemm.cc
+  printf '#include "kernels/simd-inl.h"\n#include "hwy/foreach_target.h"\ntemplate int size(const Tiles<float>&, int);\n' >kernels/gemm.cc
   printf '#include "kernels/gemm.h"\n#include "nn/tensor.h"\n' >nn/affine.h
   printf '#include <zlib.h>\n#include <libdeflate.h>\n#include <png.h>\n' >nn/data/idx.cc
   printf '#include <nlohmann/json.hpp>\n' >nn/model_file.cc
@@ -75,4 +75,11 @@ expect caught CMakeLists.txt 'add_compile_options(-march=native)'
 expect caught cmake/compiler.cmake 'set(flags -O3 -ffast-math)'
 expect caught CMakePresets.json '{"CMAKE_CXX_FLAGS": "-Ofast"}'
 expect caught test.sh 'CXXFLAGS=-march=x86-64-v3 ./cmake/build.sh'
+twice='template int size<float>(const Tiles<float>&,
+    int);'
+expect caught kernels/parallel.cc "$twice"
+expect clean kernels/gemm.cc "$twice"
+expect clean nn/affine.h "$twice"
+expect clean kernels/parallel.cc 'template int size(const Tiles<double>&, int);'
+expect clean kernels/parallel.cc 'template int sizes(const Tiles<float>&, int);'
 [ "$failures" -eq 0 ]
