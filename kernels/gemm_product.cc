@@ -97,7 +97,7 @@ void compute(const Product<T>& p) {
     if (multiply_one_tile(kernels, p.alpha, p.a, p.b, p.beta, p.c, p.epilogue)) return;
     return multiply_small(kernels, p.alpha, p.a, p.b, p.beta, p.c, p.epilogue);
   }
-  if (unpacked && (multiply_thin(p) || multiply_long(p))) return;
+  if (unpacked ? multiply_thin(p) || multiply_long(p) : multiply_few_packed(p)) return;
   if (p.c.col_stride != 1 && p.c.cols > 1) return multiply_scattered(p);
   multiply(p);
 }

@@ -109,6 +109,70 @@ void SumUp(const RowsBlock<T>& block) {
   for (; p < block.k; ++p) AddToAllSums<kRows, 1>(block, p);
 }
 
+/// A row of a panel asks for the one so many rows behind it.
+inline constexpr int kPanelAhead = 16;
+
+/// kPanels panels, from column j on, times all kRows rows of A, with the sums in registers: a tile
+/// of so few rows, two vectors wide, would wait for its own multiply-adds.
+template <int kRows, int kPanels, class T>
+HWY_NOINLINE void AddPanels(const RowsBlock<T>& block, std::int64_t j) {
+  const hn::ScalableTag<T> d;
+  using V = hn::Vec<decltype(d)>;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  V sum[kRows][2 * kPanels];
+  NNKERNELS_UNROLL
+  for (int i = 0; i < kRows; ++i) {
+    NNKERNELS_UNROLL
+    for (int v = 0; v < 2 * kPanels; ++v) sum[i][v] = hn::Zero(d);
+  }
+  const T* a = block.a;
+  const T* b = block.b + j * block.k;
+  for (std::int64_t p = 0; p < block.k; ++p) {
+    V row[2 * kPanels];
+    NNKERNELS_UNROLL
+    for (int v = 0; v < 2 * kPanels; ++v) {
+      row[v] = hn::Load(d, b + v / 2 * 2 * lanes * block.k + v % 2 * lanes);
+    }
+    NNKERNELS_UNROLL
+    for (int i = 0; i < kRows; ++i) {
+      const V x = hn::Set(d, a[i * block.a_row_stride]);
+      NNKERNELS_UNROLL
+      for (int v = 0; v < 2 * kPanels; ++v) sum[i][v] = hn::MulAdd(x, row[v], sum[i][v]);
+    }
+    NNKERNELS_UNROLL
+    for (int q = 0; q < kPanels; ++q) {
+      const T* const ahead = b + q * 2 * lanes * block.k + kPanelAhead * 2 * lanes;
+      hwy::Prefetch(ahead);
+      hwy::Prefetch(ahead + lanes);
+    }
+    a += block.a_step;
+    b += 2 * lanes;
+  }
+  NNKERNELS_UNROLL
+  for (int i = 0; i < kRows; ++i) {
+    NNKERNELS_UNROLL
+    for (int v = 0; v < 2 * kPanels; ++v) {
+      hn::Store(sum[i][v], d, block.sums + i * block.sums_row_stride + j + v * lanes);
+    }
+  }
+}
+
+template <int kRows, class T>
+void SumUpPanels(const RowsBlock<T>& block) {
+  // Eight chains of multiply-adds or more hide their latency, and more panels are more streams.
+  constexpr int kMost = kRows == 1 ? 4 : 2;
+  const auto nr = 2 * static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
+  std::int64_t j = 0;
+  for (; j + kMost * nr <= block.cols; j += kMost * nr) AddPanels<kRows, kMost>(block, j);
+  if constexpr (kMost > 3) {
+    if (j + 3 * nr == block.cols) return AddPanels<kRows, 3>(block, j);
+  }
+  if constexpr (kMost > 2) {
+    if (j + 2 * nr == block.cols) return AddPanels<kRows, 2>(block, j);
+  }
+  if (j < block.cols) AddPanels<kRows, 1>(block, j);
+}
+
 template <class Part, class T>
 HWY_INLINE void FinishVector(Part part, const RowsBlock<T>& block, const T* sums, std::int64_t j,
                              T* c) {
@@ -130,16 +194,26 @@ void RunBlock(const RowsBlock<T>& block) {
       body(block.sums + i * block.sums_row_stride, block.c + i * block.c_row_stride);
     }
   };
-  for_each_row([&](T* sums, T*) HWY_ATTR {
-    for (std::int64_t j = 0; j < block.cols; j += lanes) hn::Store(hn::Zero(d), d, sums + j);
-  });
-  // Fewer rows leave registers for more rows of B.
-  if (block.rows == 1) {
-    SumUp<1>(block);
-  } else if (block.rows == 2) {
-    SumUp<2>(block);
+  if (block.panels) {
+    if (block.rows == 1) {
+      SumUpPanels<1>(block);
+    } else if (block.rows == 2) {
+      SumUpPanels<2>(block);
+    } else {
+      SumUpPanels<static_cast<int>(detail::kMostPanelRows)>(block);
+    }
   } else {
-    SumUp<kMaxRows>(block);
+    for_each_row([&](T* sums, T*) HWY_ATTR {
+      for (std::int64_t j = 0; j < block.cols; j += lanes) hn::Store(hn::Zero(d), d, sums + j);
+    });
+    // Fewer rows leave registers for more rows of B.
+    if (block.rows == 1) {
+      SumUp<1>(block);
+    } else if (block.rows == 2) {
+      SumUp<2>(block);
+    } else {
+      SumUp<kMaxRows>(block);
+    }
   }
   for_each_row([&](const T* sums, T* c) HWY_ATTR {
     std::int64_t j = 0;

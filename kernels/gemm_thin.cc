@@ -122,33 +122,43 @@ std::optional<std::size_t> covering_tile(const TileKernels<T>& kernels, const Ma
   return width;
 }
 
-/// Sums in the registers of one tile while B goes by, row after row and once. Narrower tiles that
-/// waste no lane would read it in strips.
+/// Where the panel of column `col` begins in the block of k of `depth` steps from `first` on.
 template <class T>
-void multiply_in_one_tile(const Product<T>& p, const TileKernels<T>& kernels, std::size_t width) {
-  const bool masked = p.c.cols < kernels.columns[width];
-  const auto run = kernels.matrix_tile[width][static_cast<std::size_t>(p.c.rows)][masked];
+const T* packed_at(const Product<T>& p, std::int64_t first, std::int64_t depth, std::int64_t col) {
+  const std::int64_t padded = packed_size(tile_kernels<T>(), 1, p.c.cols);
+  return p.packed_b + first * padded + col * depth;
+}
+
+/// The columns of C from `col` on: sums in the registers of one tile while B goes by, row after row
+/// and once. Narrower tiles that waste no lane would read it in strips. If B is packed, they are
+/// one panel.
+template <class T>
+void multiply_in_one_tile(const Product<T>& p, const TileKernels<T>& kernels, std::size_t width,
+                          std::int64_t col) {
+  const bool packed = p.packed_b != nullptr;
   MatrixTile<T> tile;
-  tile.b_step = p.b.row_stride;
-  tile.b_ahead = 8 * p.b.row_stride;
-  tile.cols = p.c.cols;
+  tile.b_step = packed ? kernels.columns[width] : p.b.row_stride;
+  tile.b_ahead = 8 * tile.b_step;
+  tile.cols = std::min<std::int64_t>(p.c.cols - col, kernels.columns[width]);
   tile.alpha = p.alpha;
   tile.a_row_stride = p.a.row_stride;
   tile.a_step = p.a.col_stride;
-  tile.c = p.c.data;
-  tile.next_c = p.c.data;
+  tile.c = &p.c(0, col);
+  tile.next_c = tile.c;
   tile.c_row_stride = p.c.row_stride;
+  const bool masked = !packed && tile.cols < kernels.columns[width];
+  const auto run = kernels.matrix_tile[width][static_cast<std::size_t>(p.c.rows)][masked];
   const auto block = [&](std::int64_t first, std::int64_t depth, T beta, bool last) {
-    tile.b = &p.b(first, 0);
+    tile.b = packed ? packed_at(p, first, depth, col) : &p.b(first, col);
     tile.a = tile.next_a = &p.a(0, first);
     tile.k = depth;
     tile.beta = beta;
-    tile.bias = last ? p.epilogue.bias : nullptr;
+    tile.bias = last && p.epilogue.bias != nullptr ? p.epilogue.bias + col : nullptr;
     tile.relu = last && p.epilogue.activation == Activation::relu;
     run(tile);
   };
   for_each_depth(p, kernels.max_depth, block);
-  activate_rows(p, 0, p.c.cols);
+  activate_rows(p, col, tile.cols);
 }
 
 /// Whether B is so large, for so few rows of A, that whole rows of it should be read in passing
@@ -164,12 +174,14 @@ bool streams_b(const Product<T>& p) {
   return bytes >= megabytes << 20;
 }
 
-/// Some columns of C: adds whole rows of B there, several at a time, to sums in a cache.
+/// Some columns of C: adds whole rows of B there, several at a time, to sums in a cache. If B is
+/// packed, they are whole panels.
 template <class T>
 void stream_columns(const Product<T>& p, std::int64_t col, std::int64_t cols,
                     std::int64_t max_depth) {
   constexpr auto kSize = static_cast<std::int64_t>(sizeof(T));
   const std::int64_t m = p.c.rows;
+  const bool packed = p.packed_b != nullptr;
   // Rows of sums a multiple of 4096 bytes apart would look alike to the processor, and a load from
   // one would wait for a store to another.
   constexpr std::int64_t kPage = 4096 / kSize, kApart = 6 * kAlignment / kSize;
@@ -182,8 +194,9 @@ void stream_columns(const Product<T>& p, std::int64_t col, std::int64_t cols,
                        .a = &p.a(0, first),
                        .a_row_stride = p.a.row_stride,
                        .a_step = p.a.col_stride,
-                       .b = &p.b(first, col),
+                       .b = packed ? packed_at(p, first, depth, col) : &p.b(first, col),
                        .b_row_stride = p.b.row_stride,
+                       .panels = packed,
                        .sums = sums,
                        .sums_row_stride = stride,
                        .c = &p.c(0, col),
@@ -260,7 +273,7 @@ bool multiply_thin(const Product<T>& p) {
   if (streams_b(p)) {
     const TileKernels<T>& kernels = tile_kernels<T>();
     if (const auto width = covering_tile(kernels, p.c)) {
-      multiply_in_one_tile(p, kernels, *width);
+      multiply_in_one_tile(p, kernels, *width, 0);
     } else {
       multiply_streaming(p, kernels.max_depth);
     }
@@ -269,7 +282,33 @@ bool multiply_thin(const Product<T>& p) {
   return false;
 }
 
+template <class T>
+bool multiply_few_packed(const Product<T>& p) {
+  static_assert(kMostStreamedRows <= kMostPanelRows);
+  const TileKernels<T>& kernels = tile_kernels<T>();
+  const std::int64_t nr = kernels.columns[kTwoVectors], whole = p.c.cols / nr;
+  if (p.c.rows > kMostStreamedRows || p.c.col_stride != 1 || whole < 2) return false;
+  constexpr std::int64_t kTogether = 4;  // panels
+  const std::int64_t pieces = (whole + kTogether - 1) / kTogether;
+  const double bytes = static_cast<double>(p.b.rows * p.b.cols) * sizeof(T);
+  const double microseconds = std::max(estimated_microseconds(p), bytes / kBytesPerMicrosecond);
+  nnkernels::parallel_for(pieces, microseconds, [&](std::int64_t piece, int) {
+    const std::int64_t first = piece * kTogether;
+    const std::int64_t panels = std::min(kTogether, whole - first);
+    stream_columns(p, first * nr, panels * nr, kernels.max_depth);
+  });
+  // Panels of less than two vectors at the end, one or two.
+  for (std::int64_t col = whole * nr; col < p.c.cols;) {
+    const std::size_t width = kernels.width_for(p.c.cols - col, kTwoVectors);
+    multiply_in_one_tile(p, kernels, width, col);
+    col += kernels.columns[width];
+  }
+  return true;
+}
+
 template bool multiply_thin<float>(const Product<float>&);
 template bool multiply_thin<double>(const Product<double>&);
+template bool multiply_few_packed<float>(const Product<float>&);
+template bool multiply_few_packed<double>(const Product<double>&);
 
 }  // namespace nnkernels::detail

@@ -29,6 +29,10 @@ bool is_thin(const MatrixView<const T>& a, const MatrixView<const T>& b) {
 template <class T>
 bool multiply_thin(const Product<T>& product);
 
+/// The same for a packed B and at most kMostStreamedRows rows.
+template <class T>
+bool multiply_few_packed(const Product<T>& product);
+
 }  // namespace nnkernels::detail
 
 #endif  // NNKERNELS_KERNELS_GEMM_THIN_H_

@@ -75,6 +75,34 @@ TEST_P(PackedMatrixTest, ExactForAnyResultAndScalars) {
   }
 }
 
+TEST_P(PackedMatrixTest, FewRowsHaveTheBitsOfMany) {
+  std::mt19937 random(6);
+  std::normal_distribution<double> normal;
+  for (const std::int64_t n : {31, 64, 65, 96, 100, 120, 128, 250, 300}) {
+    for (const std::int64_t k : {1, 70, 2100}) {
+      Matrix<float> a(20, k, Layout::row_major, 0, 0), b(k, n, Layout::row_major, 0, 0);
+      a.fill([&] { return normal(random); });
+      b.fill([&] { return normal(random); });
+      std::vector<float> bias(static_cast<std::size_t>(n));
+      for (float& each : bias) each = static_cast<float>(normal(random));
+      const PackedMatrix<float> packed(b.view());
+      const Epilogue<float> epilogue{.bias = bias.data(), .activation = Activation::relu};
+      std::vector<float> many(static_cast<std::size_t>(20 * n), 0.5f);
+      gemm(0.7f, a.view(), packed, 0.3f, MatrixView<float>(many.data(), 20, n), epilogue);
+      for (const std::int64_t rows : {1, 2, 3}) {
+        for (const int count : {1, 3}) {
+          const ForceThreads force(count);
+          std::vector<float> few(static_cast<std::size_t>(rows * n), 0.5f);
+          gemm(0.7f, MatrixView<const float>(a.view()).row_block(0, rows), packed, 0.3f,
+               MatrixView<float>(few.data(), rows, n), epilogue);
+          EXPECT_EQ(few, std::vector<float>(many.begin(), many.begin() + rows * n))
+              << rows << " rows, n " << n << ", k " << k << ", " << count << " threads";
+        }
+      }
+    }
+  }
+}
+
 TEST_P(PackedMatrixTest, HasTheBitsOfTheMatrixItselfForAnyNumberOfThreads) {
   std::mt19937 random(5);
   std::normal_distribution<double> normal;
