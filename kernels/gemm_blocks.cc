@@ -131,6 +131,7 @@ std::uint64_t next_loop() {
 /// The columns that panels for n columns take, the zeros at the end included.
 template <class T>
 std::int64_t padded_columns(const TileKernels<T>& kernels, std::int64_t n, std::size_t widest) {
+  if (n == 0) return 0;
   const std::int64_t panel = kernels.columns[kernels.width_for(n, widest)];
   return (n + panel - 1) / panel * panel;
 }

@@ -125,13 +125,15 @@ HWY_NOINLINE void AddPanels(const RowsBlock<T>& block, std::int64_t j) {
     NNKERNELS_UNROLL
     for (int v = 0; v < 2 * kPanels; ++v) sum[i][v] = hn::Zero(d);
   }
+  const std::int64_t nr = 2 * lanes, panel = nr * block.k;
   const T* a = block.a;
   const T* b = block.b + j * block.k;
   for (std::int64_t p = 0; p < block.k; ++p) {
     V row[2 * kPanels];
     NNKERNELS_UNROLL
-    for (int v = 0; v < 2 * kPanels; ++v) {
-      row[v] = hn::Load(d, b + v / 2 * 2 * lanes * block.k + v % 2 * lanes);
+    for (int q = 0; q < kPanels; ++q) {
+      row[2 * q] = hn::Load(d, b + q * panel);
+      row[2 * q + 1] = hn::Load(d, b + q * panel + lanes);
     }
     NNKERNELS_UNROLL
     for (int i = 0; i < kRows; ++i) {
@@ -141,12 +143,12 @@ HWY_NOINLINE void AddPanels(const RowsBlock<T>& block, std::int64_t j) {
     }
     NNKERNELS_UNROLL
     for (int q = 0; q < kPanels; ++q) {
-      const T* const ahead = b + q * 2 * lanes * block.k + kPanelAhead * 2 * lanes;
+      const T* const ahead = b + q * panel + kPanelAhead * nr;
       hwy::Prefetch(ahead);
       hwy::Prefetch(ahead + lanes);
     }
     a += block.a_step;
-    b += 2 * lanes;
+    b += nr;
   }
   NNKERNELS_UNROLL
   for (int i = 0; i < kRows; ++i) {

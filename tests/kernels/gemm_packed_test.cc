@@ -120,6 +120,17 @@ TEST_P(PackedMatrixTest, HasTheBitsOfTheMatrixItselfForAnyNumberOfThreads) {
   }
 }
 
+TEST_P(PackedMatrixTest, MayBeEmpty) {
+  float value = 3;
+  for (const auto& [rows, cols] : {std::pair(0, 0), std::pair(0, 1), std::pair(1, 0)}) {
+    const PackedMatrix<float> b(View(&value, rows, cols));
+    EXPECT_EQ(b.cols(), cols);
+    gemm(1.0f, View(&value, 1, rows), b, 2.0f, View(&value, 1, cols));
+    EXPECT_EQ(value, cols == 0 ? 3 : 6);
+    value = 3;
+  }
+}
+
 TEST(PackedMatrix, IsACopyThatPackReplaces) {
   std::vector<float> memory(30, 1.0f), ones(6, 1.0f), result(5);
   PackedMatrix<float> b;
