@@ -166,10 +166,8 @@ void SumUpPanels(const RowsBlock<T>& block) {
   const auto nr = 2 * static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
   std::int64_t j = 0;
   for (; j + kMost * nr <= block.cols; j += kMost * nr) AddPanels<kRows, kMost>(block, j);
-  if constexpr (kMost > 3) {
+  if constexpr (kMost == 4) {
     if (j + 3 * nr == block.cols) return AddPanels<kRows, 3>(block, j);
-  }
-  if constexpr (kMost > 2) {
     if (j + 2 * nr == block.cols) return AddPanels<kRows, 2>(block, j);
   }
   if (j < block.cols) AddPanels<kRows, 1>(block, j);
