@@ -155,7 +155,7 @@ std::string table(const std::vector<Prediction>& predictions,
   std::size_t name_width = 4;
   std::size_t class_width = 7;
   for (const Prediction& p : predictions) {
-    name_width = std::max(name_width, width_of(p.file));
+    name_width = std::max(name_width, width_of(one_line(p.file)));
     class_width = std::max(class_width, width_of(name_of(p.predicted, names)) + 2);
   }
   const std::size_t classes = predictions.front().probabilities.size();
