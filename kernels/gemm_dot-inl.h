@@ -98,8 +98,9 @@ HWY_INLINE void DotTile(const T* HWY_RESTRICT x, std::ptrdiff_t x_stride, const 
       add(WholeVector(), p + chain * lanes, sum[chain]);
     }
   }
-  for (int chain = 0; p < k; p += lanes, chain = kChains - 1) {
-    add(FirstLanes{static_cast<std::size_t>(std::min(k - p, lanes))}, p, sum[chain]);
+  if (p < k) add(FirstLanes{static_cast<std::size_t>(std::min(k - p, lanes))}, p, sum[0]);
+  if constexpr (kChains == 2) {
+    if (p + lanes < k) add(FirstLanes{static_cast<std::size_t>(k - p - lanes)}, p + lanes, sum[1]);
   }
   NNKERNELS_UNROLL
   for (int i = 0; i < kRows; ++i) {

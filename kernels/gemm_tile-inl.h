@@ -128,21 +128,21 @@ HWY_INLINE void FinishTile(D d, const AnyTile<T>& tile, const RowsOfC& c, V (&su
 
 /// One row of B, of which the last vector may be masked.
 template <int kWidth, bool kMasked, class D, class T>
-HWY_INLINE void LoadRow(D d, const T* HWY_RESTRICT b, std::size_t last, hn::Vec<D> (&row)[kWidth]) {
+HWY_INLINE void LoadRow(D d, const T* HWY_RESTRICT b, hn::Mask<D> mask, hn::Vec<D> (&row)[kWidth]) {
   const std::size_t lanes = hn::Lanes(d);
   NNKERNELS_UNROLL
   for (int j = 0; j < kWidth; ++j) {
     const bool masked = kMasked && j == kWidth - 1;
-    row[j] = masked ? LoadFirst(d, b + j * lanes, last) : hn::LoadU(d, b + j * lanes);
+    row[j] = masked ? hn::MaskedLoad(mask, d, b + j * lanes) : hn::LoadU(d, b + j * lanes);
   }
 }
 
 /// One step of the k loop: one row of B, and for each row i of the tile its element a(i).
 template <int kRows, int kWidth, bool kMasked, class D, class T, class RowsOfA, class V>
-HWY_INLINE void AddStep(D d, const T* HWY_RESTRICT b, std::size_t last, const RowsOfA& a,
+HWY_INLINE void AddStep(D d, const T* HWY_RESTRICT b, hn::Mask<D> mask, const RowsOfA& a,
                         V (&sum)[kRows][kWidth]) {
   V b_row[kWidth];
-  LoadRow<kWidth, kMasked>(d, b, last, b_row);
+  LoadRow<kWidth, kMasked>(d, b, mask, b_row);
   NNKERNELS_UNROLL
   for (int i = 0; i < kRows; ++i) {
     const V element = hn::Set(d, a[i]);
@@ -160,14 +160,23 @@ inline constexpr bool kManyStores = (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3) &&
                                     (kRows * kWidth >= 12);
 inline constexpr int kLastSteps = 2;
 
-/// How many of `steps` steps are left to EndByPairs(). Asked before the k loop and behind it, each
-/// time from memory: in the loop a flag would take the place of a pointer.
+/// The same tile, of which the compiler does not know what it has read already: it reads again what
+/// it is asked for instead of keeping it in a register, of which tiles have none to spare. (Where a
+/// stride was needed again behind the k loop, g++ 12 kept it in a vector register, and so a row of
+/// B on the stack: products of doubles took 1.2 times as long.)
+template <class Tile>
+HWY_INLINE const Tile& FromMemory(const Tile& tile) {
+  const Tile* again = &tile;
+  hide_origin(again);
+  return *again;
+}
+
+/// How many of `steps` steps are left to EndByPairs(). Asked before the k loop and behind it.
 template <int kRows, int kWidth, class T>
 HWY_INLINE int StepsByPairs(const AnyTile<T>& tile, std::int64_t steps) {
-  const AnyTile<T>* plain = &tile;
-  hide_origin(plain);
-  const bool ends = kManyStores<kRows, kWidth> && steps >= kLastSteps && plain->alpha == T{1} &&
-                    plain->beta == T{0};
+  const AnyTile<T>& again = FromMemory(tile);
+  const bool ends = kManyStores<kRows, kWidth> && steps >= kLastSteps && again.alpha == T{1} &&
+                    again.beta == T{0};
   return ends ? kLastSteps : 0;
 }
 
@@ -177,9 +186,9 @@ template <int kRows, int kWidth, bool kMasked, bool kWhole, class D, class T, cl
 HWY_INLINE void EndByPairs(D d, const AnyTile<T>& tile, const T* HWY_RESTRICT b,
                            NextRow<const T> next_a, std::ptrdiff_t a_step, NextRow<T> next_c,
                            V (&sum)[kRows][kWidth]) {
-  const std::size_t lanes = hn::Lanes(d), last = LanesOfLast<kWidth>(d, tile);
+  const std::size_t lanes = hn::Lanes(d);
   const std::ptrdiff_t b_step = tile.b_step;
-  const auto mask = hn::FirstN(d, last);
+  const hn::Mask<D> mask = hn::FirstN(d, LanesOfLast<kWidth>(d, tile));
   const auto is_part = [](int j) { return !kWhole && j == kWidth - 1; };
   NNKERNELS_UNROLL
   for (int first = 0; first < kRows; first += 2) {
@@ -190,7 +199,7 @@ HWY_INLINE void EndByPairs(D d, const AnyTile<T>& tile, const T* HWY_RESTRICT b,
     NNKERNELS_UNROLL
     for (int p = 0; p < kLastSteps; ++p) {
       V b_row[kWidth];
-      LoadRow<kWidth, kMasked>(d, b + p * b_step, last, b_row);
+      LoadRow<kWidth, kMasked>(d, b + p * b_step, mask, b_row);
       NNKERNELS_UNROLL
       for (int i = first; i < end; ++i) {
         const V element = hn::Set(d, a[i - first][p * a_step]);
@@ -266,13 +275,14 @@ template <class D, int kRows, int kWidth, bool kMasked, class T = hn::TFromD<D>>
 void RunMatrixTile(const MatrixTile<T>& tile) {
   const D d;
   const std::size_t lanes = hn::Lanes(d);
-  const std::size_t last = LanesOfLast<kWidth>(d, tile);
+  const hn::Mask<D> mask = hn::FirstN(d, LanesOfLast<kWidth>(d, tile));
   hn::Vec<D> sum[kRows][kWidth];
   ClearTile(d, sum);
 
   EvenRows<kRows, const T> a(tile.a, tile.a_row_stride);
-  const std::ptrdiff_t a_step = tile.a_step, b_step = tile.b_step, b_ahead = tile.b_ahead;
+  std::ptrdiff_t a_step = tile.a_step, b_step = tile.b_step;
   const T* HWY_RESTRICT b = tile.b;
+  const T* b_ahead = b + tile.b_ahead;
   const T* next_a = tile.next_a;
   // Each step asks for a line that is needed later, one at a time so that they do not queue up: of
   // the next tile's A in chunks of one line of a row, and in the last chunks of C.
@@ -280,24 +290,30 @@ void RunMatrixTile(const MatrixTile<T>& tile) {
   std::int64_t k = tile.k - StepsByPairs<kRows, kWidth>(tile, tile.k);
   for (; k >= 2 * kChunk; k -= kChunk) {
     const T* line = next_a;
+    NNKERNELS_ROLLED
     for (std::int64_t p = 0; p < kChunk; ++p) {
       hwy::Prefetch(line);
       line += tile.next_a_row_stride;
-      PrefetchRow<kWidth>(d, b + b_ahead);
-      AddStep<kRows, kWidth, kMasked>(d, b, last, a, sum);
+      PrefetchRow<kWidth>(d, b_ahead);
+      b_ahead += b_step;
+      AddStep<kRows, kWidth, kMasked>(d, b, mask, a, sum);
       a.advance(a_step);
       b += b_step;
       hide_origin(b);
+      hide_origin(b_ahead);
       hide_origin(line);
     }
-    next_a += tile.next_a_chunk_step;
+    const MatrixTile<T>& again = FromMemory(tile);
+    next_a += again.next_a_chunk_step;
+    a_step = again.a_step;
+    b_step = again.b_step;
   }
   const T* next_c = tile.next_c;
   for (; k > 0; --k) {
     hwy::Prefetch(next_c);
     if (kWidth > 1) hwy::Prefetch(next_c + (kWidth - 1) * lanes);
     next_c += tile.c_row_stride;
-    AddStep<kRows, kWidth, kMasked>(d, b, last, a, sum);
+    AddStep<kRows, kWidth, kMasked>(d, b, mask, a, sum);
     a.advance(a_step);
     b += b_step;
     hide_origin(b);
@@ -316,7 +332,7 @@ void RunMatrixTile(const MatrixTile<T>& tile) {
 template <class D, int kRows, int kWidth, bool kMasked, class T = hn::TFromD<D>>
 void RunTile(const Tile<T>& tile) {
   const D d;
-  const std::size_t last = LanesOfLast<kWidth>(d, tile);
+  const hn::Mask<D> mask = hn::FirstN(d, LanesOfLast<kWidth>(d, tile));
   const T* rows[kRows];
   NNKERNELS_UNROLL
   for (int i = 0; i < kRows; ++i) rows[i] = tile.rows[i];
@@ -342,7 +358,7 @@ void RunTile(const Tile<T>& tile) {
   for (std::int64_t s = 0; s < tile.segment_count; ++s) {
     a.offset = tile.segments[s];
     for (std::int64_t p = 0; p < length; ++p) {
-      AddStep<kRows, kWidth, kMasked>(d, b, last, a, sum);
+      AddStep<kRows, kWidth, kMasked>(d, b, mask, a, sum);
       a.offset += step;
       b += b_step;
     }
@@ -354,7 +370,7 @@ void RunTile(const Tile<T>& tile) {
 template <class D, int kRows, int kWidth, class T = hn::TFromD<D>>
 void RunRowTile(const RowTile<T>& tile) {
   const D d;
-  const std::size_t last = LanesOfLast<kWidth>(d, tile);
+  const hn::Mask<D> mask = hn::FirstN(d, LanesOfLast<kWidth>(d, tile));
   const std::ptrdiff_t b_step = tile.b_step;
   const T* a_tile = tile.a;
   T* c_tile = tile.c;
@@ -377,7 +393,7 @@ void RunRowTile(const RowTile<T>& tile) {
       std::int64_t length = tile.segment_length;
       if (segment + 1 == end) length -= StepsByPairs<kRows, kWidth>(tile, length);
       for (; length > 0; --length) {
-        AddStep<kRows, kWidth, false>(d, b, last, a, sum);
+        AddStep<kRows, kWidth, false>(d, b, mask, a, sum);
         a.advance(1);
         b += b_step;
         hide_origin(b);

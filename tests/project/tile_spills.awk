@@ -1,33 +1,46 @@
 # tile_spills.awk: reads `objdump -d -C --no-show-raw-insn` of x86-64 code and looks at every function
 # RunTile, RunMatrixTile or RunRowTile<vector type, rows, width, ...>, and RunWindows<vector type, windows, width, ...>
-# with four rows to a window, for AVX2 and better: in its k loop no vector may go through the stack. Prints each tile where one does, then how many tiles there were; exit status 1
-# if one does, or if there is no tile at all. (The tiles for SSE are not looked at: they have half the registers, and few machines need them.)
+# with four rows to a window, for AVX2 and better: in its k loops no vector may go through the stack. Prints each tile
+# where one does, then how many tiles there were; exit status 1 if one does, or if there is no tile at all. (The tiles
+# for SSE are not looked at: they have half the registers, and few machines need them.)
 
-# The k loop is the shortest jump backwards that has all rows * width multiply-adds in it.
-function check_tile(   i, best, length_, from, spills) {
-  best = 0
+# The k loops, of which a tile can have two (one asks for the next tile's memory), are the jumps backwards over
+# rows * width multiply-adds and a broadcast for each row, but little else, that are around no other such jump. Jumps over
+# twice as much are none where tiles are large: the ends of those have two steps one after the other.
+function check_tile(   i, j, loops, first, last, steps, spills) {
+  tiles++
+  loops = 0
   for (i = 1; i <= count; i++) {
     if (operation[i] !~ /^j/ || !(target[i] in index_of)) continue
-    from = index_of[target[i]]
-    if (from > i || products[i] - products[from - 1] < rows * width) continue
-    length_ = i - from + 1
-    if (best == 0 || length_ < best) { best = length_; first = from; last = i }
+    j = index_of[target[i]]
+    if (j > i || !once(products[i] - products[j - 1], rows * width)) continue
+    if (!once(broadcasts[i] - broadcasts[j - 1], rows)) continue
+    if (i - j > 20 + 6 * (products[i] - products[j - 1]) || (loops > 0 && j <= first[loops])) continue
+    loops++
+    first[loops] = j
+    last[loops] = i
   }
-  tiles++
-  if (best == 0) { print name ": no k loop with " rows " x " width " multiply-adds"; bad++; return }
-  spills = 0
-  for (i = first; i <= last; i++) {
-    if (operands[i] !~ /%[xyz]mm/ || operation[i] ~ /broadcast/ || operands[i] ~ /\{1to/) continue
-    if (operands[i] ~ /\(%rsp/ || (framed && operands[i] ~ /\(%rbp/)) spills++
-  }
+  if (loops == 0) { print name ": no k loop with " rows " x " width " multiply-adds"; bad++; return }
   # The largest tile of AVX2 with a mask, for the last columns of a matrix, needs all 16 registers for sums, B, A
   # and the mask: clang 14 keeps one of them on the stack.
   full = name ~ /N_AVX2/ && part[3] == "true" && rows * width + width + 2 == 16
-  if (spills > (full ? 2 : 0)) {
-    print name ": " spills " of " best " instructions of the k loop move vectors to or from the stack"
-    bad++
+  for (j = 1; j <= loops; j++) {
+    spills = 0
+    for (i = first[j]; i <= last[j]; i++) {
+      if (operands[i] !~ /%[xyz]mm/ || operation[i] ~ /broadcast/ || operands[i] ~ /\{1to/) continue
+      if (operands[i] ~ /\(%rsp/ || (framed && operands[i] ~ /\(%rbp/)) spills++
+    }
+    # The steps of small tiles may be unrolled: less than one a step is not in each of them.
+    steps = int((products[last[j]] - products[first[j] - 1]) / (rows * width))
+    if (spills > (full ? 2 : steps - 1)) {
+      print name ": " spills " of " last[j] - first[j] + 1 " instructions of k loop " j " move vectors to or from the stack"
+      bad++
+      return
+    }
   }
 }
+
+function once(found, expected) { return found >= expected && (rows * width < 12 || found < 2 * expected) }
 
 function begin_function(   parameters) {
   inside = $0 ~ /N_AVX[0-9A-Z_]*::.*Run((Matrix|Row)?Tile|Windows)</
@@ -41,7 +54,7 @@ function begin_function(   parameters) {
   rows = name ~ /RunWindows</ ? 4 * part[1] : part[1]
   width = part[2]
   count = framed = 0
-  products[0] = 0
+  products[0] = broadcasts[0] = 0
   split("", index_of)
 }
 
@@ -62,6 +75,7 @@ inside && /^ *[0-9a-f]+:\t/ {
   sub(/^[^\t]*\t[^ ]* */, "", operands[count])
   # Without fused multiply-adds each has one multiplication.
   products[count] = products[count - 1] + ($2 ~ /^vfn?madd/ || $2 ~ /^v?mul[ps][sd]$/)
+  broadcasts[count] = broadcasts[count - 1] + ($2 ~ /broadcast/ || operands[count] ~ /\{1to/)
   if ($2 == "mov" && $3 == "%rsp,%rbp") framed = 1
 }
 

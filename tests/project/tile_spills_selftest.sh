@@ -58,6 +58,23 @@ wrong=$(
     tile "$kTile" 'vmovaps %zmm3,0x80(%rsp)'
     tile "$kTile" 'nop'
   } | expect caught 'the first of two'
+  # A shorter loop behind the one that spills, as for the last steps of k.
+  tile "$kTile" 'vmovaps %zmm3,0x80(%rsp)' | sed '
+    /620:/{
+      s/.*/     61e:\tvfmadd231ps (%rsi){1to16},%zmm0,%zmm1\
+     61f:\tvfmadd231ps 0x4(%rsi){1to16},%zmm0,%zmm2\
+     620:\tjne    61e <void nnkernels::RunTile+0x1e>/
+    }' | expect caught 'the longer of two loops'
+  # Eight steps unrolled, of which one keeps a vector on the stack, and then each.
+  tile "$kTile" 'vmovaps %zmm3,0x80(%rsp)' | sed '
+    /614:/{p
+    p
+    p
+    p
+    }
+    /60c:/{p
+    p
+    }' | expect clean 'one of several unrolled steps'
 )
 echo "${wrong:-all as expected}"
 [ -z "$wrong" ]
