@@ -6,6 +6,7 @@
 #include "kernels/conv_tiles.h"
 #include "kernels/depthwise.h"
 #include "kernels/gemm.h"
+#include "kernels/gemm_block.h"
 #include "kernels/parallel.h"
 #include "kernels/scratch.h"
 #include "kernels/vector.h"
@@ -13,6 +14,8 @@
 namespace nnkernels {
 namespace {
 
+using detail::Block;
+using detail::BlockLoops;
 using detail::check_pointer;
 using detail::conv_microseconds;
 using detail::input_window;
@@ -42,6 +45,9 @@ constexpr std::int64_t kPieceRows = 12;
 constexpr std::int64_t kTileRows = 14;
 constexpr double kRowPieceFlops = 1e6;
 
+/// Rows' places are packed where tiles have more rows than this and more panels meet them.
+constexpr std::int64_t kFewPointers = 8, kFewPanels = 2;
+
 /// How the work is cut: into pieces of the batch, whose sums are added up, and into rows of dw.
 struct Cut {
   std::int64_t images, rows;
@@ -65,34 +71,96 @@ Cut cut(const ConvShape& s) {
   return result;
 }
 
-/// Rows [row, row_end) of dw of one group, in one tile after the other: what `tile` says, with the
-/// rows' places in the window `in` as A.
+/// Rows of dw of one group that a tile computes.
+struct Rows {
+  std::int64_t first, last;
+};
+
+/// Cuts rows [row, row_end) into tiles of at most max_rows and calls run() for each.
+template <class Run>
+void for_tiles(std::int64_t row, std::int64_t row_end, std::int64_t max_rows, const Run& run) {
+  const std::int64_t count = row_end - row, tiles = (count + max_rows - 1) / max_rows;
+  for (std::int64_t t = 0; t < tiles; ++t) {
+    run(Rows{row + count * t / tiles, row + count * (t + 1) / tiles});
+  }
+}
+
+/// Where the rows' places in the window `in` begin: row i's at places[i - rows.first].
+template <class T>
+void find_places(const ConvShape& s, const Window<T>& in, Rows rows, const T** places) {
+  const std::int64_t group_ic = s.ic / s.groups;
+  std::int64_t channel = rows.first % group_ic, kw = rows.first / group_ic % s.kw;
+  const T* tap = in.data + rows.first / (s.kw * group_ic) * s.dilation_h * in.row_length +
+                 kw * s.dilation_w * s.ic;
+  for (std::int64_t i = rows.first; i < rows.last; ++i) {
+    *places++ = tap + channel;
+    if (++channel < group_ic) continue;
+    channel = 0;
+    tap += s.dilation_w * s.ic;
+    if (++kw < s.kw) continue;
+    kw = 0;
+    tap += s.dilation_h * in.row_length - s.kw * s.dilation_w * s.ic;
+  }
+}
+
+/// Rows [row, row_end) of dw of one group and a tile's columns: what `tile` says, with the rows'
+/// places in the window `in` as A.
 template <class T>
 void run_rows(const ConvShape& s, const TileKernels<T>& kernels, Tile<T> tile, std::size_t width,
               bool masked, const Window<T>& in, std::int64_t row, std::int64_t row_end, T* dw) {
-  const std::int64_t group_ic = s.ic / s.groups, count = row_end - row;
-  const std::int64_t tiles = (count + kernels.max_rows[width] - 1) / kernels.max_rows[width];
-  for (std::int64_t t = 0; t < tiles; ++t) {
-    const std::int64_t first = row + count * t / tiles, last = row + count * (t + 1) / tiles;
-    const T* a[kMaxTileRows];
-    T* c[kMaxTileRows];
-    std::int64_t channel = first % group_ic, kw = first / group_ic % s.kw;
-    const T* tap = in.data + first / (s.kw * group_ic) * s.dilation_h * in.row_length +
-                   kw * s.dilation_w * s.ic;
-    for (std::int64_t i = first; i < last; ++i) {
-      a[i - first] = tap + channel;
-      c[i - first] = dw + i * s.oc;
-      if (++channel < group_ic) continue;
-      channel = 0;
-      tap += s.dilation_w * s.ic;
-      if (++kw < s.kw) continue;
-      kw = 0;
-      tap += s.dilation_h * in.row_length - s.kw * s.dilation_w * s.ic;
+  const T* a[kMaxTileRows];
+  T* c[kMaxTileRows];
+  tile.rows = a;
+  tile.c = c;
+  for_tiles(row, row_end, kernels.max_rows[width], [&](Rows rows) {
+    find_places(s, in, rows, a);
+    for (std::int64_t i = rows.first; i < rows.last; ++i) c[i - rows.first] = dw + i * s.oc;
+    kernels.tile[width][static_cast<std::size_t>(rows.last - rows.first)][masked](tile);
+  });
+}
+
+/// The same for all columns of the group, with the rows' places packed first: worth it where many
+/// columns meet them. So many pointers as a tile of AVX-512 has rows do not fit into registers, and
+/// pixels of many channels share a few sets of the L1 cache.
+template <class T>
+void run_packed_rows(const ConvShape& s, const TileKernels<T>& kernels, const Tile<T>& tile,
+                     const Window<T>& in, std::int64_t row, std::int64_t row_end, T* dw) {
+  const std::int64_t depth = tile.segment_count * tile.segment_length;
+  const std::int64_t max_rows = kernels.max_rows[kTwoVectors];
+  T* const packed = scratch<T>(Purpose::packed_a, max_rows * depth);
+  for_tiles(row, row_end, max_rows, [&](Rows rows) {
+    const T* places[kMaxTileRows];
+    find_places(s, in, rows, places);
+    const std::int64_t count = rows.last - rows.first;
+    for (std::int64_t i = 0, run = 0; i < count; i += run) {
+      for (run = 1; i + run < count && places[i + run] == places[i] + run;) ++run;
+      for (std::int64_t segment = 0; segment < tile.segment_count; ++segment) {
+        kernels.pack_part(places[i] + tile.segments[segment], tile.step, run, count,
+                          tile.segment_length, packed + segment * tile.segment_length * count + i);
+      }
     }
-    tile.rows = a;
-    tile.c = c;
-    kernels.tile[width][static_cast<std::size_t>(last - first)][masked](tile);
-  }
+    const Block<T> block{.rows = count,
+                         .cols = s.oc / s.groups,
+                         .k = depth,
+                         .a = nullptr,
+                         .a_row_stride = 1,
+                         .a_step = count,
+                         .pack_a = false,
+                         .packed_a = packed,
+                         .tile_rows = count,
+                         .b = tile.b,
+                         .b_row_stride = tile.b_step,
+                         .b_is_packed = false,
+                         .widest = kTwoVectors,
+                         .c = dw + rows.first * s.oc,
+                         .c_row_stride = s.oc,
+                         .alpha = T{1},
+                         .beta = tile.beta,
+                         .bias = nullptr,
+                         .relu = false,
+                         .rows_outside = false};
+    BlockLoops<T>(kernels, block).run();
+  });
 }
 
 /// Rows [row, row_end) of dw, of each group, summed over images [first, last): for each chunk of
@@ -108,6 +176,8 @@ void backward_weights_piece(const ConvShape& s, const T* x, const T* dy, std::in
       (ow * s.oc + s.stride_h * s.iw * s.ic) * static_cast<std::int64_t>(sizeof(T));
   const std::int64_t chunks = std::clamp<std::int64_t>(oh * row_bytes / kChunkBytes, 1, oh);
   const bool pack = group_oc % kernels.lanes != 0 && !kernels.masked;
+  const bool pack_places = kernels.max_rows[kTwoVectors] > kFewPointers &&
+                           group_oc > kFewPanels * kernels.columns[kTwoVectors];
   auto* const segments = scratch<std::ptrdiff_t>(Purpose::offsets, oh);
 
   for (std::int64_t image = first; image < last; ++image) {
@@ -125,6 +195,12 @@ void backward_weights_piece(const ConvShape& s, const T* x, const T* dy, std::in
       for (std::int64_t g = 0; g < s.groups; ++g) {
         const Window<T> in{window.data + g * group_ic, window.row_length};
         const T* const dy_chunk = dy + (image * oh + o) * ow * s.oc + g * group_oc;
+        if (pack_places) {
+          tile.b = dy_chunk;
+          tile.b_step = s.oc;
+          run_packed_rows(s, kernels, tile, in, row, row_end, dw + g * group_oc);
+          continue;
+        }
         T* packed = nullptr;
         if (pack) {
           packed = scratch<T>(Purpose::packed_b, panels_size(kernels, depth, group_oc));

@@ -110,6 +110,24 @@ void Pack(const T* source, std::ptrdiff_t line_stride, std::ptrdiff_t step_strid
   }
 }
 
+/// As TileKernels::pack_part.
+template <class T>
+void PackPart(const T* HWY_RESTRICT source, std::ptrdiff_t step_stride, std::int64_t count,
+              std::int64_t width, std::int64_t k, T* HWY_RESTRICT panel) {
+  const hn::ScalableTag<T> d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  constexpr std::int64_t kAhead = 8;
+  for (std::int64_t i = 0; i < count; i += lanes) {
+    const auto part = static_cast<std::size_t>(std::min(lanes, count - i));
+    const T* from = source + i;
+    T* to = panel + i;
+    for (std::int64_t p = 0; p < k; ++p, from += step_stride, to += width) {
+      hwy::Prefetch(from + kAhead * step_stride);
+      StoreFirst(d, LoadFirst(d, from, part), to, part);
+    }
+  }
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace nnkernels
 HWY_AFTER_NAMESPACE();

@@ -449,6 +449,7 @@ TileKernels<T> MakeKernels(std::integer_sequence<int, kWidths...>) {
 #endif
   (AddTiles<D, kWidths + 1, kWidths + 1>(kernels, kRows), ...);
   kernels.pack = Pack<T>;
+  kernels.pack_part = PackPart<T>;
   kernels.dot = Dot<T>;
   return kernels;
 }

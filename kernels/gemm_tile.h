@@ -126,6 +126,11 @@ struct TileKernels {
   void (*pack)(const T* source, std::ptrdiff_t line_stride, std::ptrdiff_t step_stride,
                std::int64_t count, std::int64_t width, std::int64_t k, T* panel) = nullptr;
 
+  /// The same for `count` columns of a panel that begin at `panel`, and no others: panel[p * width
+  /// + i] = source[i + p * step_stride] for i < count and p < k.
+  void (*pack_part)(const T* source, std::ptrdiff_t step_stride, std::int64_t count,
+                    std::int64_t width, std::int64_t k, T* panel) = nullptr;
+
   /// out[i * out_x_stride + j * out_y_stride] = sum over p of x[i * x_stride + p] *
   /// y[j * y_stride + p] for i < x_rows, j < y_rows, p < k. The vectors run along k, and y is read
   /// once while x should be small enough for the L1 cache.

@@ -132,6 +132,27 @@ TEST_P(ConvTest, AgreesWithTheDefinitionOnMatrixProducts) {
   }
 }
 
+/// Output channels for which conv_backward_weights() packs what its rows read of x.
+TEST_P(ConvTest, AgreesWithTheDefinitionOnManyOutputChannels) {
+  check_random_shapes(40, 17, [](const auto& draw) {
+    const std::int64_t groups = draw(1, 2);
+    return ConvShape{.n = draw(1, 4),
+                     .ih = draw(1, 9),
+                     .iw = draw(1, 9),
+                     .ic = groups * draw(1, 20),
+                     .oc = groups * draw(33, 130),
+                     .kh = draw(1, 3),
+                     .kw = draw(1, 3),
+                     .stride_h = draw(1, 3),
+                     .stride_w = draw(1, 3),
+                     .pad_h = draw(0, 2),
+                     .pad_w = draw(0, 2),
+                     .dilation_h = draw(1, 2),
+                     .dilation_w = draw(1, 2),
+                     .groups = groups};
+  });
+}
+
 TEST_P(ConvTest, AgreesWithTheDefinitionOnGroups) {
   check_random_shapes(60, 3, [](const auto& draw) {
     const std::int64_t groups = draw(2, 6);
@@ -238,6 +259,7 @@ TEST_P(ConvTest, SameBitsForAnyNumberOfThreads) {
       {.n = 9, .ih = 26, .iw = 25, .ic = 3, .oc = 30, .kh = 5, .kw = 5, .pad_h = 1, .pad_w = 2},
       {.n = 1, .ih = 26, .iw = 25, .ic = 3, .oc = 30, .kh = 5, .kw = 5, .pad_h = 1, .pad_w = 2},
       {.n = 1, .ih = 20, .iw = 20, .ic = 40, .oc = 30, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1},
+      {.n = 3, .ih = 20, .iw = 21, .ic = 12, .oc = 70, .kh = 3, .kw = 3, .stride_h = 2},
       {.n = 2, .ih = 20, .iw = 20, .ic = 12, .oc = 24, .kh = 3, .kw = 3, .groups = 3},
       {.n = 2, .ih = 40, .iw = 40, .ic = 20, .oc = 20, .kh = 3, .kw = 3, .pad_h = 1, .groups = 20},
       {.n = 2, .ih = 20, .iw = 20, .ic = 20, .oc = 30},
