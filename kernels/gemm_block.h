@@ -19,21 +19,20 @@ struct Block {
 
   const T* a;
   std::ptrdiff_t a_row_stride, a_step;  // A(i, k) = a[i * a_row_stride + k * a_step]
-  bool pack_a;
-  const T* packed_a;       // by pack_rows() before, or null
-  std::int64_t tile_rows;  // at most
+  const T* packed_a;                    // by pack_rows() before, or null
+  std::int64_t tile_rows;               // at most
 
   const T* b;  // packed: the panel of column j is at b + k * j
   std::ptrdiff_t b_row_stride;
-  bool b_is_packed;
   std::size_t widest;  // tile, as an index
 
   T* c;
   std::ptrdiff_t c_row_stride;
   T alpha, beta;
   const T* bias;
-  bool relu;
 
+  // Truth values last: gaps between members, too, make g++ 12 clear the object first (AnyTile).
+  bool pack_a, b_is_packed, relu;
   /// The order of the two loops. Rows outside: each tile of A is read from memory once and meets
   /// all of B, which must stay in the L2 cache. Else each panel of B meets all of A.
   bool rows_outside;

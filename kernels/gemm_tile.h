@@ -19,6 +19,10 @@ namespace nnkernels::detail {
 /// Where A and C lie is said by the two kinds of tile below.
 template <class T>
 struct AnyTile {
+  // Not defaulted: g++ 12 would clear the whole object before it sets its members, by an
+  // instruction (rep stos) that takes as long as a product of 4 x 4.
+  AnyTile() {}  // NOLINT(modernize-use-equals-default)
+
   const T* b = nullptr;
   std::ptrdiff_t b_step = 0;
 
