@@ -19,6 +19,8 @@ constexpr std::int64_t kPackForTiles = 16;
 // Columns of A are packed for tiles of so few rows, which read parts of lines, if so many panels
 // meet them.
 constexpr std::int64_t kFewRows = 8, kPackPartsFor = 12;
+// So are, for any tile, columns of more steps than an L1 cache of 32 KB has lines.
+constexpr std::int64_t kLongColumns = 512;
 // At least so many pieces to share among threads, where the tiles allow it.
 constexpr std::int64_t kPieces = 8;
 // Steps of A that a piece of the loop that packs it takes.
@@ -58,8 +60,8 @@ struct Cut {
 
     const bool readable = p.b.col_stride == 1 && (kernels.masked || n % kernels.lanes == 0);
     pack_b = !prepacked && (!readable || (m >= kPackForTiles * mr && n > nr));
-    const bool in_parts = p.a.row_stride == 1 && mr <= kFewRows && n >= kPackPartsFor * nr;
-    pack_a = m >= 2 * mr && n >= 4 * nr && (needs_packing(p.a) || in_parts);
+    const bool in_parts = p.a.row_stride == 1 && n >= kPackPartsFor * nr;
+    pack_a = m >= 2 * mr && n >= 4 * nr && (needs_packing(p.a) || (in_parts && mr <= kFewRows));
 
     // The operand of the inner loop stays in the L2 cache, so the other one is what pieces divide.
     constexpr auto kInner = kInnerBytes / static_cast<std::int64_t>(sizeof(T));
@@ -83,6 +85,7 @@ struct Cut {
       rows_outside = true;
       column_groups = std::min(panels, std::max(column_groups, depth * columns / kInner));
     }
+    if (in_parts && !rows_outside && depth > kLongColumns) pack_a = true;
   }
 
   /// The first row of a block of rows: of whole tiles, so that as few as possible are short.

@@ -258,6 +258,12 @@ TEST_P(GemmPathsTest, ExactWithPackedOperands) {
   constexpr auto kColumns = Layout::column_major;
   check_exactly<float>({.m = 100, .n = 520, .k = 512, .gap = 512}, ++seed);
   check_exactly<float>({.m = 100, .n = 520, .k = 512, .a = kColumns, .gap = 1024 - 100}, ++seed);
+  // Columns of more steps than the L1 cache has lines, in one block of rows and in several.
+  for (const std::int64_t m : {100, 400, 700}) {
+    for (const std::int64_t k : {520, 1030}) {
+      check_exactly<float>({.m = m, .n = 390, .k = k, .a = kColumns}, ++seed);
+    }
+  }
   check_exactly<float>({.m = 1030, .n = 520, .k = 512, .gap = 512}, ++seed);
 }
 
