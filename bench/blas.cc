@@ -36,6 +36,14 @@ std::vector<std::string> candidates(const std::string& which) {
   return {which};
 }
 
+/// The kernels that OpenBLAS says it runs. For a CPU newer than itself it takes its oldest ones,
+/// without AVX.
+std::string kernels_of_openblas(const std::string& core) {
+  const bool knows_cpu = core != "Prescott" || !std::string(nnkernels::simd()).starts_with("AVX3");
+  return core + " kernels" +
+         (knows_cpu ? "" : ", since it does not know this CPU: set OPENBLAS_CORETYPE=SkylakeX");
+}
+
 std::string advice(const std::string& which) {
   if (which == "onednn") return " (Debian: apt install libdnnl2 or libdnnl3)";
   if (which == "eigen") {
@@ -85,7 +93,7 @@ void Blas::describe(const std::string& path) {
     std::istringstream(config()) >> name_ >> version;
     // The environment may have chosen other kernels than the CPU's: OPENBLAS_CORETYPE.
     if (const auto core = symbol<const char* (*)()>(library_, "openblas_get_corename")) {
-      version += std::string(" (") + core() + " kernels)";
+      version += " (" + kernels_of_openblas(core()) + ")";
     }
   } else if (const auto blis = symbol<const char* (*)()>(library_, "bli_info_get_version_str")) {
     name_ = "BLIS";

@@ -29,6 +29,11 @@ extern "C" {
 
 const char* openblas_get_config() { return "Fake 1.2 for tests"; }
 
+const char* openblas_get_corename() {
+  const char* core = std::getenv("NNBENCH_FAKE_CORE");
+  return core == nullptr ? "Test" : core;
+}
+
 void openblas_set_num_threads(int count) { threads = count; }
 
 #ifdef FAKE_FORTRAN

@@ -40,7 +40,19 @@ TEST(NnbenchRaceTest, RacesAnyBlas) {
   EXPECT_EQ(document["results"][15]["conditions"]["cache"], "cold");
   // Two peers and the best of them, under four conditions.
   EXPECT_EQ(document["summary"].size(), 12u);
-  EXPECT_EQ(document["peers"][0]["description"], "Fake 1.2 (" NNKERNELS_FAKE_BLAS ")");
+  EXPECT_EQ(document["peers"][0]["description"],
+            "Fake 1.2 (Test kernels) (" NNKERNELS_FAKE_BLAS ")");
+}
+
+TEST(NnbenchRaceTest, SaysThatOpenBlasDoesNotKnowTheCpu) {
+  setenv("NNBENCH_FAKE_CORE", "Prescott", 1);
+  const nlohmann::json document = measure("gemm --m 9 --vs " NNKERNELS_FAKE_BLAS);
+  unsetenv("NNBENCH_FAKE_CORE");
+  const std::string description = document["peers"][0]["description"];
+  const bool unknown = document["simd"].get<std::string>().starts_with("AVX3");
+  EXPECT_EQ(description.find("OPENBLAS_CORETYPE=SkylakeX") != std::string::npos, unknown)
+      << description;
+  EXPECT_NE(description.find("(Prescott kernels"), std::string::npos) << description;
 }
 
 TEST(NnbenchRaceTest, SummariesAreTakenOverEachSet) {
