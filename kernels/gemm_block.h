@@ -137,13 +137,14 @@ class BlockLoops {
 
   void set_panel(std::int64_t j) {
     const std::int64_t left = block_.cols - j, full = kernels_.columns[block_.widest];
-    if (tile_.cols != full || left < full) set_width(left);
+    if (tile_.cols != full || left < 2 * full) set_width(left);
     tile_.b = block_.b + (block_.b_is_packed ? j * block_.k : j);
     tile_.bias = block_.bias == nullptr ? nullptr : block_.bias + j;
   }
 
   void set_width(std::int64_t left) {
-    width_ = kernels_.width_for(left, block_.widest);
+    width_ = block_.b_is_packed ? kernels_.width_for(left, block_.widest)
+                                : kernels_.unpacked_width_for(left, block_.widest);
     panel_ = kernels_.columns[width_];
     tile_.cols = std::min(left, panel_);
     tile_.b_step = block_.b_is_packed ? panel_ : block_.b_row_stride;
@@ -171,7 +172,18 @@ class BlockLoops {
     tile_.c = block_.c + first_row_ * block_.c_row_stride + j;
     const bool soon = block_.k <= 4 * kLine && next_t < rows_.count();
     tile_.next_c = soon ? block_.c + rows_.begin(next_t) * block_.c_row_stride + next_j : tile_.c;
-    kernels_.matrix_tile[width_][static_cast<std::size_t>(row_count_)][masked_](tile_);
+    const auto run = [this](std::int64_t rows, const MatrixTile<T>& tile) {
+      kernels_.matrix_tile[width_][static_cast<std::size_t>(rows)][masked_](tile);
+    };
+    if (row_count_ <= kernels_.max_rows[width_]) return run(row_count_, tile_);
+    // Three vectors, for which registers hold fewer rows than for the two of other tiles.
+    const std::int64_t upper = (row_count_ + 1) / 2;
+    run(upper, tile_);
+    MatrixTile<T> lower = tile_;
+    lower.a += upper * tile_.a_row_stride;
+    lower.c += upper * tile_.c_row_stride;
+    if (!soon) lower.next_c = lower.c;
+    run(row_count_ - upper, lower);
   }
 
   const TileKernels<T>& kernels_;

@@ -216,8 +216,17 @@ void multiply(const Product<T>& p) {
   for (std::int64_t col = 0; col < n; col += cut.columns) {
     const std::int64_t cols = std::min(cut.columns, n - col);
     const std::int64_t panel = kernels.columns[kernels.width_for(cols, cut.widest)];
-    const std::int64_t panels = (cols + panel - 1) / panel;
+    std::int64_t panels = (cols + panel - 1) / panel;
+    // A last panel of one vector goes with the one before it.
+    const bool unpacked = !cut.pack_b && p.packed_b == nullptr;
+    if (unpacked && panels > 1 &&
+        kernels.leaves_one_vector(cols - (panels - 2) * panel, cut.widest)) {
+      --panels;
+    }
     const std::int64_t groups = std::min(cut.column_groups, panels);
+    const auto first_column = [&](std::int64_t group) {
+      return group == groups ? cols : panels * group / groups * panel;
+    };
     for (std::int64_t k_first = 0; k_first < k; k_first += cut.depth) {
       const std::int64_t depth = std::min(cut.depth, k - k_first);
       const bool first = k_first == 0, last = k_first + depth == k;
@@ -233,10 +242,10 @@ void multiply(const Product<T>& p) {
       // One piece: a block of rows by a group of panels.
       const auto block = [&](std::int64_t row_block, std::int64_t group) {
         const std::int64_t row = cut.first_row(row_block);
-        const std::int64_t j = panels * group / groups * panel;
+        const std::int64_t j = first_column(group);
         return Block<T>{
             .rows = cut.first_row(row_block + 1) - row,
-            .cols = std::min(cols, panels * (group + 1) / groups * panel) - j,
+            .cols = first_column(group + 1) - j,
             .k = depth,
             .a = &p.a(row, k_first),
             .a_row_stride = p.a.row_stride,

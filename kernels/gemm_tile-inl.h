@@ -23,6 +23,7 @@
 #include "kernels/gemm_pack-inl.h"
 #include "kernels/gemm_tile.h"
 #include "kernels/simd-inl.h"
+#include "kernels/simd.h"
 #include "kernels/unroll.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -46,11 +47,11 @@ using detail::TileKernel;
 using detail::TileKernels;
 
 /// How many rows fit: rows * width accumulators, `width` vectors of B and one broadcast element of
-/// A (without FMA also the product) share 32 registers (AVX-512, NEON) or 16. 14 x 2 and 6 x 4
-/// vectors leave the fewest of the 32 idle at the best ratio of arithmetic to loads.
+/// A (without FMA also the product) share 32 registers (AVX-512, NEON) or 16. 14 x 2, 9 x 3
+/// and 6 x 4 vectors leave the fewest of the 32 idle at the best ratio of arithmetic to loads.
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3  // better targets have lower numbers
 // One vector is 16 rows for the sake of 16 x 16.
-inline constexpr std::array<int, kTileWidths> kMaxRows = {16, 16, 14, 6, 6, 2, 2, 2, 2};
+inline constexpr std::array<int, kTileWidths> kMaxRows = {16, 16, 14, 9, 6, 2, 2, 2, 2};
 #elif HWY_TARGET == HWY_NEON
 inline constexpr std::array<int, kTileWidths> kMaxRows = {0, 8, 8, 4, 4, 2, 2, 2, 2};
 #elif HWY_TARGET == HWY_SCALAR
@@ -441,7 +442,7 @@ TileKernels<T> MakeKernels(std::integer_sequence<int, kWidths...>) {
   kernels.lanes = lanes;
   kernels.max_depth = static_cast<int>((kMaxRows[0] > 0 ? 4096 : 1024) / sizeof(T));
   kernels.masked = kHasMasks;
-  kernels.granule = kMaxRows[0] > 0 ? lanes / 2 : lanes;
+  kernels.granule = kMaxRows[0] > 0 && detail::has_half_wide_units() ? lanes / 2 : lanes;
   kernels.columns = {lanes / 2, (kWidths + 1) * lanes...};
   kernels.max_rows = kMaxRows;
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3

@@ -103,8 +103,8 @@ struct TileKernels {
   /// panel must stay in the L1 cache; for wide ones the L2 cache is fast enough.
   int max_depth = 0;
   bool masked = false;  // whether there are masked tiles
-  /// What narrower vectors save: half a vector where these run twice as fast (AVX-512 on 256-bit
-  /// units), else a whole one, and then there are no tiles of half a vector.
+  /// What a tile of half a vector saves beside others: half a vector where it runs twice as fast
+  /// (AVX-512 on 256-bit units), else nothing, and what can be saved is a whole one.
   int granule = 0;
   std::array<int, kTileWidths> columns = {};   // nr: elements, for each width
   std::array<int, kTileWidths> max_rows = {};  // the largest mr for each width
@@ -119,10 +119,28 @@ struct TileKernels {
   Table<RowTile<T>> row_tile = {};
 
   /// The widest tile, up to index `widest`, for the next columns of C that would not leave a
-  /// granule or more of itself idle.
+  /// granule or more of itself idle. By itself a tile of half a vector is never the slower one.
   std::size_t width_for(std::int64_t cols, std::size_t widest) const {
-    while (widest > 0 && cols <= columns[widest] - granule) --widest;
-    return widest;
+    while (widest > 1 && cols <= columns[widest] - granule) --widest;
+    const bool half = widest == 1 && max_rows[0] > 0 && cols <= columns[0];
+    return half ? 0 : widest;
+  }
+
+  /// Whether a tile as wide as `widest` would leave one vector of the last `cols` columns to the
+  /// end. A tile of that alone loads an element of A for each multiply-add.
+  bool leaves_one_vector(std::int64_t cols, std::size_t widest) const {
+    const std::int64_t all = static_cast<std::int64_t>(widest + 1) * lanes;
+    const bool can = widest > kTwoVectors ||
+                     (widest == kTwoVectors && 2 * max_rows[widest + 1] >= max_rows[widest]);
+    return can && cols <= all && cols > all - granule;
+  }
+
+  /// The same where B is not packed, so that panels may be of any width. What would be two vectors
+  /// and one is a tile of three. (Where that has too few rows, they are two halves.) Of wider ones
+  /// the last two are about as wide as each other.
+  std::size_t unpacked_width_for(std::int64_t cols, std::size_t widest) const {
+    if (!leaves_one_vector(cols, widest)) return width_for(cols, widest);
+    return widest == kTwoVectors ? widest + 1 : (widest + 2) / 2;
   }
 
   /// Packs `count` lines of a matrix into a panel: panel[p * width + i] = source[i * line_stride +

@@ -3,9 +3,14 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
+#include <initializer_list>
 #include <stdexcept>
 
 #include "hwy/highway.h"
+
+#if HWY_ARCH_X86
+#include <cpuid.h>
+#endif
 
 namespace nnkernels {
 namespace {
@@ -75,6 +80,29 @@ std::vector<std::string> available_simd() {
 }
 
 bool detail::simd_environment_applied() { return environment_applied; }
+
+bool detail::has_half_wide_units(unsigned signature) {
+  constexpr unsigned kExtended = 15, kIntel = 6, kZen4 = 0x19, kZen5 = 0x1A;
+  unsigned family = signature >> 8 & 15, model = signature >> 4 & 15;
+  if (family == kExtended || family == kIntel) model += (signature >> 16 & 15) << 4;
+  if (family == kExtended) family += signature >> 20 & 255;
+  const auto is_one_of = [model](std::initializer_list<unsigned> models) {
+    return std::find(models.begin(), models.end(), model) != models.end();
+  };
+  if (family == kZen5) return is_one_of({0x24, 0x60});  // Strix Point, Krackan
+  // Cannon Lake, Ice Lake, Tiger Lake, Rocket Lake.
+  if (family == kIntel) return is_one_of({0x66, 0x7D, 0x7E, 0x8C, 0x8D, 0xA7});
+  return family == kZen4;
+}
+
+bool detail::has_half_wide_units() {
+#if HWY_ARCH_X86
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && has_half_wide_units(eax);
+#else
+  return false;
+#endif
+}
 
 std::string simd() { return hwy::TargetName(chosen() == 0 ? targets().front() : chosen()); }
 

@@ -32,6 +32,15 @@ namespace detail {
 /// it.
 bool simd_environment_applied();
 
+/// Whether a CPU with AVX-512 computes vectors of 512 bits on units of 256, so that those of half
+/// the width run twice as fast. `signature` is what CPUID returns in EAX for 1. True for AMD's Zen
+/// 4 and the small Zen 5, and for Intel's clients, whose only 512-bit unit is two of 256 bits (AMD,
+/// Software Optimization Guides 57647 and 58455; uops.info); a CPU that is not known here counts as
+/// one with units of 512 bits.
+bool has_half_wide_units(unsigned signature);
+/// The same for this CPU. False where it is no x86.
+bool has_half_wide_units();
+
 }  // namespace detail
 }  // namespace nnkernels
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/gemm.h"
+#include "kernels/gemm_tile.h"
 #include "tests/support/each_simd.h"
 #include "tests/support/guard_page.h"
 #include "tests/support/matrices.h"
@@ -18,6 +19,72 @@ using View = MatrixView<float>;
 
 class GemmPathsTest : public EachSimd {};
 NNKERNELS_EACH_SIMD(GemmPathsTest);
+
+/// Every tile there is, also those that products on this CPU have no use for: half a vector.
+template <class T>
+void check_tiles() {
+  const detail::TileKernels<T>& kernels = detail::tile_kernels<T>();
+  constexpr std::int64_t kK = 35, kStride = 200;
+  std::vector<T> a(detail::kMaxTileRows * kK), b(kK * kStride), bias(kStride);
+  for (std::size_t i = 0; i < a.size(); ++i) a[i] = static_cast<T>(i * 7 % 11) - T{5};
+  for (std::size_t i = 0; i < b.size(); ++i) b[i] = static_cast<T>(i * 5 % 13) - T{6};
+  for (std::size_t i = 0; i < bias.size(); ++i) bias[i] = static_cast<T>(i % 3);
+  for (std::size_t width = 0; width < detail::kTileWidths; ++width) {
+    for (std::int64_t rows = 1; rows <= kernels.max_rows[width]; ++rows) {
+      for (const bool masked : {false, true}) {
+        const auto run = kernels.matrix_tile[width][static_cast<std::size_t>(rows)][masked];
+        ASSERT_EQ(run == nullptr, masked && !kernels.masked) << width << " " << rows;
+        if (run == nullptr) continue;
+        detail::MatrixTile<T> tile;
+        tile.b = b.data();
+        tile.b_step = kStride;
+        tile.cols = kernels.columns[width] - (masked ? 1 : 0);
+        tile.bias = bias.data();
+        tile.a = tile.next_a = a.data();
+        tile.a_row_stride = kK;
+        tile.k = kK;
+        std::vector<T> c(static_cast<std::size_t>(rows * kStride), T{-9});
+        tile.c = c.data();
+        tile.next_c = c.data();
+        tile.c_row_stride = kStride;
+        run(tile);
+        for (std::int64_t i = 0; i < rows; ++i) {
+          for (std::int64_t j = 0; j < kStride; ++j) {
+            T expected = j < tile.cols ? bias[static_cast<std::size_t>(j)] : T{-9};
+            for (std::int64_t p = 0; j < tile.cols && p < kK; ++p) {
+              expected += a[static_cast<std::size_t>(i * kK + p)] *
+                          b[static_cast<std::size_t>(p * kStride + j)];
+            }
+            ASSERT_EQ(c[static_cast<std::size_t>(i * kStride + j)], expected)
+                << rows << " rows, width " << width << ", C[" << i << "][" << j << "]";
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(GemmPathsTest, EveryTileIsExact) {
+  check_tiles<float>();
+  check_tiles<double>();
+}
+
+/// One vector of columns, or less, beyond tiles of 2, 3, 4 and 8 vectors.
+TEST_P(GemmPathsTest, ExactForOneVectorBeyondTiles) {
+  std::uint32_t seed = 0;
+  const std::int64_t lanes = detail::tile_kernels<float>().lanes;
+  for (const std::int64_t m : {2, 6, 7, 9, 10, 13, 14, 15, 29, 120}) {
+    for (const std::int64_t vectors : {2, 3, 4, 8, 16}) {
+      for (const std::int64_t more : {std::int64_t{1}, lanes / 2, lanes / 2 + 1, lanes}) {
+        const std::int64_t n = vectors * lanes + more;
+        check_exactly<float>({.m = m, .n = n, .k = 40}, ++seed);
+        check_exactly<float>(
+            {.m = m, .n = n, .k = 70, .a = Layout::column_major, .beta = 2, .bias = true}, ++seed);
+        check_exactly<double>({.m = m, .n = n, .k = 11, .gap = 3}, ++seed);
+      }
+    }
+  }
+}
 
 /// Few rows times a transposed B: sums along k.
 TEST_P(GemmPathsTest, ExactForFewRowsAndColumnsOfB) {

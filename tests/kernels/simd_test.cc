@@ -42,6 +42,17 @@ TEST_F(SimdTest, LowersAndRaises) {
   EXPECT_EQ(simd(), names.front());
 }
 
+TEST_F(SimdTest, KnowsWhichUnitsAreHalfAsWideAsVectors) {
+  EXPECT_TRUE(detail::has_half_wide_units(0x00A10F11));   // EPYC 9004, Zen 4
+  EXPECT_TRUE(detail::has_half_wide_units(0x00A60F12));   // Ryzen 7000, Zen 4
+  EXPECT_TRUE(detail::has_half_wide_units(0x00B20F40));   // Ryzen AI 300, Zen 5
+  EXPECT_TRUE(detail::has_half_wide_units(0x000A0671));   // Rocket Lake
+  EXPECT_FALSE(detail::has_half_wide_units(0x00B00F21));  // EPYC 9005, Zen 5
+  EXPECT_FALSE(detail::has_half_wide_units(0x00B40F40));  // Ryzen 9000, Zen 5
+  EXPECT_FALSE(detail::has_half_wide_units(0x000806F8));  // Sapphire Rapids
+  EXPECT_FALSE(detail::has_half_wide_units(0x00050657));  // Cascade Lake
+}
+
 TEST_F(SimdTest, TheKernelsFollow) {
   // With FMA, 3 * (1 + 2^-23) - 3 keeps the digits that rounding the product would drop; without,
   // it does not: so the result tells which code ran.
