@@ -328,6 +328,14 @@ void add_rows(const DepthwiseKernels<T>& kernels, const Axis& height, const Axis
   }
 }
 
+/// Whether by weights it is for the kernel of 3 x 3 taps.
+template <class T>
+bool is_for_3x3(const DepthwiseKernels<T>& kernels, const ConvShape& s) {
+  const bool near = s.dilation_h == 1 && s.dilation_w == 1 && s.stride_h == s.stride_w &&
+                    s.stride_h <= 2 && s.pad_w <= 3 - s.stride_w && s.pad_h <= 1 && s.ih >= 2;
+  return kernels.gradient_3x3 != nullptr && s.kh == 3 && s.kw == 3 && near;
+}
+
 /// The same convolution with strides no longer than the padded image, which leave one output as
 /// longer ones do: then there are few phases, and no address is computed that memory does not have.
 ConvShape with_near_strides(ConvShape s) {
@@ -429,24 +437,45 @@ void depthwise_backward_weights(const ConvShape& s, const T* x, const T* dy, T* 
   T* const partial =
       pieces == 1 ? dw : scratch<T>(Purpose::partial_sums, pieces * (s.w_size() + c));
   T* const partial_db = pieces == 1 ? db : partial + pieces * s.w_size();
+  const bool with_bias = db != nullptr, is_3x3 = is_for_3x3(kernels, s);
   nnkernels::parallel_for(pieces, microseconds(s, sizeof(T)), [&](std::int64_t piece, int) {
     T* const sum = partial + piece * s.w_size();
+    T* const sum_db = with_bias ? partial_db + piece * c : nullptr;
     std::fill_n(sum, s.w_size(), T{0});
+    if (with_bias) std::fill_n(sum_db, c, T{0});
     const std::int64_t begin = rows * piece / pieces, end = rows * (piece + 1) / pieces;
     for (std::int64_t image = begin / height.outputs; image * height.outputs < end; ++image) {
       const std::int64_t above = image * height.outputs;
-      add_rows<T>(kernels, height, width, std::max<std::int64_t>(0, begin - above),
-                  std::min(height.outputs, end - above), c, x + image * s.ih * s.iw * c,
-                  dy + above * width.outputs * c, sum);
+      const std::int64_t first = std::max<std::int64_t>(0, begin - above);
+      const std::int64_t last = std::min(height.outputs, end - above);
+      const T* const image_x = x + image * s.ih * s.iw * c;
+      const T* const image_dy = dy + above * width.outputs * c;
+      if (is_3x3) {
+        kernels.gradient_3x3({.channels = c,
+                              .first = first,
+                              .last = last,
+                              .x_rows = s.ih,
+                              .x_cols = s.iw,
+                              .dy_cols = width.outputs,
+                              .pad_h = s.pad_h,
+                              .pad_w = s.pad_w,
+                              .stride = s.stride_h,
+                              .x = image_x,
+                              .dy = image_dy,
+                              .dw = sum,
+                              .db = sum_db});
+      } else {
+        add_rows<T>(kernels, height, width, first, last, c, image_x, image_dy, sum);
+      }
     }
-    if (db != nullptr) {  // dy is still in the L2 cache
+    if (with_bias && !is_3x3) {  // dy is still in the L2 cache
       const std::int64_t line = width.outputs * c;
-      column_sums((end - begin) * width.outputs, c, dy + begin * line, partial_db + piece * c);
+      column_sums((end - begin) * width.outputs, c, dy + begin * line, sum_db);
     }
   });
   if (pieces == 1) return;
   sum_pieces(pieces, s.w_size(), partial, dw);
-  if (db != nullptr) sum_pieces(pieces, c, partial_db, db);
+  if (with_bias) sum_pieces(pieces, c, partial_db, db);
 }
 
 template bool is_nearly_depthwise<float>(const ConvShape&);

@@ -26,95 +26,67 @@ inline constexpr int kTaps = 3;
 inline constexpr int kTapRows = 3;
 inline constexpr int kTapCols = 4;
 
-/// Rows of pixels that share what they load, with sums of their own.
-inline constexpr int kSharedRows = k32Registers ? 2 : 1;
-
-/// Adds what kPixels pixels of each of kRows rows contribute to kHeight x kWidth taps, in sums of
-/// their own for each row; `kStep` is how far apart pixels are, in taps, or 0 for
-/// any distance.
-template <int kStep, int kRows, int kPixels, int kHeight, int kWidth, class T, class Part, class V>
+/// Adds what kPixels pixels of a row contribute to kHeight x kWidth taps; `kStep` is how far apart
+/// they are, in taps, or 0 for any distance.
+template <int kStep, int kPixels, int kHeight, int kWidth, class T, class Part, class V>
 HWY_INLINE void AddPixels(const DepthwiseGradient<T>& s, const T* x, const T* dy, Part part,
-                          V (&sum)[kRows * kHeight * kWidth]) {
+                          V (&sum)[kHeight][kWidth]) {
   const hn::ScalableTag<T> d;
-  V gradient[kRows * kPixels];
+  V gradient[kPixels];
   NNKERNELS_UNROLL
-  for (int p = 0; p < kRows * kPixels; ++p) {
-    gradient[p] = part.Load(d, dy + p / kPixels * s.dy_line + p % kPixels * s.dy_step);
-  }
-  constexpr int kLines = (kRows - 1) * kStep + kHeight, kElements = (kPixels - 1) * kStep + kWidth;
-  const EvenRows<kLines, const T> lines(x, s.x_row);
+  for (int p = 0; p < kPixels; ++p) gradient[p] = part.Load(d, dy + p * s.dy_step);
+  constexpr int kElements = (kPixels - 1) * kStep + kWidth;
+  const EvenRows<kHeight, const T> lines(x, s.x_row);
   NNKERNELS_UNROLL
-  for (int line = 0; line < kLines; ++line) {
-    const EvenRows<kElements, const T> elements(lines.row(line), s.x_col);
+  for (int i = 0; i < kHeight; ++i) {
+    const EvenRows<kElements, const T> elements(lines.row(i), s.x_col);
     NNKERNELS_UNROLL
     for (int q = 0; q < kElements; ++q) {
       const V element = part.Load(d, elements.row(q));
       NNKERNELS_UNROLL
-      for (int p = 0; p < kRows * kPixels; ++p) {
-        const int i = line - p / kPixels * kStep, j = q - p % kPixels * kStep;
-        if (i < 0 || i >= kHeight || j < 0 || j >= kWidth) continue;
-        const int tap = (p / kPixels * kHeight + i) * kWidth + j;
-        sum[tap] = hn::MulAdd(element, gradient[p], sum[tap]);
+      for (int p = 0; p < kPixels; ++p) {
+        const int j = q - p * kStep;
+        if (j < 0 || j >= kWidth) continue;
+        sum[i][j] = hn::MulAdd(element, gradient[p], sum[i][j]);
       }
     }
   }
 }
 
-/// The same for whole rows; neighbouring pixels share what they meet.
-template <int kStep, int kRows, int kHeight, int kWidth, class T, class Part, class V>
-HWY_INLINE void AddLines(const DepthwiseGradient<T>& s, const T* x, const T* dy, Part part,
-                         V (&sum)[kRows * kHeight * kWidth]) {
-  std::int64_t p = 0;
-  if constexpr (kStep > 0) {
-    constexpr int kShared = 4;
-    for (; p + kShared <= s.cols;
-         p += kShared, x += kShared * s.x_step, dy += kShared * s.dy_step) {
-      AddPixels<kStep, kRows, kShared, kHeight, kWidth>(s, x, dy, part, sum);
-    }
-  }
-  for (; p < s.cols; ++p, x += s.x_step, dy += s.dy_step) {
-    AddPixels<kStep, kRows, 1, kHeight, kWidth>(s, x, dy, part, sum);
-  }
-}
-
-/// kHeight x kWidth taps from (row, col) on, whose pixels lie as `kStep` says.
+/// kHeight x kWidth taps from (row, col) on, whose pixels lie as `kStep` says: neighbours then
+/// share what they meet.
 template <int kStep, int kHeight, int kWidth, class T, class Part>
 HWY_INLINE void SomeTaps(const DepthwiseGradient<T>& s, std::int64_t row, std::int64_t col,
                          std::int64_t c, Part part) {
   const hn::ScalableTag<T> d;
-  using V = hn::Vec<decltype(d)>;
-  const T* x = s.x + row * s.x_row + col * s.x_col + c;
-  const T* dy = s.dy + c;
-  constexpr int kTapCount = kHeight * kWidth;
-  constexpr bool kShare = kSharedRows > 1 && kStep > 0 && kHeight == kTaps;
-  constexpr int kRows = kShare ? kSharedRows : 1;
-  V sum[kRows * kTapCount];
+  const T* x_line = s.x + row * s.x_row + col * s.x_col + c;
+  const T* dy_line = s.dy + c;
   const EvenRows<kHeight, T> dw(s.dw + row * s.dw_row + col * s.dw_col + c, s.dw_row);
+  hn::Vec<decltype(d)> sum[kHeight][kWidth];
   NNKERNELS_UNROLL
-  for (int tap = 0; tap < kTapCount; ++tap) {
-    sum[tap] = part.Load(d, dw.row(tap / kWidth) + tap % kWidth * s.dw_col);
-  }
-  NNKERNELS_UNROLL
-  for (int tap = kTapCount; tap < kRows * kTapCount; ++tap) sum[tap] = hn::Zero(d);
-  std::int64_t r = 0;
-  if (kShare && s.x_line == kStep * s.x_row) {
-    for (; r + kRows <= s.rows; r += kRows, x += kRows * s.x_line, dy += kRows * s.dy_line) {
-      AddLines<kStep, kRows, kHeight, kWidth>(s, x, dy, part, sum);
-    }
+  for (int i = 0; i < kHeight; ++i) {
     NNKERNELS_UNROLL
-    for (int tap = kTapCount; tap < kRows * kTapCount; ++tap) {
-      sum[tap % kTapCount] = hn::Add(sum[tap % kTapCount], sum[tap]);
+    for (int j = 0; j < kWidth; ++j) sum[i][j] = part.Load(d, dw.row(i) + j * s.dw_col);
+  }
+  for (std::int64_t r = 0; r < s.rows; ++r, x_line += s.x_line, dy_line += s.dy_line) {
+    const T* x = x_line;
+    const T* dy = dy_line;
+    std::int64_t p = 0;
+    if constexpr (kStep > 0) {
+      constexpr int kShared = 4;
+      for (; p + kShared <= s.cols;
+           p += kShared, x += kShared * s.x_step, dy += kShared * s.dy_step) {
+        AddPixels<kStep, kShared>(s, x, dy, part, sum);
+      }
+    }
+    for (; p < s.cols; ++p, x += s.x_step, dy += s.dy_step) {
+      AddPixels<kStep, 1>(s, x, dy, part, sum);
     }
   }
-  V first[kTapCount];
   NNKERNELS_UNROLL
-  for (int tap = 0; tap < kTapCount; ++tap) first[tap] = sum[tap];
-  for (; r < s.rows; ++r, x += s.x_line, dy += s.dy_line) {
-    AddLines<kStep, 1, kHeight, kWidth>(s, x, dy, part, first);
-  }
-  NNKERNELS_UNROLL
-  for (int tap = 0; tap < kTapCount; ++tap) {
-    part.Store(d, first[tap], dw.row(tap / kWidth) + tap % kWidth * s.dw_col);
+  for (int i = 0; i < kHeight; ++i) {
+    NNKERNELS_UNROLL
+    for (int j = 0; j < kWidth; ++j) part.Store(d, sum[i][j], dw.row(i) + j * s.dw_col);
   }
 }
 

@@ -359,7 +359,11 @@ void Copy(const DepthwiseCopy<T>& s) {
 
 template <class T>
 detail::DepthwiseKernels<T> Kernels() {
-  return {.pixels = Pixels<T>, .gradient = nullptr, .copy = Copy<T>, .mixes = Mixes<T>()};
+  return {.pixels = Pixels<T>,
+          .gradient = nullptr,
+          .gradient_3x3 = nullptr,
+          .copy = Copy<T>,
+          .mixes = Mixes<T>()};
 }
 detail::DepthwiseKernels<float> FloatKernels() { return Kernels<float>(); }
 detail::DepthwiseKernels<double> DoubleKernels() { return Kernels<double>(); }
@@ -379,12 +383,14 @@ template <>
 DepthwiseKernels<float> depthwise_kernels<float>() {
   DepthwiseKernels<float> kernels = HWY_DYNAMIC_DISPATCH(FloatKernels)();
   kernels.gradient = depthwise_gradient_kernel<float>();
+  kernels.gradient_3x3 = depthwise_gradient_3x3_kernel<float>();
   return kernels;
 }
 template <>
 DepthwiseKernels<double> depthwise_kernels<double>() {
   DepthwiseKernels<double> kernels = HWY_DYNAMIC_DISPATCH(DoubleKernels)();
   kernels.gradient = depthwise_gradient_kernel<double>();
+  kernels.gradient_3x3 = depthwise_gradient_3x3_kernel<double>();
   return kernels;
 }
 

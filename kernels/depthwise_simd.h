@@ -53,6 +53,21 @@ struct DepthwiseGradient {
   std::ptrdiff_t dw_row, dw_col;
 };
 
+/// The same for 3 x 3 taps that meet neighbouring pixels of one image, and rows [first, last) of
+/// its dy, with the border, in one pass; and what they contribute to db[c], the sum of dy. `stride`
+/// is 1 or 2 in both directions, pad_w at most 3 - stride. The pixels of x, dy and dw lie side by
+/// side.
+template <class T>
+struct DepthwiseGradient3x3 {
+  std::int64_t channels, first, last;
+  std::int64_t x_rows, x_cols, dy_cols;
+  std::int64_t pad_h, pad_w, stride;
+  const T* x;
+  const T* dy;
+  T* dw;
+  T* db;  // or null
+};
+
 /// `count` rows or columns, of which an image has [first, last).
 struct Part {
   std::int64_t count, first, last;
@@ -74,15 +89,21 @@ template <class T>
 using DepthwiseGradientKernel = void (*)(const DepthwiseGradient<T>& gradient);
 
 template <class T>
+using DepthwiseGradient3x3Kernel = void (*)(const DepthwiseGradient3x3<T>& gradient);
+
+template <class T>
 struct DepthwiseKernels {
   void (*pixels)(const DepthwisePixels<T>& pixels) = nullptr;
   DepthwiseGradientKernel<T> gradient = nullptr;
+  DepthwiseGradient3x3Kernel<T> gradient_3x3 = nullptr;  // needs 32 vector registers
   void (*copy)(const DepthwiseCopy<T>& copy) = nullptr;
   bool mixes = false;  // whether `pixels` can mix channels
 };
 
 template <class T>
 DepthwiseGradientKernel<T> depthwise_gradient_kernel();
+template <class T>
+DepthwiseGradient3x3Kernel<T> depthwise_gradient_3x3_kernel();
 template <class T>
 DepthwiseKernels<T> depthwise_kernels();
 

@@ -78,6 +78,37 @@ TEST_P(DepthwiseTest, AgreesWithTheDefinitionOnPlanes) {
   }
 }
 
+/// 3 x 3 taps on neighbouring pixels, which have a kernel of their own by weights: every border,
+/// few rows and columns, every number of rows at a time.
+TEST_P(DepthwiseTest, AgreesWithTheDefinitionFor3x3) {
+  const ForceThreads many(3);
+  const auto check = [](std::int64_t channels, std::int64_t height, std::int64_t width,
+                        std::int64_t stride, std::int64_t pad_h, std::int64_t pad_w) {
+    ConvShape s{.n = 2, .ih = height, .iw = width, .ic = channels, .oc = channels, .kh = 3};
+    if (height + 2 * pad_h < 3 || width + 2 * pad_w < 3) return;
+    s.kw = 3;
+    s.stride_h = s.stride_w = stride;
+    s.pad_h = pad_h;
+    s.pad_w = pad_w;
+    s.groups = channels;
+    check_exactly<float>(s);
+    check_exactly<double>(s);
+  };
+  for (const std::int64_t stride : {1, 2}) {
+    for (const std::int64_t pad_h : {0, 1, 2}) {
+      for (const std::int64_t pad_w : {0, 1, 2}) {
+        for (std::int64_t width = 1; width <= 10; ++width) {
+          check(21, 1 + width % 5, width, stride, pad_h, pad_w);
+        }
+        for (std::int64_t height = 1; height <= 8; ++height) {
+          check(5, height, 6, stride, pad_h, pad_w);
+        }
+      }
+    }
+    check(64, 40, 40, stride, 1, 1);  // several pieces
+  }
+}
+
 /// Four channels a group, which float mixes within its vectors.
 TEST_P(DepthwiseTest, AgreesWithTheDefinitionForGroupsOfFour) {
   const ForceThreads many(3);
