@@ -112,12 +112,13 @@ void backward_data_phase(const ConvShape& s, const Phase& h, const Phase& w, con
 }
 
 /// Multiply-adds of a matrix product with `cols` columns count as so many, because of the lanes
-/// that its last tile leaves idle.
+/// that its last tile leaves idle; where half a vector takes as long as a whole one, as that.
 template <class T>
 std::int64_t columns_of_tiles(const TileKernels<T>& kernels, std::int64_t cols) {
   std::int64_t columns = 0;
   while (columns < cols) {
-    columns += kernels.columns[kernels.width_for(cols - columns, kTwoVectors)];
+    columns +=
+        std::max(kernels.granule, kernels.columns[kernels.width_for(cols - columns, kTwoVectors)]);
   }
   return columns;
 }

@@ -328,11 +328,11 @@ void add_rows(const DepthwiseKernels<T>& kernels, const Axis& height, const Axis
   }
 }
 
-/// Whether by weights it is for the kernel of 3 x 3 taps.
+/// Whether there is a DepthwiseGradient3x3 that says what the weights get.
 template <class T>
-bool is_for_3x3(const DepthwiseKernels<T>& kernels, const ConvShape& s) {
+bool fits_3x3_kernel(const DepthwiseKernels<T>& kernels, const ConvShape& s) {
   const bool near = s.dilation_h == 1 && s.dilation_w == 1 && s.stride_h == s.stride_w &&
-                    s.stride_h <= 2 && s.pad_w <= 3 - s.stride_w && s.pad_h <= 1 && s.ih >= 2;
+                    s.stride_h <= 2 && s.pad_w <= 3 - s.stride_w && s.pad_h <= 1;
   return kernels.gradient_3x3 != nullptr && s.kh == 3 && s.kw == 3 && near;
 }
 
@@ -437,7 +437,7 @@ void depthwise_backward_weights(const ConvShape& s, const T* x, const T* dy, T* 
   T* const partial =
       pieces == 1 ? dw : scratch<T>(Purpose::partial_sums, pieces * (s.w_size() + c));
   T* const partial_db = pieces == 1 ? db : partial + pieces * s.w_size();
-  const bool with_bias = db != nullptr, is_3x3 = is_for_3x3(kernels, s);
+  const bool with_bias = db != nullptr, is_3x3 = fits_3x3_kernel(kernels, s);
   nnkernels::parallel_for(pieces, microseconds(s, sizeof(T)), [&](std::int64_t piece, int) {
     T* const sum = partial + piece * s.w_size();
     T* const sum_db = with_bias ? partial_db + piece * c : nullptr;

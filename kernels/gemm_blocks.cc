@@ -220,7 +220,7 @@ void multiply(const Product<T>& p) {
     // A last panel of one vector goes with the one before it.
     const bool unpacked = !cut.pack_b && p.packed_b == nullptr;
     if (unpacked && panels > 1 &&
-        kernels.leaves_one_vector(cols - (panels - 2) * panel, cut.widest)) {
+        kernels.joins_last_vector(cols - (panels - 2) * panel, cut.widest)) {
       --panels;
     }
     const std::int64_t groups = std::min(cut.column_groups, panels);

@@ -103,8 +103,8 @@ struct TileKernels {
   /// panel must stay in the L1 cache; for wide ones the L2 cache is fast enough.
   int max_depth = 0;
   bool masked = false;  // whether there are masked tiles
-  /// What a tile of half a vector saves beside others: half a vector where it runs twice as fast
-  /// (AVX-512 on 256-bit units), else nothing, and what can be saved is a whole one.
+  /// So many idle columns are worth a narrower tile: half a vector of them where that runs twice as
+  /// fast (AVX-512 on 256-bit units), else a whole one.
   int granule = 0;
   std::array<int, kTileWidths> columns = {};   // nr: elements, for each width
   std::array<int, kTileWidths> max_rows = {};  // the largest mr for each width
@@ -127,8 +127,9 @@ struct TileKernels {
   }
 
   /// Whether a tile as wide as `widest` would leave one vector of the last `cols` columns to the
-  /// end. A tile of that alone loads an element of A for each multiply-add.
-  bool leaves_one_vector(std::int64_t cols, std::size_t widest) const {
+  /// end, and other widths do not. A tile of that alone loads an element of A for each
+  /// multiply-add.
+  bool joins_last_vector(std::int64_t cols, std::size_t widest) const {
     const std::int64_t all = static_cast<std::int64_t>(widest + 1) * lanes;
     const bool can = widest > kTwoVectors ||
                      (widest == kTwoVectors && 2 * max_rows[widest + 1] >= max_rows[widest]);
@@ -139,7 +140,7 @@ struct TileKernels {
   /// and one is a tile of three. (Where that has too few rows, they are two halves.) Of wider ones
   /// the last two are about as wide as each other.
   std::size_t unpacked_width_for(std::int64_t cols, std::size_t widest) const {
-    if (!leaves_one_vector(cols, widest)) return width_for(cols, widest);
+    if (!joins_last_vector(cols, widest)) return width_for(cols, widest);
     return widest == kTwoVectors ? widest + 1 : (widest + 2) / 2;
   }
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
-#include <initializer_list>
+#include <iterator>
 #include <stdexcept>
 
 #include "hwy/highway.h"
@@ -86,12 +86,12 @@ bool detail::has_half_wide_units(unsigned signature) {
   unsigned family = signature >> 8 & 15, model = signature >> 4 & 15;
   if (family == kExtended || family == kIntel) model += (signature >> 16 & 15) << 4;
   if (family == kExtended) family += signature >> 20 & 255;
-  const auto is_one_of = [model](std::initializer_list<unsigned> models) {
-    return std::find(models.begin(), models.end(), model) != models.end();
-  };
-  if (family == kZen5) return is_one_of({0x24, 0x60});  // Strix Point, Krackan
-  // Cannon Lake, Ice Lake, Tiger Lake, Rocket Lake.
-  if (family == kIntel) return is_one_of({0x66, 0x7D, 0x7E, 0x8C, 0x8D, 0xA7});
+  if (family == kZen5) return model >> 4 == 2 || model >> 4 == 6;  // Strix Point, Krackan Point
+  if (family == kIntel) {
+    // Cannon Lake, Ice Lake, Tiger Lake, Rocket Lake.
+    constexpr unsigned kClients[] = {0x66, 0x7D, 0x7E, 0x8C, 0x8D, 0xA7};
+    return std::find(std::begin(kClients), std::end(kClients), model) != std::end(kClients);
+  }
   return family == kZen4;
 }
 

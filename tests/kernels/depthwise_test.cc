@@ -63,9 +63,10 @@ TEST_P(DepthwiseTest, AgreesWithTheDefinitionOnPlanes) {
   check(327, 6, 9, 3, 3, 1, 1, 1);  // several planes, the last one ends in a part vector
   check(256, 6, 9, 3, 3, 1, 1, 1);  // double: copied
   check(1024, 7, 7, 3, 3, 1, 1, 1);
-  // By weights from copies of two lines of channels: the last one is whole, or a part.
   for (const std::int64_t channels : {128, 136, 131}) check(channels, 14, 14, 3, 3, 1, 1, 1);
-  check(32, 60, 56, 3, 3, 1, 1, 1);  // several copies, one below the other
+  // By weights from copies of two lines of channels: the last one is whole, or a part.
+  for (const std::int64_t channels : {128, 136, 131}) check(channels, 14, 14, 3, 3, 1, 2, 2);
+  check(32, 60, 56, 3, 3, 1, 2, 2);  // several copies, one below the other
   check(64, 4, 9, 3, 5, 1, 7, 1);    // rows of a copy that exist only as padding
   check(64, 9, 9, 3, 3, 1, 2, 3);
   check(16, 5, 85, 3, 3, 1, 1, 1);          // strips wider than a tile, of two widths
@@ -105,7 +106,7 @@ TEST_P(DepthwiseTest, AgreesWithTheDefinitionFor3x3) {
         }
       }
     }
-    check(64, 40, 40, stride, 1, 1);  // several pieces
+    check(160, 40, 40, stride, 1, 1);  // several pieces, which begin inside of an image
   }
 }
 

@@ -69,6 +69,36 @@ TEST_P(GemmPathsTest, EveryTileIsExact) {
   check_tiles<double>();
 }
 
+/// How columns are shared out among tiles, for units as wide as vectors and half as wide, whichever
+/// this CPU has.
+TEST_P(GemmPathsTest, TilesCoverAllColumns) {
+  detail::TileKernels<float> kernels = detail::tile_kernels<float>();
+  const std::int64_t lanes = kernels.lanes;
+  for (const bool half : {false, true}) {
+    if (half && kernels.max_rows[0] == 0) continue;
+    kernels.granule = static_cast<int>(half ? lanes / 2 : lanes);
+    for (const std::size_t widest : {std::size_t{1}, detail::kTwoVectors, std::size_t{3},
+                                     std::size_t{4}, detail::kTileWidths - 1}) {
+      if (kernels.max_rows[widest] == 0) continue;
+      for (std::int64_t cols = 1; cols <= 20 * lanes; ++cols) {
+        std::int64_t left = cols, narrowest = cols;
+        while (left > 0) {
+          const std::size_t width = kernels.unpacked_width_for(left, widest);
+          ASSERT_LT(width, detail::kTileWidths);
+          ASSERT_GT(kernels.max_rows[width], 0);
+          const std::int64_t columns = kernels.columns[width];
+          ASSERT_LT(columns - left, std::max<std::int64_t>(lanes, 2)) << "a vector without columns";
+          narrowest = std::min(narrowest, columns);
+          left -= columns;
+        }
+        if (widest > detail::kTwoVectors && !half && cols > kernels.columns[widest]) {
+          EXPECT_GT(narrowest, lanes) << cols << " columns, widest tile " << widest;
+        }
+      }
+    }
+  }
+}
+
 /// One vector of columns, or less, beyond tiles of 2, 3, 4 and 8 vectors.
 TEST_P(GemmPathsTest, ExactForOneVectorBeyondTiles) {
   std::uint32_t seed = 0;

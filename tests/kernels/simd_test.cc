@@ -46,6 +46,7 @@ TEST_F(SimdTest, KnowsWhichUnitsAreHalfAsWideAsVectors) {
   EXPECT_TRUE(detail::has_half_wide_units(0x00A10F11));   // EPYC 9004, Zen 4
   EXPECT_TRUE(detail::has_half_wide_units(0x00A60F12));   // Ryzen 7000, Zen 4
   EXPECT_TRUE(detail::has_half_wide_units(0x00B20F40));   // Ryzen AI 300, Zen 5
+  EXPECT_TRUE(detail::has_half_wide_units(0x00B60F80));   // Krackan Point, Zen 5
   EXPECT_TRUE(detail::has_half_wide_units(0x000A0671));   // Rocket Lake
   EXPECT_FALSE(detail::has_half_wide_units(0x00B00F21));  // EPYC 9005, Zen 5
   EXPECT_FALSE(detail::has_half_wide_units(0x00B40F40));  // Ryzen 9000, Zen 5
