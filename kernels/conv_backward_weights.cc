@@ -8,6 +8,7 @@
 #include "kernels/gemm.h"
 #include "kernels/gemm_block.h"
 #include "kernels/parallel.h"
+#include "kernels/row_tiles.h"
 #include "kernels/scratch.h"
 #include "kernels/vector.h"
 
@@ -24,6 +25,7 @@ using detail::kTwoVectors;
 using detail::pack_panels;
 using detail::panels_size;
 using detail::Purpose;
+using detail::RowTiles;
 using detail::scratch;
 using detail::Tile;
 using detail::TileKernels;
@@ -47,6 +49,8 @@ constexpr double kRowPieceFlops = 1e6;
 
 /// Rows' places are packed where tiles have more rows than this and more panels meet them.
 constexpr std::int64_t kFewPointers = 8, kFewPanels = 2;
+/// So many bytes at once, which tiles read from the L2 cache; in passes over as many of x and dy.
+constexpr std::int64_t kPackedBytes = 1 << 18;
 
 /// How the work is cut: into pieces of the batch, whose sums are added up, and into rows of dw.
 struct Cut {
@@ -119,48 +123,83 @@ void run_rows(const ConvShape& s, const TileKernels<T>& kernels, Tile<T> tile, s
   });
 }
 
-/// The same for all columns of the group, with the rows' places packed first: worth it where many
-/// columns meet them. So many pointers as a tile of AVX-512 has rows do not fit into registers, and
-/// pixels of many channels share a few sets of the L1 cache.
+/// Packs what rows `rows` of dw read of row r of the output from the image x: one column after the
+/// other for each pixel, with zeros where x has none.
 template <class T>
-void run_packed_rows(const ConvShape& s, const TileKernels<T>& kernels, const Tile<T>& tile,
-                     const Window<T>& in, std::int64_t row, std::int64_t row_end, T* dw) {
-  const std::int64_t depth = tile.segment_count * tile.segment_length;
+void pack_row(const ConvShape& s, const TileKernels<T>& kernels, const T* x, std::int64_t r,
+              Rows rows, T* packed) {
+  const std::int64_t group_ic = s.ic / s.groups, ow = s.ow(), count = rows.last - rows.first;
+  const auto clear = [count](T* to, std::int64_t pixels, std::int64_t run) {
+    for (; pixels > 0; --pixels, to += count) std::fill_n(to, run, T{0});
+  };
+  for (std::int64_t i = rows.first, run = 0; i < rows.last; i += run) {
+    const std::int64_t tap = i / group_ic, channel = i % group_ic;
+    run = std::min(rows.last - i, group_ic - channel);
+    T* const to = packed + (i - rows.first);
+    const std::int64_t row = r * s.stride_h + tap / s.kw * s.dilation_h - s.pad_h;
+    const std::int64_t left = tap % s.kw * s.dilation_w - s.pad_w;
+    if (row < 0 || row >= s.ih || left >= s.iw) {
+      clear(to, ow, run);
+      continue;
+    }
+    // Pixels [begin, end) meet columns of x.
+    const std::int64_t begin = std::min(ow, left < 0 ? (s.stride_w - 1 - left) / s.stride_w : 0);
+    const std::int64_t end = std::clamp((s.iw - 1 - left) / s.stride_w + 1, begin, ow);
+    clear(to, begin, run);
+    if (begin < end) {
+      kernels.pack_part(x + (row * s.iw + begin * s.stride_w + left) * s.ic + channel,
+                        s.stride_w * s.ic, run, count, end - begin, to + begin * count);
+    }
+    clear(to + end * count, ow - end, run);
+  }
+}
+
+/// Rows [row, row_end) of dw of one group: what output rows [o, o_end) add to them, with what they
+/// read of x packed first. Worth it where many columns meet it: so many pointers as a tile of
+/// AVX-512 has rows do not fit into registers, pixels of many channels share a few sets of the L1
+/// cache, and an image with a border would have to be copied.
+template <class T>
+void run_packed_rows(const ConvShape& s, const TileKernels<T>& kernels, const T* x, const T* dy,
+                     std::int64_t o, std::int64_t o_end, T beta, std::int64_t row,
+                     std::int64_t row_end, T* dw) {
+  const std::int64_t ow = s.ow(), depth = (o_end - o) * ow;
   const std::int64_t max_rows = kernels.max_rows[kTwoVectors];
-  T* const packed = scratch<T>(Purpose::packed_a, max_rows * depth);
-  for_tiles(row, row_end, max_rows, [&](Rows rows) {
-    const T* places[kMaxTileRows];
-    find_places(s, in, rows, places);
-    const std::int64_t count = rows.last - rows.first;
-    for (std::int64_t i = 0, run = 0; i < count; i += run) {
-      for (run = 1; i + run < count && places[i + run] == places[i] + run;) ++run;
-      for (std::int64_t segment = 0; segment < tile.segment_count; ++segment) {
-        kernels.pack_part(places[i] + tile.segments[segment], tile.step, run, count,
-                          tile.segment_length, packed + segment * tile.segment_length * count + i);
+  constexpr auto kSize = static_cast<std::int64_t>(sizeof(T));
+  const RowTiles groups(row_end - row, std::max(max_rows, kPackedBytes / (depth * kSize)));
+  T* const packed = scratch<T>(Purpose::packed_a, groups.size(0) * depth);
+  for (std::int64_t g = 0; g < groups.count(); ++g) {
+    const std::int64_t first = row + groups.begin(g);
+    const RowTiles tiles(groups.size(g), max_rows);
+    // All tiles for one row of the output after the other: they read the same lines of x.
+    for (std::int64_t r = o; r < o_end; ++r) {
+      for (std::int64_t t = 0; t < tiles.count(); ++t) {
+        const std::int64_t begin = tiles.begin(t), count = tiles.size(t);
+        pack_row(s, kernels, x, r, {first + begin, first + begin + count},
+                 packed + begin * depth + (r - o) * ow * count);
       }
     }
-    const Block<T> block{.rows = count,
+    const Block<T> block{.rows = groups.size(g),
                          .cols = s.oc / s.groups,
                          .k = depth,
                          .a = nullptr,
                          .a_row_stride = 1,
-                         .a_step = count,
+                         .a_step = 0,
                          .packed_a = packed,
-                         .tile_rows = count,
-                         .b = tile.b,
-                         .b_row_stride = tile.b_step,
+                         .tile_rows = max_rows,
+                         .b = dy,
+                         .b_row_stride = s.oc,
                          .widest = kTwoVectors,
-                         .c = dw + rows.first * s.oc,
+                         .c = dw + first * s.oc,
                          .c_row_stride = s.oc,
                          .alpha = T{1},
-                         .beta = tile.beta,
+                         .beta = beta,
                          .bias = nullptr,
                          .pack_a = false,
                          .b_is_packed = false,
                          .relu = false,
                          .rows_outside = false};
     BlockLoops<T>(kernels, block).run();
-  });
+  }
 }
 
 /// Rows [row, row_end) of dw, of each group, summed over images [first, last): for each chunk of
@@ -174,16 +213,27 @@ void backward_weights_piece(const ConvShape& s, const T* x, const T* dy, std::in
   const std::int64_t group_ic = s.ic / s.groups, group_oc = s.oc / s.groups;
   const std::int64_t row_bytes =
       (ow * s.oc + s.stride_h * s.iw * s.ic) * static_cast<std::int64_t>(sizeof(T));
-  const std::int64_t chunks = std::clamp<std::int64_t>(oh * row_bytes / kChunkBytes, 1, oh);
+  const bool packs_rows = kernels.max_rows[kTwoVectors] > kFewPointers &&
+                          group_oc > kFewPanels * kernels.columns[kTwoVectors];
+  const std::int64_t chunk_bytes = packs_rows ? kPackedBytes : kChunkBytes;
+  const std::int64_t chunks = std::clamp<std::int64_t>(oh * row_bytes / chunk_bytes, 1, oh);
   const bool pack = group_oc % kernels.lanes != 0 && !kernels.masked;
-  const bool pack_places = kernels.max_rows[kTwoVectors] > kFewPointers &&
-                           group_oc > kFewPanels * kernels.columns[kTwoVectors];
   auto* const segments = scratch<std::ptrdiff_t>(Purpose::offsets, oh);
 
   for (std::int64_t image = first; image < last; ++image) {
     for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
       const std::int64_t o = oh * chunk / chunks, o_end = oh * (chunk + 1) / chunks;
-      const Window<T> window = input_window(s, x + image * s.ih * s.iw * s.ic, o, o_end);
+      const T beta = image == first && chunk == 0 ? T{0} : T{1};
+      const T* const dy_chunk = dy + (image * oh + o) * ow * s.oc;
+      const T* const x_image = x + image * s.ih * s.iw * s.ic;
+      if (packs_rows) {
+        for (std::int64_t g = 0; g < s.groups; ++g) {
+          run_packed_rows(s, kernels, x_image + g * group_ic, dy_chunk + g * group_oc, o, o_end,
+                          beta, row, row_end, dw + g * group_oc);
+        }
+        continue;
+      }
+      const Window<T> window = input_window(s, x_image, o, o_end);
       for (std::int64_t r = 0; r < o_end - o; ++r) segments[r] = r * s.stride_h * window.row_length;
       const std::int64_t depth = (o_end - o) * ow;
       Tile<T> tile;
@@ -191,26 +241,20 @@ void backward_weights_piece(const ConvShape& s, const T* x, const T* dy, std::in
       tile.segments = segments;
       tile.segment_count = o_end - o;
       tile.segment_length = ow;
-      tile.beta = image == first && chunk == 0 ? T{0} : T{1};
+      tile.beta = beta;
       for (std::int64_t g = 0; g < s.groups; ++g) {
         const Window<T> in{window.data + g * group_ic, window.row_length};
-        const T* const dy_chunk = dy + (image * oh + o) * ow * s.oc + g * group_oc;
-        if (pack_places) {
-          tile.b = dy_chunk;
-          tile.b_step = s.oc;
-          run_packed_rows(s, kernels, tile, in, row, row_end, dw + g * group_oc);
-          continue;
-        }
+        const T* const dy_group = dy_chunk + g * group_oc;
         T* packed = nullptr;
         if (pack) {
           packed = scratch<T>(Purpose::packed_b, panels_size(kernels, depth, group_oc));
-          pack_panels<T>(kernels, dy_chunk, 1, s.oc, group_oc, 0, depth, depth, packed);
+          pack_panels<T>(kernels, dy_group, 1, s.oc, group_oc, 0, depth, depth, packed);
         }
         for (std::int64_t j = 0; j < group_oc;) {
           const std::size_t width = kernels.width_for(group_oc - j, kTwoVectors);
           const std::int64_t panel = kernels.columns[width];
           tile.cols = std::min(group_oc - j, panel);
-          tile.b = pack ? packed + j * depth : dy_chunk + j;
+          tile.b = pack ? packed + j * depth : dy_group + j;
           tile.b_step = pack ? panel : s.oc;
           const bool masked = !pack && tile.cols < panel;
           run_rows(s, kernels, tile, width, masked, in, row, row_end, dw + g * group_oc + j);
