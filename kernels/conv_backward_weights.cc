@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include "kernels/conv.h"
 #include "kernels/conv_tiles.h"
@@ -47,10 +48,15 @@ constexpr std::int64_t kPieceRows = 12;
 constexpr std::int64_t kTileRows = 14;
 constexpr double kRowPieceFlops = 1e6;
 
-/// Rows' places are packed where tiles have more rows than this and more panels meet them.
+/// What rows of dw meet of x is packed where tiles have more rows than this and more panels meet
+/// it:
 constexpr std::int64_t kFewPointers = 8, kFewPanels = 2;
-/// So many bytes at once, which tiles read from the L2 cache; in passes over as many of x and dy.
+/// of whole tiles about so many bytes at once, which are then read from the L2 cache, in passes
+/// over about as many of x and dy.
 constexpr std::int64_t kPackedBytes = 1 << 18;
+/// From so many channels on from the image itself: of fewer a copy with the border in it, where
+/// taps are neighbours, costs less than to pack tap by tap.
+constexpr std::int64_t kManyChannels = 32;
 
 /// How the work is cut: into pieces of the batch, whose sums are added up, and into rows of dw.
 struct Cut {
@@ -123,59 +129,73 @@ void run_rows(const ConvShape& s, const TileKernels<T>& kernels, Tile<T> tile, s
   });
 }
 
-/// Packs what rows `rows` of dw read of row r of the output from the image x: one column after the
-/// other for each pixel, with zeros where x has none.
+/// Some output rows' part of an image and its border, or of a copy that has the border in it.
 template <class T>
-void pack_row(const ConvShape& s, const TileKernels<T>& kernels, const T* x, std::int64_t r,
-              Rows rows, T* packed) {
+struct Image {
+  const T* data;
+  std::int64_t rows, cols;  // that there are
+  std::int64_t top, left;   // where the first output row's and each row's first window begins
+};
+
+/// Packs what rows `rows` of dw meet of the image in output row r: one column after the other for
+/// each pixel, with zeros where the image has none.
+template <class T>
+void pack_row(const ConvShape& s, const TileKernels<T>& kernels, const Image<T>& image,
+              std::int64_t r, Rows rows, T* packed) {
   const std::int64_t group_ic = s.ic / s.groups, ow = s.ow(), count = rows.last - rows.first;
   const auto clear = [count](T* to, std::int64_t pixels, std::int64_t run) {
     for (; pixels > 0; --pixels, to += count) std::fill_n(to, run, T{0});
   };
+  // Without a border a whole row of the kernel may be neighbours in memory, else one tap is.
+  const std::int64_t reach = (ow - 1) * s.stride_w + (s.kw - 1) * s.dilation_w;
+  const bool inside = image.left >= 0 && image.left + reach < image.cols;
+  const bool joined = inside && s.groups == 1 && s.dilation_w == 1;
+  const std::int64_t neighbours = joined ? s.kw * group_ic : group_ic;
   for (std::int64_t i = rows.first, run = 0; i < rows.last; i += run) {
-    const std::int64_t tap = i / group_ic, channel = i % group_ic;
-    run = std::min(rows.last - i, group_ic - channel);
+    run = std::min(rows.last - i, neighbours - i % neighbours);
+    const std::int64_t tap = i / group_ic;
+    const std::int64_t row = image.top + r * s.stride_h + tap / s.kw * s.dilation_h;
+    const std::int64_t left = image.left + tap % s.kw * s.dilation_w;
     T* const to = packed + (i - rows.first);
-    const std::int64_t row = r * s.stride_h + tap / s.kw * s.dilation_h - s.pad_h;
-    const std::int64_t left = tap % s.kw * s.dilation_w - s.pad_w;
-    if (row < 0 || row >= s.ih || left >= s.iw) {
-      clear(to, ow, run);
-      continue;
+    // Pixels [begin, end) meet columns of the image.
+    std::int64_t begin = 0, end = 0;
+    if (row >= 0 && row < image.rows && left < image.cols) {
+      begin = left < 0 ? std::min(ow, (-left - 1) / s.stride_w + 1) : 0;
+      end = std::clamp((image.cols - 1 - left) / s.stride_w + 1, begin, ow);
     }
-    // Pixels [begin, end) meet columns of x.
-    const std::int64_t begin = std::min(ow, left < 0 ? (s.stride_w - 1 - left) / s.stride_w : 0);
-    const std::int64_t end = std::clamp((s.iw - 1 - left) / s.stride_w + 1, begin, ow);
     clear(to, begin, run);
     if (begin < end) {
-      kernels.pack_part(x + (row * s.iw + begin * s.stride_w + left) * s.ic + channel,
-                        s.stride_w * s.ic, run, count, end - begin, to + begin * count);
+      const std::int64_t step = end - begin == 1 ? 0 : s.stride_w * s.ic;
+      const std::int64_t first = row * image.cols + begin * s.stride_w + left;
+      kernels.pack_part(image.data + first * s.ic + i % group_ic, step, run, count, end - begin,
+                        to + begin * count);
     }
     clear(to + end * count, ow - end, run);
   }
 }
 
-/// Rows [row, row_end) of dw of one group: what output rows [o, o_end) add to them, with what they
-/// read of x packed first. Worth it where many columns meet it: so many pointers as a tile of
-/// AVX-512 has rows do not fit into registers, pixels of many channels share a few sets of the L1
-/// cache, and an image with a border would have to be copied.
+/// Rows [row, row_end) of dw of one group: what `out_rows` output rows add to them, with what they
+/// meet of the image packed first. Worth it where many columns meet it: so many pointers as a tile
+/// of AVX-512 has rows do not fit into registers, and pixels of many channels share a few sets of
+/// the L1 cache.
 template <class T>
-void run_packed_rows(const ConvShape& s, const TileKernels<T>& kernels, const T* x, const T* dy,
-                     std::int64_t o, std::int64_t o_end, T beta, std::int64_t row,
+void run_packed_rows(const ConvShape& s, const TileKernels<T>& kernels, const Image<T>& image,
+                     const T* dy, std::int64_t out_rows, T beta, std::int64_t row,
                      std::int64_t row_end, T* dw) {
-  const std::int64_t ow = s.ow(), depth = (o_end - o) * ow;
-  const std::int64_t max_rows = kernels.max_rows[kTwoVectors];
+  const std::int64_t ow = s.ow(), depth = out_rows * ow, max_rows = kernels.max_rows[kTwoVectors];
   constexpr auto kSize = static_cast<std::int64_t>(sizeof(T));
-  const RowTiles groups(row_end - row, std::max(max_rows, kPackedBytes / (depth * kSize)));
+  const std::int64_t most = std::max<std::int64_t>(1, kPackedBytes / (depth * kSize * max_rows));
+  const RowTiles groups(row_end - row, most * max_rows);
   T* const packed = scratch<T>(Purpose::packed_a, groups.size(0) * depth);
   for (std::int64_t g = 0; g < groups.count(); ++g) {
     const std::int64_t first = row + groups.begin(g);
     const RowTiles tiles(groups.size(g), max_rows);
     // All tiles for one row of the output after the other: they read the same lines of x.
-    for (std::int64_t r = o; r < o_end; ++r) {
+    for (std::int64_t r = 0; r < out_rows; ++r) {
       for (std::int64_t t = 0; t < tiles.count(); ++t) {
         const std::int64_t begin = tiles.begin(t), count = tiles.size(t);
-        pack_row(s, kernels, x, r, {first + begin, first + begin + count},
-                 packed + begin * depth + (r - o) * ow * count);
+        pack_row(s, kernels, image, r, {first + begin, first + begin + count},
+                 packed + begin * depth + r * ow * count);
       }
     }
     const Block<T> block{.rows = groups.size(g),
@@ -226,14 +246,24 @@ void backward_weights_piece(const ConvShape& s, const T* x, const T* dy, std::in
       const T beta = image == first && chunk == 0 ? T{0} : T{1};
       const T* const dy_chunk = dy + (image * oh + o) * ow * s.oc;
       const T* const x_image = x + image * s.ih * s.iw * s.ic;
-      if (packs_rows) {
+      const auto run_groups = [&](const Image<T>& in) {
         for (std::int64_t g = 0; g < s.groups; ++g) {
-          run_packed_rows(s, kernels, x_image + g * group_ic, dy_chunk + g * group_oc, o, o_end,
-                          beta, row, row_end, dw + g * group_oc);
+          const Image<T> of_group{in.data + g * group_ic, in.rows, in.cols, in.top, in.left};
+          run_packed_rows(s, kernels, of_group, dy_chunk + g * group_oc, o_end - o, beta, row,
+                          row_end, dw + g * group_oc);
         }
+      };
+      if (packs_rows && group_ic >= kManyChannels) {
+        const Image<T> whole{x_image, s.ih, s.iw, o * s.stride_h - s.pad_h, -s.pad_w};
+        run_groups(whole);
         continue;
       }
       const Window<T> window = input_window(s, x_image, o, o_end);
+      if (packs_rows) {
+        run_groups({window.data, std::numeric_limits<std::int64_t>::max(), window.row_length / s.ic,
+                    0, 0});
+        continue;
+      }
       for (std::int64_t r = 0; r < o_end - o; ++r) segments[r] = r * s.stride_h * window.row_length;
       const std::int64_t depth = (o_end - o) * ow;
       Tile<T> tile;

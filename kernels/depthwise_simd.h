@@ -53,10 +53,10 @@ struct DepthwiseGradient {
   std::ptrdiff_t dw_row, dw_col;
 };
 
-/// The same for 3 x 3 taps that meet neighbouring pixels of one image, and rows [first, last) of its
-/// dy, with the border, in one pass; and what they contribute to db[c], the sum of dy. `stride` is 1
-/// or 2 in both directions, pad_h at most 1, pad_w at most 3 - stride. The pixels of x, dy and dw
-/// lie side by side.
+/// The same for 3 x 3 taps that meet neighbouring pixels of one image, and rows [first, last) of
+/// its dy, with the border, in one pass; and what they contribute to db[c], the sum of dy. `stride`
+/// is 1 or 2 in both directions, pad_h at most 1, pad_w at most 3 - stride. The pixels of x, dy and
+/// dw lie side by side.
 template <class T>
 struct DepthwiseGradient3x3 {
   std::int64_t channels, first, last;

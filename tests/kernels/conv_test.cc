@@ -151,6 +151,28 @@ TEST_P(ConvTest, AgreesWithTheDefinitionOnManyOutputChannels) {
                      .dilation_w = draw(1, 2),
                      .groups = groups};
   });
+  // Several passes over the pixels, and in each several groups of tiles.
+  ConvShape large{.n = 1, .ih = 44, .iw = 40, .ic = 30, .oc = 65, .kh = 5, .kw = 5};
+  large.pad_h = large.pad_w = 2;
+  check_exactly<float>(large);
+  large.ic = 15;
+  large.oc = 34;
+  check_exactly<double>(large);
+  // A column of x that no pixel meets through the last taps; strides beyond all numbers.
+  ConvShape narrow{.n = 1, .ih = 4, .iw = 1, .ic = 5, .oc = 70, .kh = 3, .kw = 3};
+  narrow.stride_w = 2;
+  narrow.pad_h = narrow.pad_w = 1;
+  check_exactly<float>(narrow);
+  ConvShape leap{.n = 1, .ih = 3, .iw = 4, .ic = 1, .oc = 70, .kh = 2, .kw = 2};
+  leap.pad_w = 2;
+  leap.stride_h = leap.stride_w = std::numeric_limits<std::int64_t>::max();
+  check_exactly<float>(leap);
+  // Few channels in: rows of the kernel lie side by side in memory.
+  ConvShape first{.n = 2, .ih = 17, .iw = 19, .ic = 3, .oc = 96, .kh = 5, .kw = 7};
+  first.stride_h = first.stride_w = 2;
+  first.pad_h = first.pad_w = 3;
+  check_exactly<float>(first);
+  check_exactly<double>(first);
 }
 
 TEST_P(ConvTest, AgreesWithTheDefinitionOnGroups) {
