@@ -24,16 +24,6 @@ using detail::EvenRows;
 
 inline constexpr int kSide = 3;  // taps in a row or column
 
-/// Rows of dy at a time. Registers hold three columns of all rows of x that they meet, nine sums, a
-/// gradient and the sum of gradients.
-template <int kStride>
-inline constexpr int kRowsTogether = kStride == 1 ? 3 : 2;
-
-/// Column j of the three is window[kSlot]: columns change their meaning from turn to turn, not
-/// their place.
-template <int kStride, int kTurn, int j>
-inline constexpr int kSlot = kStride == 1 ? (kTurn + j) % kSide : (kTurn == 0 ? j : kSide - 1 - j);
-
 /// Loads one column of x and moves on to the next.
 template <int kLines, class D, class Part, class T, class V>
 HWY_INLINE void LoadColumn(D d, Part part, hn::Mask<D> of_top, hn::Mask<D> of_bottom,
@@ -47,10 +37,16 @@ HWY_INLINE void LoadColumn(D d, Part part, hn::Mask<D> of_top, hn::Mask<D> of_bo
   column[kLines - 1] = hn::IfThenElseZero(of_bottom, column[kLines - 1]);
 }
 
-/// Adds what one column of dy contributes, and moves on to the next.
+/// Adds what one column of dy contributes, and moves on to the next. Columns of x change their
+/// meaning from turn to turn, not their place in the window.
 template <int kStride, int kTurn, int kRows, int kLines, class D, class Part, class T, class V>
 HWY_INLINE void AddColumn(D d, Part part, std::ptrdiff_t step, EvenRows<kRows, const T>& dy,
                           const V (&window)[kSide][kLines], V (&sum)[kSide][kSide], V& bias) {
+  constexpr auto place = [](int col) {
+    if (kStride == 1) return (kTurn + col) % kSide;
+    return kTurn == 0 ? col : kSide - 1 - col;
+  };
+  constexpr int kLeft = place(0), kMiddle = place(1), kRight = place(2);
   NNKERNELS_UNROLL
   for (int p = 0; p < kRows; ++p) {
     const V gradient = part.Load(d, dy.row(p));
@@ -58,9 +54,9 @@ HWY_INLINE void AddColumn(D d, Part part, std::ptrdiff_t step, EvenRows<kRows, c
     NNKERNELS_UNROLL
     for (int i = 0; i < kSide; ++i) {
       const int line = p * kStride + i;
-      sum[i][0] = hn::MulAdd(window[kSlot<kStride, kTurn, 0>][line], gradient, sum[i][0]);
-      sum[i][1] = hn::MulAdd(window[kSlot<kStride, kTurn, 1>][line], gradient, sum[i][1]);
-      sum[i][2] = hn::MulAdd(window[kSlot<kStride, kTurn, 2>][line], gradient, sum[i][2]);
+      sum[i][0] = hn::MulAdd(window[kLeft][line], gradient, sum[i][0]);
+      sum[i][1] = hn::MulAdd(window[kMiddle][line], gradient, sum[i][1]);
+      sum[i][2] = hn::MulAdd(window[kRight][line], gradient, sum[i][2]);
     }
   }
   dy.advance(step);
@@ -167,10 +163,12 @@ void AddRows(const DepthwiseGradient3x3<T>& s, std::int64_t r) {
   }
 }
 
-/// The same for all rows.
+/// The same for all rows: so many at a time that registers hold three columns of all rows of x that
+/// they meet, nine sums, a gradient and the sum of gradients.
 template <int kStride, class T>
 void AddAllRows(const DepthwiseGradient3x3<T>& s) {
-  const detail::RowTiles tiles(s.last - s.first, kRowsTogether<kStride>);
+  constexpr int kRowsTogether = kStride == 1 ? 3 : 2;
+  const detail::RowTiles tiles(s.last - s.first, kRowsTogether);
   for (std::int64_t t = 0; t < tiles.count(); ++t) {
     const std::int64_t r = s.first + tiles.begin(t), rows = tiles.size(t);
     if (rows == 1) {
