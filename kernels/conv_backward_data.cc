@@ -235,8 +235,9 @@ void scatter_backward_data(const ConvShape& s, const T* dy, const T* weights, T*
 }  // namespace
 
 template <class T>
-void conv_backward_data(const ConvShape& s, const T* dy, const T* w, T* dx) {
-  check(s, "conv_backward_data");
+void conv_backward_data(const ConvShape& shape, const T* dy, const T* w, T* dx) {
+  check(shape, "conv_backward_data");
+  const ConvShape s = detail::with_near_strides(shape);
   if (s.n == 0) return;
   check_pointer(dy != nullptr, "conv_backward_data", "dy");
   check_pointer(w != nullptr, "conv_backward_data", "w");

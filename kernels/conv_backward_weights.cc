@@ -49,13 +49,13 @@ constexpr std::int64_t kTileRows = 14;
 constexpr double kRowPieceFlops = 1e6;
 
 /// What rows of dw meet of x is packed where tiles have more rows than this and more panels meet
-/// it:
+/// them.
 constexpr std::int64_t kFewPointers = 8, kFewPanels = 2;
-/// of whole tiles about so many bytes at once, which are then read from the L2 cache, in passes
-/// over about as many of x and dy.
+/// So it is for as many tiles at once as have about so many bytes, which are then read from the L2
+/// cache, and in passes over about as many of x and dy.
 constexpr std::int64_t kPackedBytes = 1 << 18;
-/// From so many channels on from the image itself: of fewer a copy with the border in it, where
-/// taps are neighbours, costs less than to pack tap by tap.
+/// It is read from the image itself where that has so many channels: of fewer a copy with the
+/// border in it, where taps are neighbours, costs less than to pack tap by tap.
 constexpr std::int64_t kManyChannels = 32;
 
 /// How the work is cut: into pieces of the batch, whose sums are added up, and into rows of dw.
@@ -298,8 +298,9 @@ void backward_weights_piece(const ConvShape& s, const T* x, const T* dy, std::in
 }  // namespace
 
 template <class T>
-void conv_backward_weights(const ConvShape& s, const T* x, const T* dy, T* dw, T* db) {
-  check(s, "conv_backward_weights");
+void conv_backward_weights(const ConvShape& shape, const T* x, const T* dy, T* dw, T* db) {
+  check(shape, "conv_backward_weights");
+  const ConvShape s = detail::with_near_strides(shape);
   check_pointer(dw != nullptr, "conv_backward_weights", "dw");
   if (s.n == 0) {
     std::fill_n(dw, s.w_size(), T{0});

@@ -32,6 +32,12 @@ Window<T> window(const T* image, std::int64_t h, std::int64_t w, std::int64_t c,
   return {copy, cols * c};
 }
 
+ConvShape with_near_strides(ConvShape shape) {
+  shape.stride_h = std::min(shape.stride_h, shape.ih + 2 * shape.pad_h);
+  shape.stride_w = std::min(shape.stride_w, shape.iw + 2 * shape.pad_w);
+  return shape;
+}
+
 template <class T>
 Window<T> input_window(const ConvShape& s, const T* image, std::int64_t first, std::int64_t last) {
   return window(image, s.ih, s.iw, s.ic, first * s.stride_h - s.pad_h,

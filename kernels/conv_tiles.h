@@ -15,6 +15,11 @@ namespace nnkernels::detail {
 /// the packing of a window cheap, few enough that its pixels stay in the L1 and L2 cache.
 inline constexpr std::int64_t kPiecePixels = 448;
 
+/// The same convolution with strides no longer than the padded image, which leave one output as
+/// longer ones do: then no product of a stride overflows, no address is computed that memory does
+/// not have, and there are few phases.
+ConvShape with_near_strides(ConvShape shape);
+
 /// Rows and columns of an image [h][w][c], some of them possibly outside of it.
 template <class T>
 struct Window {

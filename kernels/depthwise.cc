@@ -336,14 +336,6 @@ bool fits_3x3_kernel(const DepthwiseKernels<T>& kernels, const ConvShape& s) {
   return kernels.gradient_3x3 != nullptr && s.kh == 3 && s.kw == 3 && near;
 }
 
-/// The same convolution with strides no longer than the padded image, which leave one output as
-/// longer ones do: then there are few phases, and no address is computed that memory does not have.
-ConvShape with_near_strides(ConvShape s) {
-  s.stride_h = std::min(s.stride_h, s.ih + 2 * s.pad_h);
-  s.stride_w = std::min(s.stride_w, s.iw + 2 * s.pad_w);
-  return s;
-}
-
 }  // namespace
 
 template <class T>
@@ -388,8 +380,7 @@ void depthwise_forward(const ConvShape& s, const T* x, const T* w, T* y,
 }
 
 template <class T>
-void depthwise_backward_data(const ConvShape& shape, const T* dy, const T* w, T* dx) {
-  const ConvShape s = with_near_strides(shape);
+void depthwise_backward_data(const ConvShape& s, const T* dy, const T* w, T* dx) {
   const DepthwiseKernels<T> kernels = depthwise_kernels<T>();
   const std::int64_t oh = s.oh(), ow = s.ow(), c = s.ic;
   const std::int64_t dx_line = s.iw * c;

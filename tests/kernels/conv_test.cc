@@ -158,14 +158,14 @@ TEST_P(ConvTest, AgreesWithTheDefinitionOnManyOutputChannels) {
   large.ic = 15;
   large.oc = 34;
   check_exactly<double>(large);
-  // A column of x that no pixel meets through the last taps; strides far beyond the image.
+  // A column of x that no pixel meets through the last taps; strides beyond all numbers.
   ConvShape narrow{.n = 1, .ih = 4, .iw = 1, .ic = 5, .oc = 70, .kh = 3, .kw = 3};
   narrow.stride_w = 2;
   narrow.pad_h = narrow.pad_w = 1;
   check_exactly<float>(narrow);
   ConvShape leap{.n = 1, .ih = 3, .iw = 4, .ic = 1, .oc = 70, .kh = 2, .kw = 2};
   leap.pad_w = 2;
-  leap.stride_h = leap.stride_w = std::int64_t{1} << 40;
+  leap.stride_h = leap.stride_w = std::numeric_limits<std::int64_t>::max();
   check_exactly<float>(leap);
   // Few channels in: rows of the kernel lie side by side in memory.
   ConvShape first{.n = 2, .ih = 17, .iw = 19, .ic = 3, .oc = 96, .kh = 5, .kw = 7};
