@@ -70,6 +70,7 @@ class BlockLoops {
  public:
   BlockLoops(const TileKernels<T>& kernels, const Block<T>& block)
       : kernels_(kernels), block_(block), rows_(block.rows, block.tile_rows) {
+    set_few_columns();
     tile_.k = block.k;
     tile_.alpha = block.alpha;
     tile_.beta = block.beta;
@@ -96,14 +97,15 @@ class BlockLoops {
         pack_tile(kernels_, block_, rows_, t, packed);
       }
       set_rows(t, packed);
-      for (std::int64_t j = 0; j < block_.cols;) {
+      for (std::int64_t j = 0; j < whole_columns_;) {
         set_panel(j);
         const std::int64_t next = j + panel_;
-        const bool last = next >= block_.cols;
+        const bool last = next >= whole_columns_;
         if (last) ask_for_rows(t + 1);
         run_tile(j, last ? t + 1 : t, last ? 0 : next);
         j = next;
       }
+      run_few_columns(t);
     }
   }
 
@@ -114,45 +116,100 @@ class BlockLoops {
       pack_rows(kernels_, block_, 0, block_.k, own);
       packed = own;
     }
-    for (std::int64_t j = 0; j < block_.cols; j += panel_) {
+    const auto set_row_tile = [&](std::int64_t t) {
+      set_rows(t, packed == nullptr ? nullptr : packed + rows_.begin(t) * block_.k);
+    };
+    for (std::int64_t j = 0; j < whole_columns_; j += panel_) {
       set_panel(j);
       for (std::int64_t t = 0; t < rows_.count(); ++t) {
-        set_rows(t, packed == nullptr ? nullptr : packed + rows_.begin(t) * block_.k);
+        set_row_tile(t);
         if (packed == nullptr) ask_for_rows(t + 1);
         run_tile(j, t + 1, j);
       }
     }
+    for (std::int64_t t = 0; few_columns_ > 0 && t < rows_.count(); ++t) {
+      set_row_tile(t);
+      run_few_columns(t);
+    }
+  }
+
+  /// Leaves columns beyond whole vectors to TileKernels::few_columns where that is faster than a
+  /// tile that is mostly idle: not for few rows or little work.
+  void set_few_columns() {
+    constexpr std::int64_t kLeastWork = 1024, kBytesOfA = 24576;
+    const std::int64_t few = block_.cols % kernels_.lanes, whole = block_.cols - few;
+    const bool in_lines = block_.pack_a || block_.a_step == 1 || block_.a_row_stride == 1;
+    const bool pays =
+        block_.rows >= 3 * kernels_.lanes / 2 && (whole == 0 || whole * block_.k >= kLeastWork);
+    if (few <= kernels_.most_few_columns && in_lines && pays) few_columns_ = few;
+    whole_columns_ = block_.cols - few_columns_;
+    const std::int64_t tile_bytes = block_.tile_rows * block_.k * std::int64_t{sizeof(T)};
+    if (few_columns_ > 0) tiles_together_ = std::max<std::int64_t>(2, kBytesOfA / tile_bytes);
+  }
+
+  /// Called after each row tile t: the last columns of as many tiles at once as keep their A in the
+  /// L1 cache. Packed tiles do not lie side by side and are taken one by one.
+  void run_few_columns(std::int64_t t) {
+    if (few_columns_ == 0) return;
+    const std::int64_t together = a_is_packed_ ? 1 : tiles_together_, end = t + 1;
+    if (end % together != 0 && end < rows_.count()) return;
+    const std::int64_t row = rows_.begin(t / together * together), j = whole_columns_;
+    MatrixTile<T> tile = tile_;
+    if (!a_is_packed_) tile.a = block_.a + row * block_.a_row_stride;
+    tile.b = block_.b + j;
+    tile.b_step = block_.b_row_stride;
+    if (block_.b_is_packed) {
+      const std::int64_t panel = panel_around(j);
+      tile.b = block_.b + panel * block_.k + (j - panel);
+      tile.b_step = panel_width(panel);
+    }
+    tile.bias = block_.bias == nullptr ? nullptr : block_.bias + j;
+    tile.cols = few_columns_;
+    tile.c = block_.c + row * block_.c_row_stride + j;
+    kernels_.few_columns(tile, rows_.begin(t) + rows_.size(t) - row);
   }
 
   void set_rows(std::int64_t t, const T* packed) {
     first_row_ = rows_.begin(t);
     row_count_ = rows_.size(t);
-    const bool is_packed = packed != nullptr;
-    tile_.a = is_packed ? packed : block_.a + first_row_ * block_.a_row_stride;
-    tile_.a_row_stride = is_packed ? 1 : block_.a_row_stride;
-    tile_.a_step = is_packed ? row_count_ : block_.a_step;
+    a_is_packed_ = packed != nullptr;
+    tile_.a = a_is_packed_ ? packed : block_.a + first_row_ * block_.a_row_stride;
+    tile_.a_row_stride = a_is_packed_ ? 1 : block_.a_row_stride;
+    tile_.a_step = a_is_packed_ ? row_count_ : block_.a_step;
     tile_.next_a = tile_.a;
     tile_.next_a_row_stride = tile_.next_a_chunk_step = 0;
   }
 
   void set_panel(std::int64_t j) {
-    const std::int64_t left = block_.cols - j, full = kernels_.columns[block_.widest];
-    if (tile_.cols != full || left < 2 * full) set_width(left);
+    const std::int64_t left = whole_columns_ - j, full = kernels_.columns[block_.widest];
+    if (tile_.cols != full || left < 2 * full) set_width(j, left);
     tile_.b = block_.b + (block_.b_is_packed ? j * block_.k : j);
     tile_.bias = block_.bias == nullptr ? nullptr : block_.bias + j;
   }
 
-  void set_width(std::int64_t left) {
+  void set_width(std::int64_t j, std::int64_t left) {
     width_ = block_.b_is_packed ? kernels_.width_for(left, block_.widest)
                                 : kernels_.unpacked_width_for(left, block_.widest);
     panel_ = kernels_.columns[width_];
     tile_.cols = std::min(left, panel_);
-    tile_.b_step = block_.b_is_packed ? panel_ : block_.b_row_stride;
+    tile_.b_step = block_.b_is_packed ? panel_width(j) : block_.b_row_stride;
     // Rows whose distance is a multiple of 4096 bytes share the eight places of one set of the L1
     // cache: asked for too early they would push each other out.
     const bool same_set = tile_.b_step * static_cast<std::ptrdiff_t>(sizeof(T)) % 4096 == 0;
     tile_.b_ahead = (same_set ? 6 : 16) * tile_.b_step;
     masked_ = !block_.b_is_packed && tile_.cols < panel_;
+  }
+
+  /// How wide the packed panel of B is that begins at column j.
+  std::int64_t panel_width(std::int64_t j) const {
+    return kernels_.columns[kernels_.width_for(block_.cols - j, block_.widest)];
+  }
+
+  /// The first column of the packed panel of column j: only the last panels are narrower.
+  std::int64_t panel_around(std::int64_t j) const {
+    std::int64_t first = j / panel_width(0) * panel_width(0);
+    while (first + panel_width(first) <= j) first += panel_width(first);
+    return first;
   }
 
   /// Has this tile ask for the A of the one that follows, that of row tile t, if it lies in lines.
@@ -190,10 +247,11 @@ class BlockLoops {
   const Block<T>& block_;
   RowTiles rows_;
   MatrixTile<T> tile_;
+  std::int64_t few_columns_ = 0, whole_columns_ = 0, tiles_together_ = 1;
   std::int64_t first_row_ = 0, row_count_ = 0;
   std::size_t width_ = 0;
   std::int64_t panel_ = 0;
-  bool masked_ = false;
+  bool masked_ = false, a_is_packed_ = false;
 };
 
 }  // namespace nnkernels::detail

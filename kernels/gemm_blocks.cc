@@ -216,11 +216,14 @@ void multiply(const Product<T>& p) {
   for (std::int64_t col = 0; col < n; col += cut.columns) {
     const std::int64_t cols = std::min(cut.columns, n - col);
     const std::int64_t panel = kernels.columns[kernels.width_for(cols, cut.widest)];
-    std::int64_t panels = (cols + panel - 1) / panel;
-    // A last panel of one vector goes with the one before it.
+    // Where B is not packed, a last panel of one vector, or of few columns, goes with the one
+    // before.
     const bool unpacked = !cut.pack_b && p.packed_b == nullptr;
+    const std::int64_t beyond = cols % kernels.lanes;
+    const std::int64_t few = unpacked && beyond <= kernels.most_few_columns ? beyond : 0;
+    std::int64_t panels = std::max<std::int64_t>(1, (cols - few + panel - 1) / panel);
     if (unpacked && panels > 1 &&
-        kernels.joins_last_vector(cols - (panels - 2) * panel, cut.widest)) {
+        kernels.joins_last_vector(cols - few - (panels - 2) * panel, cut.widest)) {
       --panels;
     }
     const std::int64_t groups = std::min(cut.column_groups, panels);

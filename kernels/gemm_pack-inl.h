@@ -15,12 +15,56 @@
 
 #include "hwy/cache_control.h"
 #include "hwy/highway.h"
+#include "kernels/gemm_turn-inl.h"
 #include "kernels/simd-inl.h"
 #include "kernels/unroll.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace nnkernels {
 namespace HWY_NAMESPACE {
+
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
+/// As PackTransposed(), for a vector of lines or less at a time, as long as that are at least half
+/// a one. Returns how many lines are done.
+template <class T>
+std::int64_t PackVectorsOfLines(const T* HWY_RESTRICT source, std::ptrdiff_t line_stride,
+                                std::int64_t count, std::int64_t width, std::int64_t k,
+                                T* HWY_RESTRICT panel) {
+  const hn::ScalableTag<T> d;
+  using D = decltype(d);
+  const hn::Half<D> half;
+  constexpr std::int64_t kLanes = hn::MaxLanes(d), kSteps = kTurnedSteps<D>;
+  std::int64_t done = 0;
+  while (count - done >= kSteps) {
+    const std::int64_t lines = std::min(count - done, kLanes);
+    const T* lower = source + done * line_stride;
+    const T* upper = lower + (lines - kSteps) * line_stride;
+    T* to = panel + done;
+    const auto pack = [&](const auto& loads, std::int64_t steps) HWY_ATTR {
+      hn::Vec<D> turned[kSteps];
+      LoadTurned(d, loads, lower, upper, line_stride, turned);
+      NNKERNELS_UNROLL
+      for (std::int64_t p = 0; p < kSteps; ++p) {
+        if (p == steps) break;
+        if (lines == kLanes) {
+          hn::StoreU(turned[p], d, to);
+        } else {
+          hn::StoreU(hn::LowerHalf(half, turned[p]), half, to);
+          hn::StoreU(hn::UpperHalf(half, turned[p]), half, to + lines - kSteps);
+        }
+        to += width;
+      }
+      lower += kSteps;
+      upper += kSteps;
+    };
+    std::int64_t left = k;
+    for (; left >= kSteps; left -= kSteps) pack(WholeVector(), kSteps);
+    if (left > 0) pack(FirstLanes{static_cast<std::size_t>(left)}, left);
+    done += lines;
+  }
+  return done;
+}
+#endif
 
 /// panel[p * width + i] = source[i * line_stride + p] for p < k and i < count: the packing that
 /// must transpose. Blocks of 4 x 4 (double: 2 x 2) elements are turned in 128-bit registers, which
@@ -29,6 +73,11 @@ template <class T>
 void PackTransposed(const T* HWY_RESTRICT source, std::ptrdiff_t line_stride, std::int64_t count,
                     std::int64_t width, std::int64_t k, T* HWY_RESTRICT panel) {
   std::int64_t done = 0;
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
+  if (line_stride * std::ptrdiff_t{sizeof(T)} % 4096 != 0) {
+    done = PackVectorsOfLines(source, line_stride, count, width, k, panel);
+  }
+#endif
 #if HWY_TARGET != HWY_SCALAR
   constexpr std::int64_t kBlock = 16 / sizeof(T);
   const hn::FixedTag<T, kBlock> d;

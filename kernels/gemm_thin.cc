@@ -263,7 +263,8 @@ bool multiply_thin(const Product<T>& p) {
     // or, as two operations cost too much, all of less than two vectors.
     const std::int64_t granule = tile_kernels<T>().granule, few = n % lanes;
     const std::int64_t idle = granule - few;
-    if (few > 0 && 4 * few <= lanes && 12 * idle >= n && k < kLongSum) {
+    if ((n < 2 * lanes || tile_kernels<T>().most_few_columns == 0) && few > 0 && 4 * few <= lanes &&
+        12 * idle >= n && k < kLongSum) {
       const std::int64_t whole = n < 2 * lanes ? 0 : n - few;
       if (whole > 0) compute(columns(p, 0, whole));
       multiply_columns(columns(p, whole, n - whole));

@@ -19,7 +19,9 @@
 #include "hwy/highway.h"
 #include "kernels/aligned_buffer.h"
 #include "kernels/even_rows.h"
+#include "kernels/gemm_columns-inl.h"
 #include "kernels/gemm_dot-inl.h"
+#include "kernels/gemm_finish-inl.h"
 #include "kernels/gemm_pack-inl.h"
 #include "kernels/gemm_tile.h"
 #include "kernels/simd-inl.h"
@@ -59,73 +61,6 @@ inline constexpr std::array<int, kTileWidths> kMaxRows = {0, 4, 2};
 #else
 inline constexpr std::array<int, kTileWidths> kMaxRows = {0, 6, 6, 2, 2, 1, 1, 1, 1};
 #endif
-
-/// The lanes of the last vector of a row that belong to C.
-template <int kWidth, class D, class T>
-HWY_INLINE std::size_t LanesOfLast(D d, const AnyTile<T>& tile) {
-  return static_cast<std::size_t>(tile.cols) - (kWidth - 1) * hn::Lanes(d);
-}
-
-/// Applies alpha, beta, bias and ReLU and stores the tile: one unrolled pass a step, so that the
-/// accumulators stay in registers.
-template <int kRows, int kWidth, class D, class T, class RowsOfC, class V>
-HWY_INLINE void FinishTile(D d, const AnyTile<T>& tile, const RowsOfC& c, V (&sum)[kRows][kWidth]) {
-  const std::size_t lanes = hn::Lanes(d);
-  const std::size_t last = LanesOfLast<kWidth>(d, tile);
-  const bool whole = last == lanes;
-  constexpr int kLast = kWidth - 1;
-
-  if (tile.alpha != T{1}) {
-    const V alpha = hn::Set(d, tile.alpha);
-    NNKERNELS_UNROLL
-    for (int i = 0; i < kRows; ++i) {
-      NNKERNELS_UNROLL
-      for (int j = 0; j < kWidth; ++j) sum[i][j] = hn::Mul(alpha, sum[i][j]);
-    }
-  }
-  if (tile.beta != T{0}) {
-    const V beta = hn::Set(d, tile.beta);
-    NNKERNELS_UNROLL
-    for (int i = 0; i < kRows; ++i) {
-      NNKERNELS_UNROLL
-      for (int j = 0; j < kLast; ++j) {
-        sum[i][j] = hn::MulAdd(beta, hn::LoadU(d, c(i) + j * lanes), sum[i][j]);
-      }
-      const V old =
-          whole ? hn::LoadU(d, c(i) + kLast * lanes) : LoadFirst(d, c(i) + kLast * lanes, last);
-      sum[i][kLast] = hn::MulAdd(beta, old, sum[i][kLast]);
-    }
-  }
-  if (tile.bias != nullptr) {
-    NNKERNELS_UNROLL
-    for (int j = 0; j < kWidth; ++j) {
-      const V bias = LoadFirst(d, tile.bias + j * lanes, j == kLast ? last : lanes);
-      NNKERNELS_UNROLL
-      for (int i = 0; i < kRows; ++i) sum[i][j] = hn::Add(sum[i][j], bias);
-    }
-  }
-  if (tile.relu) {
-    NNKERNELS_UNROLL
-    for (int i = 0; i < kRows; ++i) {
-      NNKERNELS_UNROLL
-      for (int j = 0; j < kWidth; ++j) sum[i][j] = Rectified(sum[i][j]);
-    }
-  }
-  if (whole) {
-    NNKERNELS_UNROLL
-    for (int i = 0; i < kRows; ++i) {
-      NNKERNELS_UNROLL
-      for (int j = 0; j < kWidth; ++j) hn::StoreU(sum[i][j], d, c(i) + j * lanes);
-    }
-  } else {
-    NNKERNELS_UNROLL
-    for (int i = 0; i < kRows; ++i) {
-      NNKERNELS_UNROLL
-      for (int j = 0; j < kLast; ++j) hn::StoreU(sum[i][j], d, c(i) + j * lanes);
-      StoreFirst(d, sum[i][kLast], c(i) + kLast * lanes, last);
-    }
-  }
-}
 
 /// One row of B, of which the last vector may be masked.
 template <int kWidth, bool kMasked, class D, class T>
@@ -452,6 +387,10 @@ TileKernels<T> MakeKernels(std::integer_sequence<int, kWidths...>) {
   kernels.pack = Pack<T>;
   kernels.pack_part = PackPart<T>;
   kernels.dot = Dot<T>;
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+  kernels.most_few_columns = lanes / 4;
+  kernels.few_columns = FewColumns<D>;
+#endif
   return kernels;
 }
 

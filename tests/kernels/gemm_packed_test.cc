@@ -80,7 +80,7 @@ TEST_P(PackedMatrixTest, FewRowsHaveTheBitsOfMany) {
   std::normal_distribution<double> normal;
   for (const std::int64_t n : {31, 64, 65, 96, 100, 120, 128, 250, 300}) {
     for (const std::int64_t k : {1, 70, 2100}) {
-      Matrix<float> a(20, k, Layout::row_major, 0, 0), b(k, n, Layout::row_major, 0, 0);
+      Matrix<float> a(29, k, Layout::row_major, 0, 0), b(k, n, Layout::row_major, 0, 0);
       a.fill([&] { return normal(random); });
       b.fill([&] { return normal(random); });
       std::vector<float> bias(static_cast<std::size_t>(n));
@@ -89,8 +89,8 @@ TEST_P(PackedMatrixTest, FewRowsHaveTheBitsOfMany) {
       // Tiles compute ReLU themselves, tanh comes behind them.
       const Epilogue<float> epilogue{.bias = bias.data(),
                                      .activation = k == 70 ? Activation::tanh : Activation::relu};
-      std::vector<float> many(static_cast<std::size_t>(20 * n), 0.5f);
-      gemm(0.7f, a.view(), packed, 0.3f, MatrixView<float>(many.data(), 20, n), epilogue);
+      std::vector<float> many(static_cast<std::size_t>(29 * n), 0.5f);
+      gemm(0.7f, a.view(), packed, 0.3f, MatrixView<float>(many.data(), 29, n), epilogue);
       for (const std::int64_t rows : {1, 2, 3}) {
         for (const int count : {1, 3}) {
           const ForceThreads force(count);
