@@ -24,6 +24,7 @@ using detail::scratch;
 using detail::TileKernels;
 using detail::Window;
 using detail::WindowTile;
+using detail::WinnerImage;
 
 /// A gradient piece is worth a buffer of its own from this many multiply-adds on.
 constexpr double kPieceWork = 2e6;
@@ -78,30 +79,42 @@ void run_windows(const ConvShape& s, const Window<T>& in, std::int64_t rows, Win
   }
 }
 
-/// dw of images [first, last) where the lookups apply: stride and dilation 1, few channels.
+/// Whether add_image() can do it, and is quicker than to follow one winner after the other.
+template <class T>
+bool looks_winners_up(const ConvShape& s) {
+  return s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 && s.dilation_w == 1 &&
+         s.kw * s.ic <= conv_pool_kernels<T>().most_taps;
+}
+
+/// dw and, unless it is null, db of images [first, last) in that way.
 template <class T>
 void winners_piece(const ConvShape& s, const T* x, const T* dy, const std::uint8_t* winner,
-                   std::int64_t first, std::int64_t last, T* dw) {
-  const ConvPoolKernels<T>& kernels = conv_pool_kernels<T>();
-  const std::int64_t count = windows(s);
+                   std::int64_t first, std::int64_t last, T* dw, T* db) {
+  const std::int64_t rows = s.oh() / 2, cols = s.ow() / 2;
+  WinnerImage<T> image{
+      .rows = rows, .cols = cols, .oc = s.oc, .kh = s.kh, .pixel = s.ic, .taps = s.kw * s.ic};
+  // So many rows of windows at a time that their quads stay in the L2 cache.
+  constexpr std::int64_t kQuadBytes = 128 << 10, kQuad = 4 * sizeof(T);
+  const std::int64_t quad_rows = kQuadBytes / kQuad / image.quad_cols();
+  const std::int64_t band = std::clamp<std::int64_t>((quad_rows - s.kh) / 2 + 1, 1, rows);
+  image.rows = band;
   const std::int64_t lanes = detail::tile_kernels<T>().lanes;
-  T* const panel = scratch<T>(Purpose::packed_a, count * lanes);
-  T* const places = scratch<T>(Purpose::packed_b, count * lanes);
+  T* const quads =
+      scratch<T>(Purpose::packed_a, 4 * (image.quad_rows() * image.quad_cols() + lanes));
   std::fill_n(dw, s.w_size(), T{0});
-  for (std::int64_t image = first; image < last; ++image) {
-    const Window<T> in =
-        detail::input_window(s, x + image * s.ih * s.iw * s.ic, std::int64_t{0}, s.oh());
-    kernels.add_image({.x = in.data,
-                       .row_length = in.row_length,
-                       .dy = dy + image * count * s.oc,
-                       .winner = winner + image * count * s.oc,
-                       .rows = s.oh() / 2,
-                       .cols = s.ow() / 2,
-                       .oc = s.oc,
-                       .kh = s.kh,
-                       .pixel = s.ic,
-                       .taps = s.kw * s.ic},
-                      panel, places, dw);
+  if (db != nullptr) std::fill_n(db, s.oc, T{0});
+  for (std::int64_t i = first; i < last; ++i) {
+    const T* const image_x = x + i * s.ih * s.iw * s.ic;
+    for (std::int64_t top = 0; top < rows; top += band) {
+      image.rows = std::min(band, rows - top);
+      const Window<T> in = detail::input_window(s, image_x, 2 * top, 2 * (top + image.rows));
+      const std::int64_t at = (i * rows + top) * cols * s.oc;
+      image.x = in.data;
+      image.row_length = in.row_length;
+      image.dy = dy + at;
+      image.winner = winner + at;
+      conv_pool_kernels<T>().add_image(image, quads, dw, db);
+    }
   }
 }
 
@@ -167,8 +180,7 @@ void conv_max_pool_backward_weights(const ConvShape& s, const T* x, const T* dy,
   check_pointer(x != nullptr, kFunction, "x");
   check_pointer(dy != nullptr, kFunction, "dy");
   check_pointer(winner != nullptr, kFunction, "winner");
-  const bool lookup = s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 &&
-                      s.dilation_w == 1 && s.ic + s.kw * s.ic <= conv_pool_kernels<T>().max_span;
+  const bool lookup = looks_winners_up<T>(s);
   const double work = static_cast<double>(s.n * windows(s)) * static_cast<double>(s.w_size());
   const std::int64_t pieces = std::clamp<std::int64_t>(static_cast<std::int64_t>(work / kPieceWork),
                                                        1, std::min(s.n, kMaxPieces));
@@ -179,14 +191,11 @@ void conv_max_pool_backward_weights(const ConvShape& s, const T* x, const T* dy,
   parallel_for(pieces, conv_microseconds(s, sizeof(T)), [&](std::int64_t piece, int) {
     const std::int64_t first = s.n * piece / pieces, last = s.n * (piece + 1) / pieces;
     T* const sums = partial + piece * size;
-    if (lookup) {
-      winners_piece(s, x, dy, winner, first, last, sums);
-    } else {
-      detail::sparse_backward_weights(s, x, dy, winner, first, last, sums);
-    }
+    T* const sums_of_dy = db == nullptr ? nullptr : partial_db + piece * s.oc;
+    if (lookup) return winners_piece(s, x, dy, winner, first, last, sums, sums_of_dy);
+    detail::sparse_backward_weights(s, x, dy, winner, first, last, sums);
     if (db != nullptr) {
-      column_sums((last - first) * windows(s), s.oc, dy + first * windows(s) * s.oc,
-                  partial_db + piece * s.oc);
+      column_sums((last - first) * windows(s), s.oc, dy + first * windows(s) * s.oc, sums_of_dy);
     }
   });
   T* const sum = lookup ? dw : partial_db + pieces * s.oc;

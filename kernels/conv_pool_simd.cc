@@ -244,11 +244,10 @@ ConvPoolKernels<T> MakeKernels(std::integer_sequence<int, kCount...>) {
   (AddTile<D, 2, 2, kCount + 1>(kernels), ...);
   (AddTile<D, 3, 3, kCount + 1>(kernels), ...);
 #if HWY_TARGET != HWY_SCALAR
-  // Where a lookup in two rows takes three instructions, it pays for few taps alone.
-  constexpr bool kQuick = HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(D()));
-  kernels.max_span = kQuick ? lanes : std::min<std::int64_t>(4, lanes);
-  kernels.add_image = AddImage<T>;
+  if constexpr (hn::MaxLanes(D()) >= 4) {
+    kernels.most_taps = static_cast<std::int64_t>(hn::Lanes(D())) * (k32Registers ? 4 : 3) / 2;
+    kernels.add_image = AddImage<T>;
+  }
 #endif
   return kernels;
 }

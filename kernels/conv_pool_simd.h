@@ -33,7 +33,7 @@ struct WindowTile {
 inline constexpr int kMaxWindows = 3;
 inline constexpr std::size_t kThreeVectors = kTwoVectors + 1;
 
-/// What WinnerKernels::add_image needs to know of one image.
+/// What ConvPoolKernels::add_image needs to know of one image.
 template <class T>
 struct WinnerImage {
   const T* x = nullptr;         // the padded image
@@ -44,6 +44,10 @@ struct WinnerImage {
   std::int64_t oc = 0, kh = 0;
   std::int64_t pixel = 0;  // ic: elements from one pixel to the next
   std::int64_t taps = 0;   // kw * ic: elements of one row of the kernel
+
+  /// The rows, and elements of each, that the upper left pixels of windows meet under the kernel.
+  std::int64_t quad_rows() const { return 2 * (rows - 1) + kh; }
+  std::int64_t quad_cols() const { return 2 * (cols - 1) * pixel + taps; }
 };
 
 template <class T>
@@ -53,12 +57,13 @@ struct ConvPoolKernels {
       tile = {};
   std::size_t widest = 0;  // width index
 
-  /// How many elements of a row of x, ic + kw * ic, the lookups of add_image can choose from.
-  std::int64_t max_span = 0;
-  /// dw[kh][t][oc] += the sum over windows of dy[oc] * x[the winner's pixel, row kh, element t];
-  /// for a convolution with stride and dilation 1. `panel` and `places` are scratch memory for one
-  /// vector for each window.
-  void (*add_image)(const WinnerImage<T>& image, T* panel, void* places, T* dw) = nullptr;
+  /// dw[kh][t][oc] += the sum over windows of dy[oc] * x[the winner's pixel, row kh, element t],
+  /// and, unless db is null, db[oc] += that of dy[oc]; for a convolution with stride and dilation
+  /// 1. `quads` is scratch memory for four times quad_rows() * quad_cols() + lanes numbers. For
+  /// more taps than most_taps the runs of x under one winner after the other are quicker; null,
+  /// with 0 of them, where a vector has fewer than four lanes.
+  std::int64_t most_taps = 0;
+  void (*add_image)(const WinnerImage<T>& image, T* quads, T* dw, T* db) = nullptr;
 };
 
 template <class T>

@@ -12,11 +12,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 #include <utility>
 
 #include "hwy/highway.h"
 #include "kernels/conv_pool_simd.h"
+#include "kernels/even_rows.h"
 #include "kernels/simd-inl.h"
 #include "kernels/unroll.h"
 
@@ -24,6 +26,7 @@ HWY_BEFORE_NAMESPACE();
 namespace nnkernels {
 namespace HWY_NAMESPACE {
 
+using detail::hide_origin;
 using detail::WinnerImage;
 
 #if HWY_TARGET != HWY_SCALAR
@@ -34,67 +37,69 @@ HWY_INLINE hn::Vec<D> LoadBytes(D d, const std::uint8_t* p, std::size_t count) {
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
   return hn::MaskedLoad(hn::FirstN(d, count), d, p);
 #else
-  HWY_ALIGN std::uint8_t copy[hn::MaxLanes(d)] = {};
-  for (std::size_t i = 0; i < count; ++i) copy[i] = p[i];
-  return hn::Load(d, copy);
+  // Put together in a general register: a load of several stores would wait for all of them.
+  using Bits = std::conditional_t<hn::MaxLanes(d) == 8, std::uint64_t, std::uint32_t>;
+  static_assert(hn::MaxLanes(d) == sizeof(Bits));
+  Bits bits = 0;
+  std::size_t done = 0;
+  NNKERNELS_UNROLL
+  for (std::size_t size = sizeof(Bits) / 2; size > 0; size /= 2) {
+    if ((count & size) == 0) continue;
+    Bits part = 0;
+    std::memcpy(&part, p + done, size);
+    bits |= part << (8 * done);
+    done += size;
+  }
+  return hn::BitCast(d, hn::Set(hn::CappedTag<Bits, 1>(), bits));
 #endif
 }
 
-/// Two rows of x from which the lanes of a vector choose: element [row * Stride() + i].
-/// In one register where both fit (each AVX-512 lookup is one instruction) ...
-template <class D>
-struct JoinedRows {
-  using T = hn::TFromD<D>;
-  static std::int64_t Stride() { return static_cast<std::int64_t>(hn::Lanes(D()) / 2); }
-
-  HWY_INLINE JoinedRows(const T* upper, const T* lower, std::size_t span) {
-    const hn::Half<D> half;
-    rows = hn::Combine(D(), LoadFirst(half, lower, span), LoadFirst(half, upper, span));
+/// The four elements of a quad in the first lanes of a vector.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE hn::Vec<D> LoadQuad(D d, const T* quad) {
+  if constexpr (hn::MaxLanes(d) == 4) {
+    return hn::LoadU(d, quad);
+  } else {
+    return hn::ZeroExtendVector(d, LoadQuad(hn::Half<D>(), quad));
   }
-  template <class Index>
-  HWY_INLINE hn::Vec<D> Choose(Index index) const {
-    return hn::TableLookupLanes(rows, hn::IndicesFromVec(D(), index));
-  }
-  hn::Vec<D> rows;
-};
+}
 
-/// ... else in two.
-template <class D>
-struct SeparateRows {
-  using T = hn::TFromD<D>;
-  static std::int64_t Stride() { return static_cast<std::int64_t>(hn::Lanes(D())); }
-
-  HWY_INLINE SeparateRows(const T* upper_row, const T* lower_row, std::size_t span)
-      : upper(LoadFirst(D(), upper_row, span)), lower(LoadFirst(D(), lower_row, span)) {}
-  template <class Index>
-  HWY_INLINE hn::Vec<D> Choose(Index index) const {
-    const D d;
-    const hn::RebindToSigned<D> di;
-    using I = hn::TFromD<decltype(di)>;
-    const auto lanes = hn::Set(di, static_cast<I>(hn::Lanes(d)));
-    const auto in_row = hn::IndicesFromVec(d, hn::AndNot(lanes, index));
-    const auto is_lower = hn::RebindMask(d, hn::TestBit(index, lanes));
-    return hn::IfThenElse(is_lower, hn::TableLookupLanes(lower, in_row),
-                          hn::TableLookupLanes(upper, in_row));
+/// Writes a quad for each element of x that can be the first of a winner's tap: of the four pixels
+/// of a window the one element each, in the order of the winners' numbers.
+template <class D, class T = hn::TFromD<D>>
+void ExpandImage(const WinnerImage<T>& image, T* HWY_RESTRICT quads) {
+  const D d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const std::int64_t rows = image.quad_rows(), cols = image.quad_cols();
+  const T* upper = image.x;
+  for (std::int64_t row = 0; row < rows; ++row, upper += image.row_length) {
+    const T* const lower = upper + image.row_length;
+    // What a row's last vectors write behind its end is written again, or not read.
+    for (std::int64_t at = 0; at < cols; at += lanes) {
+      const FirstLanes left{static_cast<std::size_t>(std::min(lanes, cols - at))};
+      hn::StoreInterleaved4(left.Load(d, upper + at), left.Load(d, upper + image.pixel + at),
+                            left.Load(d, lower + at), left.Load(d, lower + image.pixel + at), d,
+                            quads + (row * cols + at) * 4);
+    }
   }
-  hn::Vec<D> upper, lower;
-};
+}
 
 /// kRows rows of the kernel from `row` on, kTaps elements of each from `tap` on, for the channels
-/// of one vector: all sums in registers, in one pass over the windows.
-template <class D, template <class> class Rows, int kRows, int kTaps, class T = hn::TFromD<D>>
-HWY_INLINE void AddTaps(const WinnerImage<T>& image, std::int64_t row, std::int64_t tap,
-                        const T* HWY_RESTRICT panel,
-                        const hn::TFromD<hn::RebindToSigned<D>>* HWY_RESTRICT places, T* dw,
-                        std::size_t channels) {
+/// of one vector: all sums in registers, in one pass over the windows. With db, also the sums of
+/// dy.
+template <class D, int kRows, int kTaps, class T = hn::TFromD<D>>
+HWY_NOINLINE void AddTaps(const WinnerImage<T>& image, std::int64_t row, std::int64_t tap,
+                          const T* HWY_RESTRICT quads, std::int64_t channel, T* dw, T* db) {
   const D d;
   const hn::RebindToSigned<D> di;
-  using I = hn::TFromD<decltype(di)>;
+  const hn::Rebind<std::int32_t, D> d32;
+  const hn::Rebind<std::uint8_t, D> d8;
   using V = hn::Vec<D>;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  const auto span = static_cast<std::size_t>(image.pixel + image.taps);
-  dw += (row * image.taps + tap) * image.oc;
-  V sum[kRows][kTaps];
+  const auto channels = static_cast<std::size_t>(
+      std::min(static_cast<std::int64_t>(hn::Lanes(d)), image.oc - channel));
+  const std::ptrdiff_t quad_row = 4 * image.quad_cols(), window = 8 * image.pixel;
+  dw += (row * image.taps + tap) * image.oc + channel;
+  V sum[kRows][kTaps], sum_of_dy = hn::Zero(d);
   NNKERNELS_UNROLL
   for (int r = 0; r < kRows; ++r) {
     NNKERNELS_UNROLL
@@ -102,21 +107,34 @@ HWY_INLINE void AddTaps(const WinnerImage<T>& image, std::int64_t row, std::int6
       sum[r][t] = LoadFirst(d, dw + (r * image.taps + t) * image.oc, channels);
     }
   }
+  const T* dy_at = image.dy + channel;
+  const std::uint8_t* winner_at = image.winner + channel;
   for (std::int64_t i = 0; i < image.rows; ++i) {
-    const T* HWY_RESTRICT x = image.x + (2 * i + row) * image.row_length;
-    for (std::int64_t j = 0; j < image.cols; ++j, x += 2 * image.pixel) {
-      const V dy = hn::Load(d, panel);
-      const auto place = hn::Add(hn::Load(di, places), hn::Set(di, static_cast<I>(tap)));
-      panel += lanes;
-      places += lanes;
+    const T* quad[kRows];
+    NNKERNELS_UNROLL
+    for (int r = 0; r < kRows; ++r) quad[r] = quads + (2 * i + row + r) * quad_row + 4 * tap;
+    for (std::int64_t j = 0; j < image.cols; ++j) {
+      const V dy = LoadFirst(d, dy_at, channels);
+      const auto number32 = hn::PromoteTo(d32, LoadBytes(d8, winner_at, channels));
+      hn::Vec<decltype(di)> number;
+      if constexpr (std::is_same_v<T, double>) {
+        number = hn::PromoteTo(di, number32);
+      } else {
+        number = number32;
+      }
+      const auto index = hn::IndicesFromVec(d, number);
+      dy_at += image.oc;
+      winner_at += image.oc;
+      sum_of_dy = hn::Add(sum_of_dy, dy);
       NNKERNELS_UNROLL
       for (int r = 0; r < kRows; ++r) {
-        const Rows<D> rows(x + r * image.row_length, x + (r + 1) * image.row_length, span);
         NNKERNELS_UNROLL
         for (int t = 0; t < kTaps; ++t) {
-          const auto index = hn::Add(place, hn::Set(di, static_cast<I>(t)));
-          sum[r][t] = hn::MulAdd(dy, rows.Choose(index), sum[r][t]);
+          const V x = hn::TableLookupLanes(LoadQuad(d, quad[r] + 4 * t), index);
+          sum[r][t] = hn::MulAdd(dy, x, sum[r][t]);
         }
+        quad[r] += window;
+        hide_origin(quad[r]);
       }
     }
   }
@@ -127,97 +145,58 @@ HWY_INLINE void AddTaps(const WinnerImage<T>& image, std::int64_t row, std::int6
       StoreFirst(d, sum[r][t], dw + (r * image.taps + t) * image.oc, channels);
     }
   }
+  if (db == nullptr) return;
+  StoreFirst(d, hn::Add(LoadFirst(d, db + channel, channels), sum_of_dy), db + channel, channels);
 }
 
-/// Copies dy of one vector of channels into `panel`, one window after the other, and to `places`
-/// which element of the two rows of its window the winner's first tap is.
-template <class D, class I, class T = hn::TFromD<D>>
-void GatherPanel(const WinnerImage<T>& image, std::int64_t channel, std::size_t channels,
-                 std::int64_t stride, T* HWY_RESTRICT panel, I* HWY_RESTRICT places) {
-  const D d;
-  const hn::RebindToSigned<D> di;
-  const hn::Rebind<std::int32_t, D> d32;
-  const hn::Rebind<std::uint8_t, D> d8;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  const auto pixel = hn::Set(di, static_cast<I>(image.pixel));
-  const auto lower = hn::Set(di, static_cast<I>(stride));
-  const T* dy = image.dy + channel;
-  const std::uint8_t* winner = image.winner + channel;
-  for (std::int64_t p = 0; p < image.rows * image.cols; ++p) {
-    hn::Store(LoadFirst(d, dy, channels), d, panel);
-    const auto bytes = LoadBytes(d8, winner, channels);
-    const auto number32 = hn::PromoteTo(d32, bytes);
-    hn::Vec<decltype(di)> number;
-    if constexpr (std::is_same_v<T, double>) {
-      number = hn::PromoteTo(di, number32);
-    } else {
-      number = number32;
-    }
-    const auto right = hn::TestBit(number, hn::Set(di, I{1}));
-    const auto below = hn::TestBit(number, hn::Set(di, I{2}));
-    hn::Store(hn::Add(hn::IfThenElseZero(right, pixel), hn::IfThenElseZero(below, lower)), di,
-              places);
-    dy += image.oc;
-    winner += image.oc;
-    panel += lanes;
-    places += lanes;
-  }
-}
+/// Rows of the kernel, and elements of each, that one pass takes at most; and their product, which
+/// registers limit.
+inline constexpr int kMaxRows = 5, kMaxTaps = 8;
+inline constexpr int kMaxSums = k32Registers ? 25 : 10;
 
-inline constexpr int kMaxTaps = 8;
-/// Sums in registers: rows of the kernel by taps.
-inline constexpr int kMaxSums = HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3 ? 16 : 8;
-
-template <class D, template <class> class Rows, int kRows, class T, class I, int... kTaps>
+template <class D, int kRows, class T, int... kTaps>
 HWY_INLINE void AddRows(const WinnerImage<T>& image, std::int64_t row, std::int64_t tap, int taps,
-                        const T* panel, const I* places, T* dw, std::size_t channels,
-                        std::integer_sequence<int, kTaps...>) {
+                        const T* quads, std::int64_t channel, T* dw, T* db,
+                        std::integer_sequence<int, kTaps...> /*all*/) {
   // Calls the one instance for `taps`.
   (void)((taps == kTaps + 1 && kRows * (kTaps + 1) <= kMaxSums &&
-          (AddTaps<D, Rows, std::min(kRows, kMaxSums / (kTaps + 1)), kTaps + 1>(
-               image, row, tap, panel, places, dw, channels),
+          (AddTaps<D, std::min(kRows, kMaxSums / (kTaps + 1)), kTaps + 1>(image, row, tap, quads,
+                                                                          channel, dw, db),
            true)) ||
          ...);
 }
 
-template <class D, template <class> class Rows, class T = hn::TFromD<D>>
-void AddWinners(const WinnerImage<T>& image, T* panel, void* scratch, T* dw) {
-  using I = hn::TFromD<hn::RebindToSigned<D>>;
-  constexpr auto kAllTaps = std::make_integer_sequence<int, kMaxTaps>();
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(D()));
-  auto* const places = static_cast<I*>(scratch);
-  for (std::int64_t channel = 0; channel < image.oc; channel += lanes) {
-    const auto channels = static_cast<std::size_t>(std::min(lanes, image.oc - channel));
-    GatherPanel<D>(image, channel, channels, Rows<D>::Stride(), panel, places);
-    for (std::int64_t tap = 0; tap < image.taps; tap += kMaxTaps) {
-      const int taps = static_cast<int>(std::min<std::int64_t>(kMaxTaps, image.taps - tap));
-      for (std::int64_t row = 0; row < image.kh;) {
-        const auto rows = std::min<std::int64_t>({image.kh - row, kMaxSums / taps, 3});
-        if (rows == 3) {
-          AddRows<D, Rows, 3>(image, row, tap, taps, panel, places, dw + channel, channels,
-                              kAllTaps);
-        } else if (rows == 2) {
-          AddRows<D, Rows, 2>(image, row, tap, taps, panel, places, dw + channel, channels,
-                              kAllTaps);
-        } else {
-          AddRows<D, Rows, 1>(image, row, tap, taps, panel, places, dw + channel, channels,
-                              kAllTaps);
-        }
-        row += rows;
-      }
-    }
-  }
+template <class D, class T, int... kRows>
+HWY_INLINE void AddRows(const WinnerImage<T>& image, std::int64_t row, std::int64_t rows,
+                        std::int64_t tap, int taps, const T* quads, std::int64_t channel, T* dw,
+                        T* db, std::integer_sequence<int, kRows...> /*all*/) {
+  (void)((rows == kRows + 1 && (AddRows<D, kRows + 1>(image, row, tap, taps, quads, channel, dw, db,
+                                                      std::make_integer_sequence<int, kMaxTaps>()),
+                                true)) ||
+         ...);
 }
 
 template <class T>
-void AddImage(const WinnerImage<T>& image, T* panel, void* places, T* dw) {
+void AddImage(const WinnerImage<T>& image, T* quads, T* dw, T* db) {
   using D = hn::ScalableTag<T>;
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
-  if (image.pixel + image.taps <= JoinedRows<D>::Stride()) {
-    return AddWinners<D, JoinedRows>(image, panel, places, dw);
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(D()));
+  ExpandImage<D>(image, quads);
+  const std::int64_t parts = (image.taps + kMaxTaps - 1) / kMaxTaps;
+  for (std::int64_t channel = 0; channel < image.oc; channel += lanes) {
+    for (std::int64_t part = 0; part < parts; ++part) {
+      const std::int64_t tap = image.taps * part / parts;
+      const auto taps = static_cast<int>(image.taps * (part + 1) / parts - tap);
+      const std::int64_t most = std::min(kMaxRows, kMaxSums / taps);
+      const std::int64_t passes = (image.kh + most - 1) / most;
+      for (std::int64_t pass = 0; pass < passes; ++pass) {
+        const std::int64_t row = image.kh * pass / passes;
+        const std::int64_t rows = image.kh * (pass + 1) / passes - row;
+        T* const with_db = part == 0 && pass == 0 ? db : nullptr;
+        AddRows<D>(image, row, rows, tap, taps, quads, channel, dw, with_db,
+                   std::make_integer_sequence<int, kMaxRows>());
+      }
+    }
   }
-#endif
-  AddWinners<D, SeparateRows>(image, panel, places, dw);
 }
 #endif  // HWY_TARGET != HWY_SCALAR
 

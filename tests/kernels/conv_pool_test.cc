@@ -35,6 +35,16 @@ std::vector<ConvShape> shapes() {
       {.n = 2, .ih = 7, .iw = 6, .ic = 2, .oc = 16, .kh = 2, .kw = 4, .pad_w = 1},
       {.n = 1, .ih = 6, .iw = 6, .ic = 4, .oc = 5, .kh = 4, .kw = 3},
       {.n = 2, .ih = 5, .iw = 5, .ic = 1, .oc = 1},
+      // More rows of the kernel, and taps, than one pass takes; as many taps as lookups pay for,
+      // and more.
+      {.n = 2, .ih = 12, .iw = 13, .ic = 1, .oc = 7, .kh = 11, .kw = 9},
+      {.n = 1, .ih = 10, .iw = 11, .ic = 3, .oc = 13, .kh = 6, .kw = 7, .pad_h = 2, .pad_w = 3},
+      {.n = 2, .ih = 6, .iw = 9, .ic = 6, .oc = 15, .kh = 1, .kw = 2},
+      {.n = 1, .ih = 7, .iw = 7, .ic = 8, .oc = 34, .kh = 3, .kw = 3},
+      {.n = 1, .ih = 7, .iw = 7, .ic = 8, .oc = 18, .kh = 2, .kw = 4},
+      {.n = 1, .ih = 7, .iw = 7, .ic = 11, .oc = 6, .kh = 4, .kw = 3},
+      // So large that its rows are taken in bands.
+      {.n = 1, .ih = 45, .iw = 90, .ic = 3, .oc = 5, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1},
       // Odd outputs: the last row and column are in no window.
       {.n = 2, .ih = 9, .iw = 9, .ic = 1, .oc = 20, .kh = 3, .kw = 3},
       // Many channels, stride, dilation.
@@ -107,6 +117,10 @@ void check_agrees(const ConvShape& s, Activation activation, std::int64_t misali
   ASSERT_EQ(dw.values(), expected_dw);
   ASSERT_EQ(db.values(), expected_db);
   ASSERT_EQ(dx.values(), expected_dx);
+  const GuardedArray<T> dw_alone(s.w_size(), misalignment);
+  conv_max_pool_backward_weights<T>(s, x.data(), dy.data(), winner.data(), dw_alone.data(),
+                                    nullptr);
+  ASSERT_EQ(dw_alone.values(), expected_dw);
 }
 
 class ConvPoolTest : public EachSimd {};
