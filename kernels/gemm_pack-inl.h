@@ -74,9 +74,7 @@ void PackTransposed(const T* HWY_RESTRICT source, std::ptrdiff_t line_stride, st
                     std::int64_t width, std::int64_t k, T* HWY_RESTRICT panel) {
   std::int64_t done = 0;
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
-  if (line_stride * std::ptrdiff_t{sizeof(T)} % 4096 != 0) {
-    done = PackVectorsOfLines(source, line_stride, count, width, k, panel);
-  }
+  done = PackVectorsOfLines(source, line_stride, count, width, k, panel);
 #endif
 #if HWY_TARGET != HWY_SCALAR
   constexpr std::int64_t kBlock = 16 / sizeof(T);
