@@ -24,7 +24,7 @@ HWY_BEFORE_NAMESPACE();
 namespace nnkernels {
 namespace HWY_NAMESPACE {
 
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
 using detail::MatrixTile;
 
 /// Adds columns of A times rows of B to the sums: sum[v][j] += column[v] * b[j].

@@ -58,16 +58,6 @@ void multiply_dot(const Product<T>& p, const MatrixView<const T>& few, const Mat
   finish<T>(p.alpha, transposed ? sums.transposed() : sums, p.beta, p.c, p.epilogue);
 }
 
-/// The part of a product that makes `cols` columns of C.
-template <class T>
-Product<T> columns(const Product<T>& p, std::int64_t first, std::int64_t cols) {
-  Product<T> part = p;
-  part.b = p.b.col_block(first, cols);
-  part.c = p.c.col_block(first, cols);
-  if (p.epilogue.bias != nullptr) part.epilogue.bias = p.epilogue.bias + first;
-  return part;
-}
-
 /// Few columns, and columns of A that are contiguous: vectors run along m, in C^T = B^T A^T.
 template <class T>
 void multiply_columns(const Product<T>& p) {
@@ -259,15 +249,10 @@ bool multiply_thin(const Product<T>& p) {
       multiply_columns(p);
       return true;
     }
-    // Of more columns those few behind whole vectors, for which tiles would leave many lanes idle;
-    // or, as two operations cost too much, all of less than two vectors.
-    const std::int64_t granule = tile_kernels<T>().granule, few = n % lanes;
-    const std::int64_t idle = granule - few;
-    if ((n < 2 * lanes || tile_kernels<T>().most_few_columns == 0) && few > 0 && 4 * few <= lanes &&
-        12 * idle >= n && k < kLongSum) {
-      const std::int64_t whole = n < 2 * lanes ? 0 : n - few;
-      if (whole > 0) compute(columns(p, 0, whole));
-      multiply_columns(columns(p, whole, n - whole));
+    // So are all of one vector and a few more, for which tiles would leave many lanes idle.
+    const std::int64_t few = n % lanes, idle = tile_kernels<T>().granule - few;
+    if (n < 2 * lanes && few > 0 && 4 * few <= lanes && 12 * idle >= n && k < kLongSum) {
+      multiply_columns(p);
       return true;
     }
   }

@@ -387,7 +387,7 @@ TileKernels<T> MakeKernels(std::integer_sequence<int, kWidths...>) {
   kernels.pack = Pack<T>;
   kernels.pack_part = PackPart<T>;
   kernels.dot = Dot<T>;
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
   kernels.most_few_columns = lanes / 4;
   kernels.few_columns = FewColumns<D>;
 #endif
