@@ -20,7 +20,8 @@ HWY_BEFORE_NAMESPACE();
 namespace nnkernels {
 namespace HWY_NAMESPACE {
 
-/// Rows of x that one pass over y serves: kDotRows x 4 accumulators, 4 vectors of y and one of x.
+/// Rows of x that one pass over y serves: kDotRows x 4 accumulators, as many vectors of x and one
+/// of y.
 inline constexpr int kDotRows = k32Registers ? 4 : 2;
 
 #if HWY_TARGET != HWY_SCALAR
@@ -61,34 +62,34 @@ HWY_INLINE void StoreSums([[maybe_unused]] D d, const V (&v)[4], T* HWY_RESTRICT
 #endif
 }
 
-/// sums[i * 4 + j] = sum over p of x[i * x_stride + p] * y[j][p] for kRows rows i and 4 rows j.
-/// The bits of a sum depend on k alone. A single row of x keeps the sums of even and odd vectors
-/// apart, since four chains would not hide the latency of the multiply-add.
-template <int kRows, class T>
-HWY_INLINE void DotTile(const T* HWY_RESTRICT x, std::ptrdiff_t x_stride, const T* const (&y)[4],
-                        std::int64_t k, T* HWY_RESTRICT sums) {
+/// sums[i * kYRows + j] = sum over p of x[i * x_stride + p] * y[j][p] for kRows rows i and kYRows
+/// rows j. The bits of a sum depend on k alone. A single row of x keeps the sums of even and odd
+/// vectors apart, since four chains would not hide the latency of the multiply-add.
+template <int kRows, int kYRows, class T>
+HWY_INLINE void DotTile(const T* HWY_RESTRICT x, std::ptrdiff_t x_stride,
+                        const T* const (&y)[kYRows], std::int64_t k, T* HWY_RESTRICT sums) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
   constexpr int kChains = kRows == 1 ? 2 : 1;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  V sum[kChains][kRows][4];
+  V sum[kChains][kRows][kYRows];
   NNKERNELS_UNROLL
   for (int chain = 0; chain < kChains; ++chain) {
     NNKERNELS_UNROLL
     for (int i = 0; i < kRows; ++i) {
       NNKERNELS_UNROLL
-      for (int j = 0; j < 4; ++j) sum[chain][i][j] = hn::Zero(d);
+      for (int j = 0; j < kYRows; ++j) sum[chain][i][j] = hn::Zero(d);
     }
   }
-  const auto add = [&](auto vectors, std::int64_t p, V(&into)[kRows][4]) HWY_ATTR {
-    V y_row[4];
+  const auto add = [&](auto vectors, std::int64_t p, V(&into)[kRows][kYRows]) HWY_ATTR {
+    V x_row[kRows];
     NNKERNELS_UNROLL
-    for (int j = 0; j < 4; ++j) y_row[j] = vectors.Load(d, y[j] + p);
+    for (int i = 0; i < kRows; ++i) x_row[i] = vectors.Load(d, x + i * x_stride + p);
     NNKERNELS_UNROLL
-    for (int i = 0; i < kRows; ++i) {
-      const V x_row = vectors.Load(d, x + i * x_stride + p);
+    for (int j = 0; j < kYRows; ++j) {
+      const V y_row = vectors.Load(d, y[j] + p);
       NNKERNELS_UNROLL
-      for (int j = 0; j < 4; ++j) into[i][j] = hn::MulAdd(x_row, y_row[j], into[i][j]);
+      for (int i = 0; i < kRows; ++i) into[i][j] = hn::MulAdd(x_row[i], y_row, into[i][j]);
     }
   };
   std::int64_t p = 0;
@@ -104,36 +105,42 @@ HWY_INLINE void DotTile(const T* HWY_RESTRICT x, std::ptrdiff_t x_stride, const 
   }
   NNKERNELS_UNROLL
   for (int i = 0; i < kRows; ++i) {
-    if constexpr (kChains == 2) {
+    NNKERNELS_UNROLL
+    for (int j = 0; j < kYRows; j += 4) {
+      V four[4];
       NNKERNELS_UNROLL
-      for (int j = 0; j < 4; ++j) sum[0][i][j] = hn::Add(sum[0][i][j], sum[1][i][j]);
+      for (int r = 0; r < 4; ++r) {
+        four[r] = sum[0][i][j + r];
+        if constexpr (kChains == 2) four[r] = hn::Add(four[r], sum[1][i][j + r]);
+      }
+      StoreSums(d, four, sums + kYRows * i + j);
     }
-    StoreSums(d, sum[0][i], sums + 4 * i);
   }
 }
 
-template <int kRows, class T>
-void DotRows(const T* x, std::ptrdiff_t x_stride, const T* const (&y)[4], std::int64_t k,
+template <int kRows, int kYRows, class T>
+void DotRows(const T* x, std::ptrdiff_t x_stride, const T* const (&y)[kYRows], std::int64_t k,
              std::int64_t y_rows, T* out, std::ptrdiff_t out_x_stride,
              std::ptrdiff_t out_y_stride) {
-  T sums[kRows * 4];
+  T sums[kRows * kYRows];
   DotTile<kRows>(x, x_stride, y, k, sums);
   for (int i = 0; i < kRows; ++i) {
     for (std::int64_t j = 0; j < y_rows; ++j) {
-      out[i * out_x_stride + j * out_y_stride] = sums[std::int64_t{4} * i + j];
+      out[i * out_x_stride + j * out_y_stride] = sums[std::int64_t{kYRows} * i + j];
     }
   }
 }
 
-template <class T>
-void Dot(const T* x, std::ptrdiff_t x_stride, std::int64_t x_rows, const T* y,
-         std::ptrdiff_t y_stride, std::int64_t y_rows, std::int64_t k, T* out,
-         std::ptrdiff_t out_x_stride, std::ptrdiff_t out_y_stride) {
-  for (std::int64_t j = 0; j < y_rows; j += 4) {
-    const std::int64_t count = std::min<std::int64_t>(4, y_rows - j);
+/// All rows of x times kYRows rows of y at a time.
+template <int kYRows, class T>
+void DotAll(const T* x, std::ptrdiff_t x_stride, std::int64_t x_rows, const T* y,
+            std::ptrdiff_t y_stride, std::int64_t y_rows, std::int64_t k, T* out,
+            std::ptrdiff_t out_x_stride, std::ptrdiff_t out_y_stride) {
+  for (std::int64_t j = 0; j < y_rows; j += kYRows) {
+    const std::int64_t count = std::min<std::int64_t>(kYRows, y_rows - j);
     // Rows that are missing at the end are computed as copies of the last one, and not stored.
-    const T* rows[4];
-    for (std::int64_t r = 0; r < 4; ++r) rows[r] = y + (j + std::min(r, count - 1)) * y_stride;
+    const T* rows[kYRows];
+    for (std::int64_t r = 0; r < kYRows; ++r) rows[r] = y + (j + std::min(r, count - 1)) * y_stride;
     T* const to = out + j * out_y_stride;
     std::int64_t i = 0;
     const auto run = [&](auto kernel, std::int64_t size) {
@@ -141,11 +148,29 @@ void Dot(const T* x, std::ptrdiff_t x_stride, std::int64_t x_rows, const T* y,
              out_y_stride);
       i += size;
     };
-    while (x_rows - i >= kDotRows) run(DotRows<kDotRows, T>, kDotRows);
-    if (kDotRows > 3 && x_rows - i == 3) run(DotRows<3, T>, 3);
-    if (kDotRows > 2 && x_rows - i == 2) run(DotRows<2, T>, 2);
-    if (x_rows - i == 1) run(DotRows<1, T>, 1);
+    if constexpr (kYRows == 4) {
+      while (x_rows - i >= kDotRows) run(DotRows<kDotRows, kYRows, T>, kDotRows);
+      if (kDotRows > 3 && x_rows - i == 3) run(DotRows<3, kYRows, T>, 3);
+    }
+    if ((kDotRows > 2 || kYRows > 4) && x_rows - i == 2) run(DotRows<2, kYRows, T>, 2);
+    if (x_rows - i == 1) run(DotRows<1, kYRows, T>, 1);
   }
+}
+
+/// As TileKernels::dot.
+template <class T>
+void Dot(const T* x, std::ptrdiff_t x_stride, std::int64_t x_rows, const T* y,
+         std::ptrdiff_t y_stride, std::int64_t y_rows, std::int64_t k, T* out,
+         std::ptrdiff_t out_x_stride, std::ptrdiff_t out_y_stride) {
+  // Few rows of x wait for memory: more rows of y on the way at once.
+  if constexpr (k32Registers) {
+    const std::int64_t eights = x_rows <= 2 ? y_rows / 8 * 8 : 0;
+    DotAll<8>(x, x_stride, x_rows, y, y_stride, eights, k, out, out_x_stride, out_y_stride);
+    y += eights * y_stride;
+    out += eights * out_y_stride;
+    y_rows -= eights;
+  }
+  DotAll<4>(x, x_stride, x_rows, y, y_stride, y_rows, k, out, out_x_stride, out_y_stride);
 }
 
 }  // namespace HWY_NAMESPACE
