@@ -120,7 +120,7 @@ TEST_P(GemmPathsTest, ExactForOneVectorBeyondTiles) {
 TEST_P(GemmPathsTest, ExactForFewRowsAndColumnsOfB) {
   std::uint32_t seed = 0;
   for (std::int64_t m = 1; m <= 18; ++m) {
-    for (const std::int64_t n : {1, 2, 3, 4, 5, 17, 33}) {
+    for (const std::int64_t n : {1, 2, 3, 4, 5, 8, 12, 17, 33}) {
       for (const std::int64_t k : {15, 16, 17, 31, 64, 65, 130}) {
         check_exactly<float>({.m = m, .n = n, .k = k, .b = Layout::column_major}, ++seed);
       }
