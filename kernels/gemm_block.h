@@ -64,13 +64,33 @@ void pack_rows(const TileKernels<T>& kernels, const Block<T>& block, std::int64_
   }
 }
 
+/// How many of the last columns of C are left to TileKernels::few_columns: those beyond whole
+/// vectors, where that is faster than a tile that is mostly idle. It is not for few rows, little
+/// work, or lines of A that share a set of the L1 cache.
+template <class T>
+std::int64_t few_columns(const TileKernels<T>& kernels, std::int64_t rows, std::int64_t cols,
+                         std::int64_t k, std::ptrdiff_t a_row_stride, std::ptrdiff_t a_step,
+                         bool pack_a) {
+  constexpr std::int64_t kLeastWork = 1024, kPage = 4096 / sizeof(T);
+  const std::int64_t few = cols % kernels.lanes, whole = cols - few;
+  if (few > kernels.most_few_columns || rows < 3 * kernels.lanes / 2) return 0;
+  if (whole > 0 && whole * k < kLeastWork) return 0;
+  const bool lies_well =
+      (a_step == 1 && a_row_stride % kPage != 0) || (a_row_stride == 1 && a_step % kPage != 0);
+  return pack_a || lies_well ? few : 0;
+}
+
 /// Runs the tiles of a block.
 template <class T>
 class BlockLoops {
  public:
   BlockLoops(const TileKernels<T>& kernels, const Block<T>& block)
-      : kernels_(kernels), block_(block), rows_(block.rows, block.tile_rows) {
-    set_few_columns();
+      : kernels_(kernels),
+        block_(block),
+        rows_(block.rows, block.tile_rows),
+        few_columns_(few_columns(kernels, block.rows, block.cols, block.k, block.a_row_stride,
+                                 block.a_step, block.pack_a)),
+        whole_columns_(block.cols - few_columns_) {
     tile_.k = block.k;
     tile_.alpha = block.alpha;
     tile_.beta = block.beta;
@@ -133,26 +153,15 @@ class BlockLoops {
     }
   }
 
-  /// Leaves columns beyond whole vectors to TileKernels::few_columns where that is faster than a
-  /// tile that is mostly idle: not for few rows or little work.
-  void set_few_columns() {
-    constexpr std::int64_t kLeastWork = 1024, kBytesOfA = 24576;
-    const std::int64_t few = block_.cols % kernels_.lanes, whole = block_.cols - few;
-    const bool in_lines = block_.pack_a || block_.a_step == 1 || block_.a_row_stride == 1;
-    const bool pays =
-        block_.rows >= 3 * kernels_.lanes / 2 && (whole == 0 || whole * block_.k >= kLeastWork);
-    if (few <= kernels_.most_few_columns && in_lines && pays) few_columns_ = few;
-    whole_columns_ = block_.cols - few_columns_;
-    const std::int64_t tile_bytes = block_.tile_rows * block_.k * std::int64_t{sizeof(T)};
-    if (few_columns_ > 0) tiles_together_ = std::max<std::int64_t>(2, kBytesOfA / tile_bytes);
-  }
-
-  /// Called after each row tile t: the last columns of as many tiles at once as keep their A in the
-  /// L1 cache. Packed tiles do not lie side by side and are taken one by one.
+  /// Called after each row tile t: the last columns of two tiles at once, or of as many as keep
+  /// their A in the L1 cache. Packed tiles do not lie side by side and are taken one by one.
   void run_few_columns(std::int64_t t) {
     if (few_columns_ == 0) return;
-    const std::int64_t together = a_is_packed_ ? 1 : tiles_together_, end = t + 1;
-    if (end % together != 0 && end < rows_.count()) return;
+    constexpr std::int64_t kBytesOfA = 24576;
+    const std::int64_t tile_bytes = block_.tile_rows * block_.k * std::int64_t{sizeof(T)};
+    const std::int64_t together =
+        a_is_packed_ ? 1 : std::max<std::int64_t>(2, kBytesOfA / tile_bytes);
+    if ((t + 1) % together != 0 && t + 1 < rows_.count()) return;
     const std::int64_t row = rows_.begin(t / together * together), j = whole_columns_;
     MatrixTile<T> tile = tile_;
     if (!a_is_packed_) tile.a = block_.a + row * block_.a_row_stride;
@@ -246,8 +255,8 @@ class BlockLoops {
   const TileKernels<T>& kernels_;
   const Block<T>& block_;
   RowTiles rows_;
+  std::int64_t few_columns_, whole_columns_;
   MatrixTile<T> tile_;
-  std::int64_t few_columns_ = 0, whole_columns_ = 0, tiles_together_ = 1;
   std::int64_t first_row_ = 0, row_count_ = 0;
   std::size_t width_ = 0;
   std::int64_t panel_ = 0;

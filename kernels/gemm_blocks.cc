@@ -219,8 +219,9 @@ void multiply(const Product<T>& p) {
     // Where B is not packed, a last panel of one vector, or of few columns, goes with the one
     // before.
     const bool unpacked = !cut.pack_b && p.packed_b == nullptr;
-    const std::int64_t beyond = cols % kernels.lanes;
-    const std::int64_t few = unpacked && beyond <= kernels.most_few_columns ? beyond : 0;
+    const std::int64_t few = unpacked ? few_columns(kernels, m, cols, cut.depth, p.a.row_stride,
+                                                    p.a.col_stride, cut.pack_a)
+                                      : 0;
     std::int64_t panels = std::max<std::int64_t>(1, (cols - few + panel - 1) / panel);
     if (unpacked && panels > 1 &&
         kernels.joins_last_vector(cols - few - (panels - 2) * panel, cut.widest)) {

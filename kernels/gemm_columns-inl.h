@@ -39,8 +39,8 @@ HWY_INLINE void AddColumns(D d, const V (&column)[kVectors], const T* HWY_RESTRI
   }
 }
 
-/// Half a vector of columns of A (`steps` of them), from as many elements of each row: those of the
-/// lower half of a vector's lanes begin at lower[v], the others at upper[v].
+/// The next `steps` columns of A, at most kTurnedSteps, from as many elements of each row: the rows
+/// of the lower half of a vector's lanes begin at lower[v], the others at upper[v].
 template <int kVectors, int kCols, class Loads, class D, class T, class V>
 HWY_INLINE void AddTurnedColumns(D d, const Loads& loads, const T* const (&lower)[kVectors],
                                  const T* const (&upper)[kVectors], std::ptrdiff_t stride,
@@ -119,8 +119,9 @@ HWY_INLINE void FinishRows(D d, const MatrixTile<T>& tile, std::int64_t row, con
       d, tile, [&](int i) { return c + i * tile.c_row_stride; }, sum);
 }
 
-/// Finishes rows of C from `row` on, whose sums are in the lanes from `lane` to `end`; `sums` has
-/// for each of them, turned, a part of a row, block by block.
+/// Finishes rows of C from `row` on, whose sums are in the lanes from `lane` to `end` of one vector
+/// a column: sums[(l % kBlock) * kLanes + l / kBlock * kBlock + j] is that of lane l and column j,
+/// as TurnBlocks() leaves them.
 template <class D, class T = hn::TFromD<D>>
 HWY_NOINLINE void FinishLanes(D d, const MatrixTile<T>& tile, const T* sums, std::int64_t row,
                               int lane, int end) {

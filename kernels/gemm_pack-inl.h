@@ -67,8 +67,9 @@ std::int64_t PackVectorsOfLines(const T* HWY_RESTRICT source, std::ptrdiff_t lin
 #endif
 
 /// panel[p * width + i] = source[i * line_stride + p] for p < k and i < count: the packing that
-/// must transpose. Blocks of 4 x 4 (double: 2 x 2) elements are turned in 128-bit registers, which
-/// all instruction sets but SCALAR have.
+/// must transpose. What is left by PackVectorsOfLines(), where there is that, is turned in blocks
+/// of 4 x 4 (double: 2 x 2) elements in 128-bit registers, which all instruction sets but SCALAR
+/// have.
 template <class T>
 void PackTransposed(const T* HWY_RESTRICT source, std::ptrdiff_t line_stride, std::int64_t count,
                     std::int64_t width, std::int64_t k, T* HWY_RESTRICT panel) {
@@ -87,23 +88,12 @@ void PackTransposed(const T* HWY_RESTRICT source, std::ptrdiff_t line_stride, st
       // The lines of a large matrix are too short for the hardware to notice a pattern: without
       // this every line of the next block is waited for. Each of its cache lines is asked for once.
       hwy::Prefetch(from + (kBlock + p / kBlock % kBlock) * line_stride + p);
-      const auto line0 = hn::LoadU(d, from + p);
-      const auto line1 = hn::LoadU(d, from + line_stride + p);
-      if constexpr (kBlock == 4) {
-        const auto line2 = hn::LoadU(d, from + 2 * line_stride + p);
-        const auto line3 = hn::LoadU(d, from + 3 * line_stride + p);
-        const auto low01 = hn::InterleaveLower(d, line0, line1);
-        const auto low23 = hn::InterleaveLower(d, line2, line3);
-        const auto high01 = hn::InterleaveUpper(d, line0, line1);
-        const auto high23 = hn::InterleaveUpper(d, line2, line3);
-        hn::StoreU(hn::ConcatLowerLower(d, low23, low01), d, to);
-        hn::StoreU(hn::ConcatUpperUpper(d, low23, low01), d, to + width);
-        hn::StoreU(hn::ConcatLowerLower(d, high23, high01), d, to + 2 * width);
-        hn::StoreU(hn::ConcatUpperUpper(d, high23, high01), d, to + 3 * width);
-      } else {
-        hn::StoreU(hn::InterleaveLower(d, line0, line1), d, to);
-        hn::StoreU(hn::InterleaveUpper(d, line0, line1), d, to + width);
-      }
+      hn::Vec<decltype(d)> lines[kBlock];
+      NNKERNELS_UNROLL
+      for (std::int64_t i = 0; i < kBlock; ++i) lines[i] = hn::LoadU(d, from + i * line_stride + p);
+      TurnBlocks(d, lines);
+      NNKERNELS_UNROLL
+      for (std::int64_t i = 0; i < kBlock; ++i) hn::StoreU(lines[i], d, to + i * width);
     }
     for (std::int64_t p = whole_k; p < k; ++p) {
       for (std::int64_t i = 0; i < kBlock; ++i)

@@ -58,6 +58,16 @@ void multiply_dot(const Product<T>& p, const MatrixView<const T>& few, const Mat
   finish<T>(p.alpha, transposed ? sums.transposed() : sums, p.beta, p.c, p.epilogue);
 }
 
+/// The part of a product that makes `cols` columns of C.
+template <class T>
+Product<T> columns(const Product<T>& p, std::int64_t first, std::int64_t cols) {
+  Product<T> part = p;
+  part.b = p.b.col_block(first, cols);
+  part.c = p.c.col_block(first, cols);
+  if (p.epilogue.bias != nullptr) part.epilogue.bias = p.epilogue.bias + first;
+  return part;
+}
+
 /// Few columns, and columns of A that are contiguous: vectors run along m, in C^T = B^T A^T.
 template <class T>
 void multiply_columns(const Product<T>& p) {
@@ -233,7 +243,8 @@ void multiply_streaming(const Product<T>& p, std::int64_t max_depth) {
 template <class T>
 bool multiply_thin(const Product<T>& p) {
   const std::int64_t m = p.c.rows, n = p.c.cols, k = p.a.cols;
-  const std::int64_t lanes = tile_kernels<T>().lanes;
+  const TileKernels<T>& kernels = tile_kernels<T>();
+  const std::int64_t lanes = kernels.lanes;
   // B's columns are contiguous: packing them for tiles would cost more than the product.
   if (p.b.row_stride == 1 && (m == 1 || (m <= kMostDotRows && k >= 4 * lanes))) {
     multiply_dot<T>(p, p.a, p.b.transposed(), false);
@@ -253,15 +264,20 @@ bool multiply_thin(const Product<T>& p) {
       multiply_columns(p);
       return true;
     }
-    // So are all of one vector and a few more, for which tiles would leave many lanes idle.
-    const std::int64_t few = n % lanes, idle = tile_kernels<T>().granule - few;
-    if (n < 2 * lanes && few > 0 && 4 * few <= lanes && 12 * idle >= n && k < kLongSum) {
-      multiply_columns(p);
+    // Of more columns those few behind whole vectors, for which tiles would leave many lanes idle;
+    // or, as two operations cost too much, all of less than two vectors. What TileKernels has for
+    // few columns is quicker while A stays in the L1 cache.
+    const std::int64_t few = n % lanes, idle = kernels.granule - few;
+    const bool hot =
+        kernels.most_few_columns > 0 && n >= 2 * lanes && m * k * std::int64_t{sizeof(T)} <= 32768;
+    if (few > 0 && 4 * few <= lanes && 12 * idle >= n && k < kLongSum && !hot) {
+      const std::int64_t whole = n < 2 * lanes ? 0 : n - few;
+      if (whole > 0) compute(columns(p, 0, whole));
+      multiply_columns(columns(p, whole, n - whole));
       return true;
     }
   }
   if (streams_b(p)) {
-    const TileKernels<T>& kernels = tile_kernels<T>();
     if (const auto width = covering_tile(kernels, p.c)) {
       multiply_in_one_tile(p, kernels, *width, 0);
     } else {

@@ -154,11 +154,13 @@ struct TileKernels {
   void (*pack_part)(const T* source, std::ptrdiff_t step_stride, std::int64_t count,
                     std::int64_t width, std::int64_t k, T* panel) = nullptr;
 
-  /// The last columns of C, tile.cols of them and at most most_few_columns, 0 where there is none:
-  /// vectors run down the `rows` rows, half a vector or more, of which A has contiguous ones
-  /// (a_step 1) or columns (a_row_stride 1). Sums are those of a tile. Asks for nothing of the
-  /// next.
+  /// The most columns that few_columns() takes; 0 where there is none.
   std::int64_t most_few_columns = 0;
+
+  /// A tile of few columns, tile.cols of them, and any number of rows: vectors run down the rows. A
+  /// has contiguous columns (a_row_stride 1), or contiguous rows (a_step 1), of which there must
+  /// then be at least half a vector. Sums, and what becomes of them, are those of a tile. Asks for
+  /// no memory in advance.
   void (*few_columns)(const MatrixTile<T>& tile, std::int64_t rows) = nullptr;
 
   /// out[i * out_x_stride + j * out_y_stride] = sum over p of x[i * x_stride + p] *

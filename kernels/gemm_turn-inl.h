@@ -19,15 +19,10 @@ HWY_BEFORE_NAMESPACE();
 namespace nnkernels {
 namespace HWY_NAMESPACE {
 
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2  // better targets have lower numbers
-
+#if HWY_TARGET != HWY_SCALAR
 /// Elements in 128 bits: blocks of so many lines and steps are turned in registers.
 template <class D>
 inline constexpr int kBlockLanes = 16 / sizeof(hn::TFromD<D>);
-
-/// Half a vector: so many steps of all lines are turned at once.
-template <class D>
-inline constexpr int kTurnedSteps = hn::MaxLanes(D()) / 2;
 
 /// Turns the square matrix in each 128-bit block of v, of which v[i] has row i.
 template <class D, class V>
@@ -48,6 +43,11 @@ HWY_INLINE void TurnBlocks(D d, V* HWY_RESTRICT v) {
     v[3] = hn::BitCast(d, hn::InterleaveUpper(pairs, high01, high23));
   }
 }
+
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2  // better targets have lower numbers
+/// Half a vector: so many steps of all lines are turned at once.
+template <class D>
+inline constexpr int kTurnedSteps = hn::MaxLanes(D()) / 2;
 
 /// Vectors across lines of memory: turned[p] has step p of as many lines as a vector has lanes,
 /// those of its lower half from `lower` on, `stride` apart, those of its upper half from `upper`.
@@ -76,8 +76,8 @@ HWY_INLINE void LoadTurned(D d, const Loads& loads, const T* lower, const T* upp
     }
   }
 }
-
-#endif
+#endif  // AVX2 or better
+#endif  // HWY_TARGET != HWY_SCALAR
 
 }  // namespace HWY_NAMESPACE
 }  // namespace nnkernels

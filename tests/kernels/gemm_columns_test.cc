@@ -121,7 +121,7 @@ TEST_P(GemmColumnsTest, KernelHasTheBitsOfOneChainAnElement) {
 /// All layouts: A by rows, by columns, packed, or in no lines; B as it lies or packed.
 TEST_P(GemmColumnsTest, ExactForAllLayouts) {
   std::uint32_t seed = 0;
-  for (const std::int64_t m : {23, 24, 31, 57, 130}) {
+  for (const std::int64_t m : {11, 12, 23, 24, 31, 57, 130}) {
     for (const std::int64_t n : {1, 2, 4, 17, 20, 33, 36, 67, 145}) {
       for (const auto a : {Layout::row_major, Layout::column_major, Layout::scattered}) {
         for (const auto b : {Layout::row_major, Layout::column_major}) {
@@ -157,6 +157,8 @@ TEST_P(GemmColumnsTest, ExactAcrossBlocks) {
                            ++seed);
       check_exactly<float>({.m = 40, .n = 3074, .k = 20, .a = a, .b = b}, ++seed);
       check_exactly<float>({.m = 260, .n = 529, .k = 600, .a = a, .b = b}, ++seed);
+      // B packed by all threads together; its last panel, of one column, needs memory, too.
+      check_exactly<float>({.m = 300, .n = 161, .k = 900, .a = a, .b = b}, ++seed);
       const std::int64_t row = a == Layout::row_major ? 40 : 100;
       check_exactly<float>({.m = 100, .n = 161, .k = 40, .a = a, .b = b, .gap = 1024 - row},
                            ++seed);
@@ -164,12 +166,24 @@ TEST_P(GemmColumnsTest, ExactAcrossBlocks) {
   }
 }
 
-/// Panels of a packed B as they are for units half as wide as vectors, whichever this CPU has.
+template <class T>
+std::int64_t& rows_of_few_columns() {
+  static std::int64_t rows = 0;
+  return rows;
+}
+
+/// Panels of a packed B as they are for units half as wide as vectors, whichever this CPU has; and
+/// that few columns take their own way.
 template <class T>
 void check_half_panels(std::int64_t cols) {
   detail::TileKernels<T> kernels = detail::tile_kernels<T>();
   if (kernels.max_rows[0] == 0) return;
   kernels.granule = kernels.lanes / 2;
+  kernels.few_columns = [](const detail::MatrixTile<T>& tile, std::int64_t rows) {
+    rows_of_few_columns<T>() += rows;
+    detail::tile_kernels<T>().few_columns(tile, rows);
+  };
+  rows_of_few_columns<T>() = 0;
   constexpr std::int64_t kRows = 40, kSteps = 50;
   std::vector<T> a(kRows * kSteps), b(static_cast<std::size_t>(kSteps * cols)),
       panels(static_cast<std::size_t>(kSteps * (cols + kernels.columns[2]))),
@@ -207,6 +221,9 @@ void check_half_panels(std::int64_t cols) {
       c_view(c.data(), kRows, cols);
   const Reference want = reference<T>(1, a_view, b_view, 0, c_view, nullptr);
   EXPECT_EQ(std::vector<double>(c.begin(), c.end()), want.value) << cols << " columns";
+  const std::int64_t few = cols % kernels.lanes, whole = cols - few;
+  const bool pays = few > 0 && 4 * few <= kernels.lanes && (whole == 0 || whole * kSteps >= 1024);
+  EXPECT_EQ(rows_of_few_columns<T>(), pays ? kRows : 0) << cols << " columns";
 }
 
 TEST_P(GemmColumnsTest, ExactForPanelsOfHalfVectors) {

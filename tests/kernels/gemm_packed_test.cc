@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <limits>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -120,6 +121,19 @@ TEST_P(PackedMatrixTest, HasTheBitsOfTheMatrixItselfForAnyNumberOfThreads) {
          MatrixView<float>(packed.data(), 120, 150));
     EXPECT_EQ(packed, plain) << count << " threads";
   }
+}
+
+/// A stride that is never used may be of any size.
+TEST_P(PackedMatrixTest, OneColumnMayHaveAnyDistanceToTheNext) {
+  std::vector<float> a(60, 2.0f), b(10, 3.0f), c(3);
+  const MatrixView<const float> b_view(b.data(), 10, 1, 1,
+                                       std::numeric_limits<std::ptrdiff_t>::max() / 2);
+  const MatrixView<const float> a_view(a.data(), 3, 10, 20, 2);
+  const MatrixView<float> c_view(c.data(), 3, 1);
+  gemm<float>(1, a_view, PackedMatrix<float>(b_view), 0, c_view);
+  EXPECT_EQ(c, std::vector<float>(3, 60.0f));
+  gemm<float>(1, a_view, b_view, 1, c_view);
+  EXPECT_EQ(c, std::vector<float>(3, 120.0f));
 }
 
 TEST_P(PackedMatrixTest, MayBeEmpty) {

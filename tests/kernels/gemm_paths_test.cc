@@ -462,7 +462,8 @@ TEST_P(GemmPathsTest, SameBitsForAnyNumberOfThreads) {
         Case{.m = 2, .n = 1000, .k = 300}, Case{.m = 1, .n = 9001, .k = 30},
         Case{.m = 300, .n = 100, .k = 300}, Case{.m = 700, .n = 600, .k = 300},
         Case{.m = 30, .n = 40, .k = 9000, .a = kColumns}, Case{.m = 16, .n = 1024, .k = 800},
-        Case{.m = 1, .n = 900, .k = 200, .b = kColumns}}) {
+        Case{.m = 1, .n = 900, .k = 200, .b = kColumns}, Case{.m = 300, .n = 161, .k = 900},
+        Case{.m = 90, .n = 99, .k = 90, .a = kColumns}}) {
     SCOPED_TRACE(str(t));
     Matrix<float> a(t.m, t.k, t.a, 0, 0), b(t.k, t.n, t.b, 0, 0);
     a.fill(draw);
