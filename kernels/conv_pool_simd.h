@@ -33,10 +33,10 @@ struct WindowTile {
 inline constexpr int kMaxWindows = 3;
 inline constexpr std::size_t kThreeVectors = kTwoVectors + 1;
 
-/// What ConvPoolKernels::add_image needs to know of one image.
+/// What ConvPoolKernels::add_image needs to know of one image, or of a band of its windows.
 template <class T>
 struct WinnerImage {
-  const T* x = nullptr;         // the padded image
+  const T* x = nullptr;         // the padded image, from the first row that its windows meet
   std::int64_t row_length = 0;  // elements from one of its rows to the next
   const T* dy = nullptr;        // [rows][cols][oc]
   const std::uint8_t* winner = nullptr;

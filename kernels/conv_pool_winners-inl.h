@@ -74,13 +74,15 @@ void ExpandImage(const WinnerImage<T>& image, T* HWY_RESTRICT quads) {
   const T* upper = image.x;
   for (std::int64_t row = 0; row < rows; ++row, upper += image.row_length) {
     const T* const lower = upper + image.row_length;
-    // What a row's last vectors write behind its end is written again, or not read.
-    for (std::int64_t at = 0; at < cols; at += lanes) {
-      const FirstLanes left{static_cast<std::size_t>(std::min(lanes, cols - at))};
-      hn::StoreInterleaved4(left.Load(d, upper + at), left.Load(d, upper + image.pixel + at),
-                            left.Load(d, lower + at), left.Load(d, lower + image.pixel + at), d,
+    const auto expand = [&](const auto& loads, std::int64_t at) HWY_ATTR {
+      hn::StoreInterleaved4(loads.Load(d, upper + at), loads.Load(d, upper + image.pixel + at),
+                            loads.Load(d, lower + at), loads.Load(d, lower + image.pixel + at), d,
                             quads + (row * cols + at) * 4);
-    }
+    };
+    std::int64_t at = 0;
+    for (; at + lanes <= cols; at += lanes) expand(WholeVector(), at);
+    // What this writes behind the row's end is written again, or not read.
+    if (at < cols) expand(FirstLanes{static_cast<std::size_t>(cols - at)}, at);
   }
 }
 
@@ -114,7 +116,7 @@ HWY_NOINLINE void AddTaps(const WinnerImage<T>& image, std::int64_t row, std::in
     NNKERNELS_UNROLL
     for (int r = 0; r < kRows; ++r) quad[r] = quads + (2 * i + row + r) * quad_row + 4 * tap;
     for (std::int64_t j = 0; j < image.cols; ++j) {
-      const V dy = LoadFirst(d, dy_at, channels);
+      const V dy = channels == hn::Lanes(d) ? hn::LoadU(d, dy_at) : LoadFirst(d, dy_at, channels);
       const auto number32 = hn::PromoteTo(d32, LoadBytes(d8, winner_at, channels));
       hn::Vec<decltype(di)> number;
       if constexpr (std::is_same_v<T, double>) {
