@@ -86,10 +86,10 @@ bool looks_winners_up(const ConvShape& s) {
          s.kw * s.ic <= conv_pool_kernels<T>().most_taps;
 }
 
-/// dw and, unless it is null, db of images [first, last) in that way.
+/// dw of images [first, last) in that way.
 template <class T>
 void winners_piece(const ConvShape& s, const T* x, const T* dy, const std::uint8_t* winner,
-                   std::int64_t first, std::int64_t last, T* dw, T* db) {
+                   std::int64_t first, std::int64_t last, T* dw) {
   const std::int64_t rows = s.oh() / 2, cols = s.ow() / 2;
   WinnerImage<T> image{
       .rows = rows, .cols = cols, .oc = s.oc, .kh = s.kh, .pixel = s.ic, .taps = s.kw * s.ic};
@@ -102,7 +102,6 @@ void winners_piece(const ConvShape& s, const T* x, const T* dy, const std::uint8
   T* const quads =
       scratch<T>(Purpose::packed_a, 4 * (image.quad_rows() * image.quad_cols() + lanes));
   std::fill_n(dw, s.w_size(), T{0});
-  if (db != nullptr) std::fill_n(db, s.oc, T{0});
   for (std::int64_t i = first; i < last; ++i) {
     const T* const image_x = x + i * s.ih * s.iw * s.ic;
     for (std::int64_t top = 0; top < rows; top += band) {
@@ -113,7 +112,7 @@ void winners_piece(const ConvShape& s, const T* x, const T* dy, const std::uint8
       image.row_length = in.row_length;
       image.dy = dy + at;
       image.winner = winner + at;
-      conv_pool_kernels<T>().add_image(image, quads, dw, db);
+      conv_pool_kernels<T>().add_image(image, quads, dw);
     }
   }
 }
@@ -191,11 +190,14 @@ void conv_max_pool_backward_weights(const ConvShape& s, const T* x, const T* dy,
   parallel_for(pieces, conv_microseconds(s, sizeof(T)), [&](std::int64_t piece, int) {
     const std::int64_t first = s.n * piece / pieces, last = s.n * (piece + 1) / pieces;
     T* const sums = partial + piece * size;
-    T* const sums_of_dy = db == nullptr ? nullptr : partial_db + piece * s.oc;
-    if (lookup) return winners_piece(s, x, dy, winner, first, last, sums, sums_of_dy);
-    detail::sparse_backward_weights(s, x, dy, winner, first, last, sums);
+    if (lookup) {
+      winners_piece(s, x, dy, winner, first, last, sums);
+    } else {
+      detail::sparse_backward_weights(s, x, dy, winner, first, last, sums);
+    }
     if (db != nullptr) {
-      column_sums((last - first) * windows(s), s.oc, dy + first * windows(s) * s.oc, sums_of_dy);
+      column_sums((last - first) * windows(s), s.oc, dy + first * windows(s) * s.oc,
+                  partial_db + piece * s.oc);
     }
   });
   T* const sum = lookup ? dw : partial_db + pieces * s.oc;

@@ -33,9 +33,9 @@ void conv_max_pool_forward(const ConvShape& shape, const T* x, const T* w, T* y,
 /// winner and zero elsewhere. `dy` is [n][oh / 2][ow / 2][oc], the gradient by the argument of the
 /// activation: the gradient by y times f'(y), activation_backward().
 ///
-/// For few input channels only winners are multiplied: a quarter of the work. Each element of dw is
-/// then one chain of fused multiply-adds over the windows of a fixed piece of the batch; pieces are
-/// added in order.
+/// Only winners are multiplied: a quarter of the work. Where dy is 0 it is not said whether an x
+/// that is infinite or NaN counts. Each element of dw is then one chain of fused multiply-adds over
+/// the windows of a fixed piece of the batch; pieces are added in order.
 template <class T>
 void conv_max_pool_backward_weights(const ConvShape& shape, const T* x, const T* dy,
                                     const std::uint8_t* winner, T* dw, T* db);

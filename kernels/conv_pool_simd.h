@@ -57,13 +57,12 @@ struct ConvPoolKernels {
       tile = {};
   std::size_t widest = 0;  // width index
 
-  /// dw[kh][t][oc] += the sum over windows of dy[oc] * x[the winner's pixel, row kh, element t],
-  /// and, unless db is null, db[oc] += that of dy[oc]; for a convolution with stride and dilation
-  /// 1. `quads` is scratch memory for four times quad_rows() * quad_cols() + lanes numbers. For
-  /// more taps than most_taps the runs of x under one winner after the other are quicker; null,
-  /// with 0 of them, where a vector has fewer than four lanes.
+  /// dw[kh][t][oc] += the sum over windows of dy[oc] * x[the winner's pixel, row kh, element t];
+  /// for a convolution with stride and dilation 1. `quads` is scratch memory for 4 (quad_rows()
+  /// quad_cols() + lanes) numbers. For more taps than most_taps it is quicker to follow one winner
+  /// after the other; null, with 0 of them, where a vector has fewer than four lanes.
   std::int64_t most_taps = 0;
-  void (*add_image)(const WinnerImage<T>& image, T* quads, T* dw, T* db) = nullptr;
+  void (*add_image)(const WinnerImage<T>& image, T* quads, T* dw) = nullptr;
 };
 
 template <class T>

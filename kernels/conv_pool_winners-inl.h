@@ -38,6 +38,7 @@ HWY_INLINE hn::Vec<D> LoadBytes(D d, const std::uint8_t* p, std::size_t count) {
   return hn::MaskedLoad(hn::FirstN(d, count), d, p);
 #else
   // Put together in a general register: a load of several stores would wait for all of them.
+  // (Little-endian, as are all CPUs that this has vectors for.)
   using Bits = std::conditional_t<hn::MaxLanes(d) == 8, std::uint64_t, std::uint32_t>;
   static_assert(hn::MaxLanes(d) == sizeof(Bits));
   Bits bits = 0;
@@ -64,8 +65,8 @@ HWY_INLINE hn::Vec<D> LoadQuad(D d, const T* quad) {
   }
 }
 
-/// Writes a quad for each element of x that can be the first of a winner's tap: of the four pixels
-/// of a window the one element each, in the order of the winners' numbers.
+/// Writes a quad for each element of x that a tap meets from the upper left pixel of a window: what
+/// it meets from the window's four pixels, in the order of the winners' numbers.
 template <class D, class T = hn::TFromD<D>>
 void ExpandImage(const WinnerImage<T>& image, T* HWY_RESTRICT quads) {
   const D d;
@@ -87,11 +88,10 @@ void ExpandImage(const WinnerImage<T>& image, T* HWY_RESTRICT quads) {
 }
 
 /// kRows rows of the kernel from `row` on, kTaps elements of each from `tap` on, for the channels
-/// of one vector: all sums in registers, in one pass over the windows. With db, also the sums of
-/// dy.
+/// of one vector: all sums in registers, in one pass over the windows.
 template <class D, int kRows, int kTaps, class T = hn::TFromD<D>>
 HWY_NOINLINE void AddTaps(const WinnerImage<T>& image, std::int64_t row, std::int64_t tap,
-                          const T* HWY_RESTRICT quads, std::int64_t channel, T* dw, T* db) {
+                          const T* HWY_RESTRICT quads, std::int64_t channel, T* dw) {
   const D d;
   const hn::RebindToSigned<D> di;
   const hn::Rebind<std::int32_t, D> d32;
@@ -99,9 +99,11 @@ HWY_NOINLINE void AddTaps(const WinnerImage<T>& image, std::int64_t row, std::in
   using V = hn::Vec<D>;
   const auto channels = static_cast<std::size_t>(
       std::min(static_cast<std::int64_t>(hn::Lanes(d)), image.oc - channel));
+  // The masked loads of AVX2 are as quick as others, and spare a branch.
+  const bool whole = HWY_TARGET != HWY_AVX2 && channels == hn::Lanes(d);
   const std::ptrdiff_t quad_row = 4 * image.quad_cols(), window = 8 * image.pixel;
   dw += (row * image.taps + tap) * image.oc + channel;
-  V sum[kRows][kTaps], sum_of_dy = hn::Zero(d);
+  V sum[kRows][kTaps];
   NNKERNELS_UNROLL
   for (int r = 0; r < kRows; ++r) {
     NNKERNELS_UNROLL
@@ -116,7 +118,7 @@ HWY_NOINLINE void AddTaps(const WinnerImage<T>& image, std::int64_t row, std::in
     NNKERNELS_UNROLL
     for (int r = 0; r < kRows; ++r) quad[r] = quads + (2 * i + row + r) * quad_row + 4 * tap;
     for (std::int64_t j = 0; j < image.cols; ++j) {
-      const V dy = channels == hn::Lanes(d) ? hn::LoadU(d, dy_at) : LoadFirst(d, dy_at, channels);
+      const V dy = whole ? hn::LoadU(d, dy_at) : LoadFirst(d, dy_at, channels);
       const auto number32 = hn::PromoteTo(d32, LoadBytes(d8, winner_at, channels));
       hn::Vec<decltype(di)> number;
       if constexpr (std::is_same_v<T, double>) {
@@ -127,7 +129,6 @@ HWY_NOINLINE void AddTaps(const WinnerImage<T>& image, std::int64_t row, std::in
       const auto index = hn::IndicesFromVec(d, number);
       dy_at += image.oc;
       winner_at += image.oc;
-      sum_of_dy = hn::Add(sum_of_dy, dy);
       NNKERNELS_UNROLL
       for (int r = 0; r < kRows; ++r) {
         NNKERNELS_UNROLL
@@ -147,8 +148,6 @@ HWY_NOINLINE void AddTaps(const WinnerImage<T>& image, std::int64_t row, std::in
       StoreFirst(d, sum[r][t], dw + (r * image.taps + t) * image.oc, channels);
     }
   }
-  if (db == nullptr) return;
-  StoreFirst(d, hn::Add(LoadFirst(d, db + channel, channels), sum_of_dy), db + channel, channels);
 }
 
 /// Rows of the kernel, and elements of each, that one pass takes at most; and their product, which
@@ -158,12 +157,12 @@ inline constexpr int kMaxSums = k32Registers ? 25 : 10;
 
 template <class D, int kRows, class T, int... kTaps>
 HWY_INLINE void AddRows(const WinnerImage<T>& image, std::int64_t row, std::int64_t tap, int taps,
-                        const T* quads, std::int64_t channel, T* dw, T* db,
+                        const T* quads, std::int64_t channel, T* dw,
                         std::integer_sequence<int, kTaps...> /*all*/) {
   // Calls the one instance for `taps`.
   (void)((taps == kTaps + 1 && kRows * (kTaps + 1) <= kMaxSums &&
           (AddTaps<D, std::min(kRows, kMaxSums / (kTaps + 1)), kTaps + 1>(image, row, tap, quads,
-                                                                          channel, dw, db),
+                                                                          channel, dw),
            true)) ||
          ...);
 }
@@ -171,15 +170,15 @@ HWY_INLINE void AddRows(const WinnerImage<T>& image, std::int64_t row, std::int6
 template <class D, class T, int... kRows>
 HWY_INLINE void AddRows(const WinnerImage<T>& image, std::int64_t row, std::int64_t rows,
                         std::int64_t tap, int taps, const T* quads, std::int64_t channel, T* dw,
-                        T* db, std::integer_sequence<int, kRows...> /*all*/) {
-  (void)((rows == kRows + 1 && (AddRows<D, kRows + 1>(image, row, tap, taps, quads, channel, dw, db,
+                        std::integer_sequence<int, kRows...> /*all*/) {
+  (void)((rows == kRows + 1 && (AddRows<D, kRows + 1>(image, row, tap, taps, quads, channel, dw,
                                                       std::make_integer_sequence<int, kMaxTaps>()),
                                 true)) ||
          ...);
 }
 
 template <class T>
-void AddImage(const WinnerImage<T>& image, T* quads, T* dw, T* db) {
+void AddImage(const WinnerImage<T>& image, T* quads, T* dw) {
   using D = hn::ScalableTag<T>;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(D()));
   ExpandImage<D>(image, quads);
@@ -193,8 +192,7 @@ void AddImage(const WinnerImage<T>& image, T* quads, T* dw, T* db) {
       for (std::int64_t pass = 0; pass < passes; ++pass) {
         const std::int64_t row = image.kh * pass / passes;
         const std::int64_t rows = image.kh * (pass + 1) / passes - row;
-        T* const with_db = part == 0 && pass == 0 ? db : nullptr;
-        AddRows<D>(image, row, rows, tap, taps, quads, channel, dw, with_db,
+        AddRows<D>(image, row, rows, tap, taps, quads, channel, dw,
                    std::make_integer_sequence<int, kMaxRows>());
       }
     }

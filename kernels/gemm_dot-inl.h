@@ -20,7 +20,7 @@ HWY_BEFORE_NAMESPACE();
 namespace nnkernels {
 namespace HWY_NAMESPACE {
 
-/// Rows of x that one pass over y serves: kDotRows x 4 accumulators, as many vectors of x and one
+/// Rows of x that one pass over y serves: kDotRows x 4 accumulators, kDotRows vectors of x and one
 /// of y.
 inline constexpr int kDotRows = k32Registers ? 4 : 2;
 
@@ -63,8 +63,8 @@ HWY_INLINE void StoreSums([[maybe_unused]] D d, const V (&v)[4], T* HWY_RESTRICT
 }
 
 /// sums[i * kYRows + j] = sum over p of x[i * x_stride + p] * y[j][p] for kRows rows i and kYRows
-/// rows j. The bits of a sum depend on k alone. A single row of x keeps the sums of even and odd
-/// vectors apart, since four chains would not hide the latency of the multiply-add.
+/// rows j. A single row of x keeps the sums of even and odd vectors apart, since four chains would
+/// not hide the latency of the multiply-add; else the bits of a sum depend on k alone.
 template <int kRows, int kYRows, class T>
 HWY_INLINE void DotTile(const T* HWY_RESTRICT x, std::ptrdiff_t x_stride,
                         const T* const (&y)[kYRows], std::int64_t k, T* HWY_RESTRICT sums) {
@@ -152,7 +152,7 @@ void DotAll(const T* x, std::ptrdiff_t x_stride, std::int64_t x_rows, const T* y
       while (x_rows - i >= kDotRows) run(DotRows<kDotRows, kYRows, T>, kDotRows);
       if (kDotRows > 3 && x_rows - i == 3) run(DotRows<3, kYRows, T>, 3);
     }
-    if ((kDotRows > 2 || kYRows > 4) && x_rows - i == 2) run(DotRows<2, kYRows, T>, 2);
+    if (kDotRows > 2 && x_rows - i == 2) run(DotRows<2, kYRows, T>, 2);
     if (x_rows - i == 1) run(DotRows<1, kYRows, T>, 1);
   }
 }

@@ -250,12 +250,8 @@ bool multiply_thin(const Product<T>& p) {
     multiply_dot<T>(p, p.a, p.b.transposed(), false);
     return true;
   }
-  // Tiles would read rows of a large A in step with each other; sums along k read one after
-  // another.
-  const bool streams_a = n <= 4 && m * k * std::int64_t{sizeof(T)} >= 1 << 18;
-  if (p.a.col_stride == 1 &&
-      (n == 1 || (n <= kMostThinColumns && n < m && n % lanes <= (3 * lanes) / 4 &&
-                  k >= (streams_a ? 4 : 16) * lanes))) {
+  if (p.a.col_stride == 1 && (n == 1 || (n <= kMostThinColumns && n < m &&
+                                         n % lanes <= (3 * lanes) / 4 && k >= 16 * lanes))) {
     multiply_dot<T>(p, p.b.transposed(), p.a, true);
     return true;
   }

@@ -40,11 +40,14 @@ std::vector<ConvShape> shapes() {
       {.n = 2, .ih = 12, .iw = 13, .ic = 1, .oc = 7, .kh = 11, .kw = 9},
       {.n = 1, .ih = 10, .iw = 11, .ic = 3, .oc = 13, .kh = 6, .kw = 7, .pad_h = 2, .pad_w = 3},
       {.n = 2, .ih = 6, .iw = 9, .ic = 6, .oc = 15, .kh = 1, .kw = 2},
+      {.n = 2, .ih = 9, .iw = 8, .ic = 1, .oc = 4, .kh = 5, .kw = 1},
+      {.n = 1, .ih = 9, .iw = 8, .ic = 2, .oc = 20, .kh = 4, .kw = 1},
       {.n = 1, .ih = 7, .iw = 7, .ic = 8, .oc = 34, .kh = 3, .kw = 3},
       {.n = 1, .ih = 7, .iw = 7, .ic = 8, .oc = 18, .kh = 2, .kw = 4},
       {.n = 1, .ih = 7, .iw = 7, .ic = 11, .oc = 6, .kh = 4, .kw = 3},
       // So large that its rows are taken in bands.
-      {.n = 1, .ih = 45, .iw = 90, .ic = 3, .oc = 5, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1},
+      {.n = 2, .ih = 45, .iw = 90, .ic = 3, .oc = 5, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1},
+      {.n = 2, .ih = 40, .iw = 180, .ic = 1, .oc = 9, .kh = 5, .kw = 5},
       // Odd outputs: the last row and column are in no window.
       {.n = 2, .ih = 9, .iw = 9, .ic = 1, .oc = 20, .kh = 3, .kw = 3},
       // Many channels, stride, dilation.

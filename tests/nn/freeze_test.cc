@@ -62,7 +62,7 @@ INSTANTIATE_TEST_SUITE_P(
         "flatten, relu, dropout 0.5, affine 5, dropout 0.2",
         "relu, avgpool 2, maxpool 2, leakyrelu",
         "maxpool 2, relu, maxpool 2, flatten, relu, affine 5", "flatten", "dropout 0.5",
-        "batchnorm, relu, batchnorm"));
+        "batchnorm, relu, batchnorm", "conv 100 3x3, conv 2 1x1"));
 
 /// Calls check(n, expected, got) for batches that grow and shrink.
 template <class T, class Check>
