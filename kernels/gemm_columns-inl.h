@@ -20,11 +20,11 @@
 #include "kernels/simd-inl.h"
 #include "kernels/unroll.h"
 
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2  // better targets have lower numbers
 HWY_BEFORE_NAMESPACE();
 namespace nnkernels {
 namespace HWY_NAMESPACE {
 
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
 using detail::MatrixTile;
 
 /// Adds columns of A times rows of B to the sums: sum[v][j] += column[v] * b[j].
@@ -251,10 +251,9 @@ void FewColumns(const MatrixTile<T>& tile, std::int64_t rows) {
   }
 }
 
-#endif
-
 }  // namespace HWY_NAMESPACE
 }  // namespace nnkernels
 HWY_AFTER_NAMESPACE();
+#endif  // AVX2 or better
 
 #endif  // NNKERNELS_KERNELS_GEMM_COLUMNS_INL_H_
