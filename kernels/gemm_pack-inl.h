@@ -24,8 +24,8 @@ namespace nnkernels {
 namespace HWY_NAMESPACE {
 
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
-/// As PackTransposed(), for a vector of lines or less at a time, as long as that are at least half
-/// a one. Returns how many lines are done.
+/// As PackTransposed(), a vector of lines at a time, and what is left of them as one more if it is
+/// at least half a vector. Returns how many lines are done.
 template <class T>
 std::int64_t PackVectorsOfLines(const T* HWY_RESTRICT source, std::ptrdiff_t line_stride,
                                 std::int64_t count, std::int64_t width, std::int64_t k,
