@@ -64,20 +64,28 @@ void pack_rows(const TileKernels<T>& kernels, const Block<T>& block, std::int64_
   }
 }
 
+/// Whether lines of A are better packed: there are none, or, a multiple of 4096 bytes apart, they
+/// compete for the same few places of the L1 cache.
+template <class T>
+bool needs_packing(std::ptrdiff_t a_row_stride, std::ptrdiff_t a_step) {
+  constexpr std::ptrdiff_t kPage = 4096 / sizeof(T);
+  if (a_step == 1) return a_row_stride % kPage == 0;
+  if (a_row_stride == 1) return a_step % kPage == 0;
+  return true;
+}
+
 /// How many of the last columns of C are left to TileKernels::few_columns: those beyond whole
-/// vectors, where that is faster than a tile that is mostly idle. It is not for few rows, little
-/// work, or lines of A that share a set of the L1 cache.
+/// vectors, where that is faster than a tile that is mostly idle. It is not for few rows, for
+/// little work, or for lines of A that need packing and are not packed.
 template <class T>
 std::int64_t few_columns(const TileKernels<T>& kernels, std::int64_t rows, std::int64_t cols,
                          std::int64_t k, std::ptrdiff_t a_row_stride, std::ptrdiff_t a_step,
                          bool pack_a) {
-  constexpr std::int64_t kLeastWork = 1024, kPage = 4096 / sizeof(T);
+  constexpr std::int64_t kLeastWork = 1024;
   const std::int64_t few = cols % kernels.lanes, whole = cols - few;
   if (few > kernels.most_few_columns || rows < 3 * kernels.lanes / 2) return 0;
   if (whole > 0 && whole * k < kLeastWork) return 0;
-  const bool lies_well =
-      (a_step == 1 && a_row_stride % kPage != 0) || (a_row_stride == 1 && a_step % kPage != 0);
-  return pack_a || lies_well ? few : 0;
+  return pack_a || !needs_packing<T>(a_row_stride, a_step) ? few : 0;
 }
 
 /// Runs the tiles of a block.

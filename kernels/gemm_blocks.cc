@@ -36,15 +36,6 @@ std::size_t widest_tile(const TileKernels<T>& kernels, std::int64_t rows) {
   return index;
 }
 
-/// Rows a multiple of 4096 bytes apart compete for the same few places of the L1 cache.
-template <class T>
-bool needs_packing(const MatrixView<const T>& a) {
-  constexpr std::int64_t kPage = 4096 / static_cast<std::int64_t>(sizeof(T));
-  if (a.col_stride == 1) return a.row_stride % kPage == 0;
-  if (a.row_stride == 1) return a.col_stride % kPage == 0;
-  return true;
-}
-
 /// How a product is cut into blocks and pieces. Depends on the shape and strides alone.
 template <class T>
 struct Cut {
@@ -61,7 +52,8 @@ struct Cut {
     const bool readable = p.b.col_stride == 1 && (kernels.masked || n % kernels.lanes == 0);
     pack_b = !prepacked && (!readable || (m >= kPackForTiles * mr && n > nr));
     const bool in_parts = p.a.row_stride == 1 && n >= kPackPartsFor * nr;
-    pack_a = m >= 2 * mr && n >= 4 * nr && (needs_packing(p.a) || (in_parts && mr <= kFewRows));
+    pack_a = m >= 2 * mr && n >= 4 * nr &&
+             (needs_packing<T>(p.a.row_stride, p.a.col_stride) || (in_parts && mr <= kFewRows));
 
     // The operand of the inner loop stays in the L2 cache, so the other one is what pieces divide.
     constexpr auto kInner = kInnerBytes / static_cast<std::int64_t>(sizeof(T));
