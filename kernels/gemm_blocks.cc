@@ -25,6 +25,9 @@ constexpr std::int64_t kLongColumns = 512;
 constexpr std::int64_t kPieces = 8;
 // Steps of A that a piece of the loop that packs it takes.
 constexpr std::int64_t kPackedSteps = 128;
+// A piece of panels over a block of rows is cut further, into at most so many parts of at
+// least so many panels: for threads of different speed, and for many threads.
+constexpr std::int64_t kMostParts = 4, kLeastPanels = 2;
 // Where rows are the outer loop, pieces of about so many rows.
 constexpr std::int64_t kPieceRows = 112;
 
@@ -131,17 +134,33 @@ std::int64_t padded_columns(const TileKernels<T>& kernels, std::int64_t n, std::
   return (n + panel - 1) / panel * panel;
 }
 
+/// What a thread has packed last for itself.
+struct LastPacked {
+  std::uint64_t loop = 0;
+  std::int64_t index = 0;
+  friend bool operator==(const LastPacked&, const LastPacked&) = default;
+};
+
 /// B's panels for a group of a loop's pieces, packed by this thread unless it has just done that.
 /// Cheaper than to share them: what another core has packed comes from its caches, line by line.
 template <class T>
 const T* own_panels(const TileKernels<T>& kernels, const MatrixView<const T>& b, std::size_t widest,
-                    std::uint64_t loop, std::int64_t group) {
-  thread_local std::uint64_t packed_loop = 0;
-  thread_local std::int64_t packed_group = 0;
+                    const LastPacked& group) {
+  thread_local LastPacked last;
   T* const packed = scratch<T>(Purpose::packed_b, b.rows * padded_columns(kernels, b.cols, widest));
-  if (packed_loop != loop || packed_group != group) pack_panels(kernels, b, widest, packed);
-  packed_loop = loop;
-  packed_group = group;
+  if (last != group) pack_panels(kernels, b, widest, packed);
+  last = group;
+  return packed;
+}
+
+/// The same of A's rows for a block of rows.
+template <class T>
+const T* own_rows(const TileKernels<T>& kernels, const Block<T>& block,
+                  const LastPacked& row_block) {
+  thread_local LastPacked last;
+  T* const packed = scratch<T>(Purpose::packed_a, block.rows * block.k);
+  if (last != row_block) pack_rows(kernels, block, 0, block.k, packed);
+  last = row_block;
   return packed;
 }
 
@@ -220,8 +239,12 @@ void multiply(const Product<T>& p) {
       --panels;
     }
     const std::int64_t groups = std::min(cut.column_groups, panels);
-    const auto first_column = [&](std::int64_t group) {
-      return group == groups ? cols : panels * group / groups * panel;
+    const std::int64_t parts =
+        cut.rows_outside ? 1
+                         : std::clamp<std::int64_t>(panels / groups / kLeastPanels, 1, kMostParts);
+    const std::int64_t column_parts = groups * parts;
+    const auto first_column = [&](std::int64_t part) {
+      return part == column_parts ? cols : panels * part / column_parts * panel;
     };
     for (std::int64_t k_first = 0; k_first < k; k_first += cut.depth) {
       const std::int64_t depth = std::min(cut.depth, k - k_first);
@@ -235,13 +258,13 @@ void multiply(const Product<T>& p) {
       } else if (p.packed_b != nullptr) {
         packed = p.packed_b + k_first * padded_columns(kernels, n, cut.widest) + col * depth;
       }
-      // One piece: a block of rows by a group of panels.
-      const auto block = [&](std::int64_t row_block, std::int64_t group) {
+      // One piece: a block of rows by a part of a group of panels.
+      const auto block = [&](std::int64_t row_block, std::int64_t part) {
         const std::int64_t row = cut.first_row(row_block);
-        const std::int64_t j = first_column(group);
+        const std::int64_t j = first_column(part);
         return Block<T>{
             .rows = cut.first_row(row_block + 1) - row,
-            .cols = first_column(group + 1) - j,
+            .cols = first_column(part + 1) - j,
             .k = depth,
             .a = &p.a(row, k_first),
             .a_row_stride = p.a.row_stride,
@@ -266,30 +289,34 @@ void multiply(const Product<T>& p) {
       if (cut.pack_a && !cut.rows_outside && groups > 1) {
         packed_a = scratch<T>(Purpose::packed_a, m * depth);
         const double bytes = 2.0 * static_cast<double>(m * depth) * sizeof(T);
-        const std::int64_t parts = (depth + kPackedSteps - 1) / kPackedSteps;
+        const std::int64_t depths = (depth + kPackedSteps - 1) / kPackedSteps;
         nnkernels::parallel_for(
-            cut.row_blocks * parts, bytes / kBytesPerMicrosecond, [&](std::int64_t piece, int) {
-              const std::int64_t row_block = piece / parts, step = piece % parts * kPackedSteps;
+            cut.row_blocks * depths, bytes / kBytesPerMicrosecond, [&](std::int64_t piece, int) {
+              const std::int64_t row_block = piece / depths, step = piece % depths * kPackedSteps;
               pack_rows(kernels, block(row_block, 0), step, std::min(depth, step + kPackedSteps),
                         packed_a + cut.first_row(row_block) * depth);
             });
       }
       const double flops =
           2.0 * static_cast<double>(m) * static_cast<double>(cols) * static_cast<double>(depth);
-      const std::uint64_t loop = cut.pack_in_pieces ? next_loop() : 0;
-      // The pieces of a group follow each other, so that a thread reads the panels that it packed.
+      const std::uint64_t loop = next_loop();
+      // The pieces of a group follow each other, so that a thread reads the panels that it packed,
+      // and of these the parts that meet the same rows.
       nnkernels::parallel_for(
-          cut.row_blocks * groups, flops * (sizeof(T) / 4.0) / kFlopsPerMicrosecond,
+          cut.row_blocks * column_parts, flops * (sizeof(T) / 4.0) / kFlopsPerMicrosecond,
           [&](std::int64_t piece, int) {
-            const std::int64_t row_block = piece % cut.row_blocks, group = piece / cut.row_blocks;
-            Block<T> mine = block(row_block, group);
+            const std::int64_t part = piece % parts, of = piece / parts;
+            const std::int64_t row_block = of % cut.row_blocks, group = of / cut.row_blocks;
+            Block<T> mine = block(row_block, group * parts + part);
             if (packed_a != nullptr) {
               mine.packed_a = packed_a + cut.first_row(row_block) * depth;
+            } else if (cut.pack_a && !cut.rows_outside) {
+              mine.packed_a = own_rows<T>(kernels, mine, {loop, row_block});
             }
             if (cut.pack_in_pieces) {
               mine.b =
                   own_panels<T>(kernels, {mine.b, depth, mine.cols, p.b.row_stride, p.b.col_stride},
-                                cut.widest, loop, group);
+                                cut.widest, {loop, group});
               mine.b_is_packed = true;
             }
             BlockLoops<T>(kernels, mine).run();

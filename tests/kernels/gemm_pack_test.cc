@@ -1,9 +1,15 @@
-// How operands are copied into panels (TileKernels::pack).
+// How operands are copied into panels: TileKernels::pack, and by whom.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <vector>
 
+#include "kernels/gemm.h"
 #include "kernels/gemm_tile.h"
+#include "kernels/loop_record.h"
+#include "kernels/matrix_view.h"
 #include "tests/support/each_simd.h"
 #include "tests/support/guard_page.h"
 
@@ -59,6 +65,45 @@ void check_packs() {
 TEST_P(GemmPackTest, ExactForAnyLines) {
   check_packs<float>();
   check_packs<double>();
+}
+
+/// Columns of A a multiple of 4096 bytes apart, so that rows are packed, eight blocks of them; all
+/// columns of C are one group, so that each thread packs for itself, and is cut into parts that
+/// share what it packed.
+TEST_P(GemmPackTest, EachThreadPacksTheRowsOfItsPieces) {
+  constexpr std::int64_t kRows = 4096, kCols = 520, kDepth = 256;
+  const auto a_at = [](std::int64_t i, std::int64_t p) { return (i * 7 + p * 3) % 13 - 6; };
+  const auto b_at = [](std::int64_t p, std::int64_t j) { return (p * 5 + j) % 11 - 5; };
+  std::vector<float> a(kRows * kDepth), b(kDepth * kCols), c(kRows * kCols);
+  for (std::int64_t p = 0; p < kDepth; ++p) {
+    for (std::int64_t i = 0; i < kRows; ++i) {
+      a[static_cast<std::size_t>(p * kRows + i)] = static_cast<float>(a_at(i, p));
+    }
+    for (std::int64_t j = 0; j < kCols; ++j) {
+      b[static_cast<std::size_t>(p * kCols + j)] = static_cast<float>(b_at(p, j));
+    }
+  }
+  for (const int count : {1, 3}) {
+    SCOPED_TRACE(count);
+    const ForceThreads force(count);
+    std::fill(c.begin(), c.end(), -1.0f);
+    std::vector<detail::LoopRecord> loops;
+    detail::record_loops(&loops);
+    gemm(1.0f, MatrixView<const float>(a.data(), kRows, kDepth, 1, kRows),
+         MatrixView<const float>(b.data(), kDepth, kCols), 0.0f,
+         MatrixView<float>(c.data(), kRows, kCols));
+    detail::record_loops(nullptr);
+    ASSERT_FALSE(loops.empty());
+    EXPECT_EQ(loops.back().pieces, 32);
+    for (std::int64_t i = 0; i < kRows; i += 61) {
+      for (std::int64_t j = 0; j < kCols; ++j) {
+        std::int64_t sum = 0;
+        for (std::int64_t p = 0; p < kDepth; ++p) sum += a_at(i, p) * b_at(p, j);
+        ASSERT_EQ(c[static_cast<std::size_t>(i * kCols + j)], static_cast<float>(sum))
+            << "row " << i << ", column " << j;
+      }
+    }
+  }
 }
 
 }  // namespace
