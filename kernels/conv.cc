@@ -7,6 +7,7 @@
 #include <string>
 
 #include "kernels/check.h"
+#include "kernels/conv_one_channel.h"
 #include "kernels/conv_tiles.h"
 #include "kernels/depthwise.h"
 #include "kernels/gemm.h"
@@ -81,6 +82,7 @@ void conv_forward(const ConvShape& shape, const T* x, const T* w, T* y,
     const std::int64_t rows = s.y_size() / s.oc, depth = s.w_size() / s.oc;
     return gemm<T>(T{1}, {x, rows, depth}, {w, depth, s.oc}, T{0}, {y, rows, s.oc}, epilogue);
   }
+  if (detail::has_one_channel<T>(s)) return detail::one_channel_forward(s, x, w, y, epilogue);
   const TileKernels<T>& kernels = detail::tile_kernels<T>();
   const std::int64_t oh = s.oh(), ow = s.ow();
   const std::int64_t group_ic = s.ic / s.groups, group_oc = s.oc / s.groups;

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "kernels/conv.h"
+#include "kernels/conv_one_channel.h"
 #include "kernels/conv_tiles.h"
 #include "kernels/depthwise.h"
 #include "kernels/gemm.h"
@@ -318,6 +319,7 @@ void conv_backward_weights(const ConvShape& shape, const T* x, const T* dy, T* d
     if (db != nullptr) column_sums(s.n * pixels, s.oc, dy, db);
     return;
   }
+  if (detail::has_one_channel<T>(s)) return detail::one_channel_backward_weights(s, x, dy, dw, db);
   const Cut cuts = cut(s);
   T* const partial_dw =
       cuts.images == 1 ? dw : scratch<T>(Purpose::partial_sums, cuts.images * (s.w_size() + s.oc));

@@ -98,6 +98,56 @@ TEST_P(ConvTest, AgreesWithTheDefinitionOnManyChannels) {
   }
 }
 
+/// One channel in and few out: rows of any length against that of a vector, in one block of rows
+/// and in two, and borders wider than the image.
+TEST_P(ConvTest, AgreesWithTheDefinitionOnOneChannel) {
+  for (const std::int64_t oc : {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13}) {
+    for (const std::int64_t k : {3, 5}) {
+      for (ConvShape s : {ConvShape{.n = 2, .ih = 9, .iw = 8 + oc % 5},
+                          ConvShape{.n = 1, .ih = 34, .iw = 11, .pad_h = k / 2, .pad_w = k / 2},
+                          ConvShape{.n = 1, .ih = 6, .iw = 7, .pad_h = 8},
+                          ConvShape{.n = 3, .ih = 2, .iw = 1, .pad_h = 5, .pad_w = 6}}) {
+        s.oc = oc;
+        s.kh = s.kw = k;
+        check_exactly<float>(s);
+        check_exactly<double>(s);
+      }
+    }
+  }
+}
+
+/// The sums of a few channels are those of any channel: the first of many have the same bits.
+TEST_P(ConvTest, OneChannelHasTheBitsOfMany) {
+  constexpr std::int64_t kMany = 40;
+  for (const std::int64_t oc : {2, 6, 8}) {
+    ConvShape s{.n = 2, .ih = 12, .iw = 13, .ic = 1, .oc = oc, .kh = 5, .kw = 5};
+    s.pad_h = s.pad_w = 2;
+    SCOPED_TRACE(str(s));
+    ConvShape more = s;
+    more.oc = kMany;
+    std::mt19937 random(7);
+    std::normal_distribution<float> normal;
+    std::vector<float> x(static_cast<std::size_t>(s.x_size())),
+        many_w(static_cast<std::size_t>(more.w_size())), many_bias(kMany), w, bias;
+    for (std::vector<float>* values : {&x, &many_w, &many_bias}) {
+      for (float& value : *values) value = normal(random);
+    }
+    for (std::size_t i = 0; i < many_w.size(); ++i) {
+      if (static_cast<std::int64_t>(i) % kMany < oc) w.push_back(many_w[i]);
+    }
+    bias.assign(many_bias.begin(), many_bias.begin() + oc);
+    std::vector<float> y(static_cast<std::size_t>(s.y_size())),
+        many_y(static_cast<std::size_t>(more.y_size())), want;
+    conv_forward(s, x.data(), w.data(), y.data(), {bias.data(), Activation::relu});
+    conv_forward(more, x.data(), many_w.data(), many_y.data(),
+                 {many_bias.data(), Activation::relu});
+    for (std::size_t i = 0; i < many_y.size(); ++i) {
+      if (static_cast<std::int64_t>(i) % kMany < oc) want.push_back(many_y[i]);
+    }
+    EXPECT_EQ(y, want);
+  }
+}
+
 /// Images that are cut into several pieces, in forward and backward passes of every kind.
 TEST_P(ConvTest, AgreesWithTheDefinitionOnLargeImages) {
   const ForceThreads many(3);
@@ -285,6 +335,7 @@ TEST_P(ConvTest, SameBitsForAnyNumberOfThreads) {
       {.n = 2, .ih = 20, .iw = 20, .ic = 12, .oc = 24, .kh = 3, .kw = 3, .groups = 3},
       {.n = 2, .ih = 40, .iw = 40, .ic = 20, .oc = 20, .kh = 3, .kw = 3, .pad_h = 1, .groups = 20},
       {.n = 2, .ih = 20, .iw = 20, .ic = 20, .oc = 30},
+      {.n = 9, .ih = 40, .iw = 27, .ic = 1, .oc = 6, .kh = 5, .kw = 5, .pad_h = 2, .pad_w = 2},
   };
   for (const ConvShape& s : shapes) {
     SCOPED_TRACE(str(s));

@@ -247,6 +247,9 @@ void add_small(std::vector<KernelCall>& all) {
         calls.convs(s);
         s.oc = s.groups = channels;  // depthwise
         calls.convs(s);
+        s.ic = s.groups = 1;  // one channel in
+        calls.convs(s);
+        s.groups = channels;
         s.ic = s.oc = 4 * channels;  // groups of four
         calls.convs(s);
       }
