@@ -14,13 +14,14 @@
 namespace nnkernels::detail {
 namespace {
 
-/// Rows of y that are computed together. A few of their multiply-adds are for rows beyond them.
-constexpr std::int64_t kMostRows = 32;
 /// A gradient piece is worth a buffer of its own from this many floating-point operations on.
 constexpr double kPieceFlops = 1e6;
 constexpr std::int64_t kMostPieces = 16;
 
-std::int64_t row_blocks(const ConvShape& s) { return (s.oh() + kMostRows - 1) / kMostRows; }
+std::int64_t row_blocks(const ConvShape& s) {
+  constexpr std::int64_t kMost = OneChannelConv<float>::kMostRows;
+  return (s.oh() + kMost - 1) / kMost;
+}
 
 std::int64_t patterns(const ConvShape& s, std::int64_t lanes) {
   return s.oc / std::gcd(s.oc, lanes);
@@ -118,22 +119,32 @@ bool has_one_channel(const ConvShape& s) {
 }
 
 template <class T>
+OneChannelConv<T>::OneChannelConv(const ConvShape& shape, const T* w, const T* bias, bool relu)
+    : shape_(shape),
+      kernels_(one_channel_kernels<T>()),
+      pixel_(pixels_of_lanes(shape, kernels_.lanes)),
+      w_(in_patterns(shape, kernels_.lanes, w, shape.kh * shape.kw, Purpose::packed_b)),
+      bias_(in_patterns(shape, kernels_.lanes, bias, 1, Purpose::packed_a)),
+      relu_(relu) {}
+
+template <class T>
+void OneChannelConv<T>::run(const T* image, std::int64_t first, std::int64_t last, T* y) const {
+  kernels_.forward(
+      {rows_of(shape_, image, first, last, kernels_.lanes, pixel_), w_, bias_, relu_, y});
+}
+
+template <class T>
 void one_channel_forward(const ConvShape& s, const T* x, const T* w, T* y,
                          const Epilogue<T>& epilogue) {
-  const OneChannelKernels<T> kernels = one_channel_kernels<T>();
-  const std::int64_t oh = s.oh(), y_line = s.ow() * s.oc;
-  const std::int32_t* const pixel = pixels_of_lanes(s, kernels.lanes);
-  const T* const weights = in_patterns(s, kernels.lanes, w, s.kh * s.kw, Purpose::packed_b);
-  const T* const bias = in_patterns(s, kernels.lanes, epilogue.bias, 1, Purpose::packed_a);
   const bool relu = epilogue.activation == Activation::relu;
-  const std::int64_t blocks = row_blocks(s);
+  const OneChannelConv<T> conv(s, w, epilogue.bias, relu);
+  const std::int64_t oh = s.oh(), y_line = s.ow() * s.oc, blocks = row_blocks(s);
   nnkernels::parallel_for(
       s.n * blocks, conv_microseconds(s, sizeof(T)), [&](std::int64_t piece, int) {
         const std::int64_t image = piece / blocks, block = piece % blocks;
         const std::int64_t first = oh * block / blocks, last = oh * (block + 1) / blocks;
         T* const out = y + (image * oh + first) * y_line;
-        kernels.forward({rows_of(s, x + image * s.ih * s.iw, first, last, kernels.lanes, pixel),
-                         weights, bias, relu, out});
+        conv.run(x + image * s.ih * s.iw, first, last, out);
         if (epilogue.activation == Activation::identity || relu) return;
         activation_forward(epilogue.activation, (last - first) * y_line, out, out);
       });
@@ -181,6 +192,8 @@ void one_channel_backward_weights(const ConvShape& s, const T* x, const T* dy, T
 
 template bool has_one_channel<float>(const ConvShape&);
 template bool has_one_channel<double>(const ConvShape&);
+template class OneChannelConv<float>;
+template class OneChannelConv<double>;
 template void one_channel_forward(const ConvShape&, const float*, const float*, float*,
                                   const Epilogue<float>&);
 template void one_channel_forward(const ConvShape&, const double*, const double*, double*,

@@ -2,7 +2,10 @@
 #ifndef NNKERNELS_KERNELS_CONV_ONE_CHANNEL_H_
 #define NNKERNELS_KERNELS_CONV_ONE_CHANNEL_H_
 
+#include <cstdint>
+
 #include "kernels/conv.h"
+#include "kernels/conv_one_channel_simd.h"
 
 namespace nnkernels::detail {
 
@@ -11,9 +14,32 @@ namespace nnkernels::detail {
 template <class T>
 bool has_one_channel(const ConvShape& shape);
 
-/// conv_forward() and conv_backward_weights() for these, with arguments that have been checked.
-/// Vectors run along the rows of y, where the channels of neighbouring pixels lie side by side, and
-/// a lookup gives each lane the pixel of x that it meets. Forward, sums are those of the tiles.
+/// What rows of y are computed from, for a shape that has_one_channel(). Vectors run along the
+/// rows, where the channels of neighbouring pixels lie side by side, and a lookup gives each lane
+/// the pixel of x that it meets. Sums are those of the tiles.
+template <class T>
+class OneChannelConv {
+ public:
+  /// Keeps w and bias (or null) in this thread's scratch memory, until its next convolution.
+  OneChannelConv(const ConvShape& shape, const T* w, const T* bias, bool relu);
+
+  /// Rows [first, last) of the y of an image, on any thread.
+  void run(const T* image, std::int64_t first, std::int64_t last, T* y) const;
+
+  /// So many rows should be computed together: a few multiply-adds are for rows beyond them.
+  static constexpr std::int64_t kMostRows = 32;
+
+ private:
+  const ConvShape& shape_;
+  OneChannelKernels<T> kernels_;
+  const std::int32_t* pixel_;
+  const T* w_;
+  const T* bias_;
+  bool relu_;
+};
+
+/// conv_forward() and conv_backward_weights() for these shapes, with arguments that have been
+/// checked. The order of every sum is fixed by the shape.
 template <class T>
 void one_channel_forward(const ConvShape& shape, const T* x, const T* w, T* y,
                          const Epilogue<T>& epilogue);

@@ -219,6 +219,7 @@ detail::OneChannelKernels<T> Kernels() {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
   return {.lanes = lanes,
           .most_channels = (k32Registers ? 3 : 5) * lanes / 4,
+          .most_pooled_channels = (k32Registers ? 5 : 7) * lanes / 8,
           .forward = Forward<T>,
           .gradient = Gradient<T>};
 }

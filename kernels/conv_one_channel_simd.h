@@ -44,6 +44,7 @@ struct OneChannelKernels {
   /// For more, lanes that would be idle in the tiles of other convolutions cost less than what
   /// these functions do around their multiply-adds; 0 where there are none.
   std::int64_t most_channels = 0;
+  std::int64_t most_pooled_channels = 0;  // the same under a max pool, which has tiles of its own
   void (*forward)(const OneChannelForward<T>& rows) = nullptr;
   void (*gradient)(const OneChannelGradient<T>& rows) = nullptr;
 };

@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "kernels/conv_one_channel.h"
 #include "kernels/conv_pool_simd.h"
 #include "kernels/conv_pool_sparse.h"
 #include "kernels/conv_tiles.h"
@@ -79,6 +80,40 @@ void run_windows(const ConvShape& s, const Window<T>& in, std::int64_t rows, Win
   }
 }
 
+/// conv_max_pool_forward() of a shape for which OneChannelConv is quicker than tiles: the largest
+/// of what it leaves in a cache.
+template <class T>
+void one_channel_windows(const ConvShape& s, const T* x, const T* w, T* y, std::uint8_t* winner,
+                         const Epilogue<T>& epilogue) {
+  const detail::OneChannelConv<T> conv(s, w, nullptr, false);
+  const std::int64_t rows = s.oh() / 2, cols = s.ow() / 2, line = s.ow() * s.oc;
+  constexpr std::int64_t kMost = detail::OneChannelConv<T>::kMostRows / 2;
+  const std::int64_t blocks = (rows + kMost - 1) / kMost;
+  const ConvPoolKernels<T>& kernels = conv_pool_kernels<T>();
+  parallel_for(s.n * blocks, conv_microseconds(s, sizeof(T)), [&](std::int64_t piece, int) {
+    const std::int64_t image = piece / blocks, block = piece % blocks;
+    const std::int64_t first = rows * block / blocks, last = rows * (block + 1) / blocks;
+    const std::int64_t lanes = detail::tile_kernels<T>().lanes;
+    T* const sums = scratch<T>(Purpose::result, 2 * (last - first) * line + lanes);
+    conv.run(x + image * s.ih * s.iw, 2 * first, 2 * last, sums);
+    WindowTile<T> tile;
+    tile.x_col = tile.step = tile.cols = s.oc;
+    tile.x_row = line;
+    tile.bias = epilogue.bias;
+    tile.relu = epilogue.activation == Activation::relu;
+    const std::int64_t at = (image * rows + first) * cols * s.oc;
+    for (std::int64_t row = 0; row < last - first; ++row) {
+      tile.x = sums + 2 * row * line;
+      tile.y = y + at + row * cols * s.oc;
+      tile.winner = winner == nullptr ? nullptr : winner + at + row * cols * s.oc;
+      kernels.pick(tile, cols);
+    }
+    if (epilogue.activation != Activation::identity && !tile.relu) {
+      activation_forward(epilogue.activation, (last - first) * cols * s.oc, y + at, y + at);
+    }
+  });
+}
+
 /// Whether add_image() can do it, and is quicker than to follow one winner after the other.
 template <class T>
 bool looks_winners_up(const ConvShape& s) {
@@ -136,6 +171,10 @@ void conv_max_pool_forward(const ConvShape& s, const T* x, const T* w, T* y, std
   check_pointer(x != nullptr, kFunction, "x");
   check_pointer(w != nullptr, kFunction, "w");
   check_pointer(y != nullptr, kFunction, "y");
+  if (detail::has_one_channel<T>(s) &&
+      s.oc <= detail::one_channel_kernels<T>().most_pooled_channels) {
+    return one_channel_windows(s, x, w, y, winner, epilogue);
+  }
   const TileKernels<T>& kernels = detail::tile_kernels<T>();
   const std::int64_t depth = s.kh * s.kw * s.ic, rows = s.oh() / 2, cols = s.ow() / 2;
   T* const packed = scratch<T>(Purpose::packed_b, detail::panels_size(kernels, depth, s.oc));

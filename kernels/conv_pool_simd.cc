@@ -161,11 +161,41 @@ HWY_INLINE void AddStep(D d, const T* HWY_RESTRICT b, const Pixels& upper, const
 /// beside the multiply-adds of the next window.
 inline constexpr int kLastSteps = 2;
 
+/// Stores the largest of the sums of window w, whatever they are.
+template <int kWidth, class D, class T, class Sums>
+HWY_INLINE void PickLargest(D d, const WindowTile<T>& tile, int w, const Sums& sum) {
+  using V = hn::Vec<D>;
+  if (!HasNan<kWidth>(d, w, sum)) {
+    StoreLargest<kWidth>(d, tile, w, sum, [](V v, V other) { return hn::Lt(other, v); });
+  } else {
+    // Larger or NaN, unless the other one is NaN already.
+    StoreLargest<kWidth>(d, tile, w, sum, [](V v, V other) {
+      return hn::And(hn::Not(hn::Le(v, other)), hn::Eq(other, other));
+    });
+  }
+}
+
+/// As ConvPoolKernels::pick.
+template <class T>
+void Pick(const WindowTile<T>& windows, std::int64_t count) {
+  const hn::ScalableTag<T> d;
+  WindowTile<T> tile = windows;
+  for (; count > 0; --count) {
+    const hn::Vec<decltype(d)> sum[4][1] = {{hn::LoadU(d, tile.x)},
+                                            {hn::LoadU(d, tile.x + tile.x_col)},
+                                            {hn::LoadU(d, tile.x + tile.x_row)},
+                                            {hn::LoadU(d, tile.x + tile.x_row + tile.x_col)}};
+    PickLargest<1>(d, tile, 0, sum);
+    tile.x += 2 * tile.x_col;
+    tile.y += tile.step;
+    if (tile.winner != nullptr) tile.winner += tile.step;
+  }
+}
+
 /// Ends window kWindow, with its last steps if they are left.
 template <int kWindow, int kWidth, class D, class T, class Pixels, class Sums>
 HWY_INLINE void EndWindow(D d, const WindowTile<T>& tile, bool steps_left, const T* HWY_RESTRICT b,
                           const Pixels& upper, const Pixels& lower, Sums& sum) {
-  using V = hn::Vec<D>;
   if (steps_left) {
     NNKERNELS_UNROLL
     for (int p = 0; p < kLastSteps; ++p) {
@@ -173,14 +203,7 @@ HWY_INLINE void EndWindow(D d, const WindowTile<T>& tile, bool steps_left, const
       b += kWidth * hn::Lanes(d);
     }
   }
-  if (!HasNan<kWidth>(d, kWindow, sum)) {
-    StoreLargest<kWidth>(d, tile, kWindow, sum, [](V v, V other) { return hn::Lt(other, v); });
-  } else {
-    // Larger or NaN, unless the other one is NaN already.
-    StoreLargest<kWidth>(d, tile, kWindow, sum, [](V v, V other) {
-      return hn::And(hn::Not(hn::Le(v, other)), hn::Eq(other, other));
-    });
-  }
+  PickLargest<kWidth>(d, tile, kWindow, sum);
 }
 
 template <int kWidth, class D, class T, class Pixels, class Sums, int... kWindows>
@@ -243,6 +266,7 @@ ConvPoolKernels<T> MakeKernels(std::integer_sequence<int, kCount...>) {
   (AddTile<D, 1, 1, kCount + 1>(kernels), ...);
   (AddTile<D, 2, 2, kCount + 1>(kernels), ...);
   (AddTile<D, 3, 3, kCount + 1>(kernels), ...);
+  kernels.pick = Pick<T>;
 #if HWY_TARGET != HWY_SCALAR
   if constexpr (hn::MaxLanes(D()) >= 4) {
     kernels.most_taps = static_cast<std::int64_t>(hn::Lanes(D())) * (k32Registers ? 4 : 3) / 2;

@@ -57,6 +57,10 @@ struct ConvPoolKernels {
       tile = {};
   std::size_t widest = 0;  // width index
 
+  /// The same for `windows` windows in a row whose sums are in memory already, at tile.x, of at
+  /// most one vector of channels. Reads whole vectors.
+  void (*pick)(const WindowTile<T>& tile, std::int64_t windows) = nullptr;
+
   /// dw[kh][t][oc] += the sum over windows of dy[oc] * x[the winner's pixel, row kh, element t];
   /// for a convolution with stride and dilation 1. `quads` is scratch memory for 4 (quad_rows()
   /// quad_cols() + lanes) numbers. For more taps than most_taps it is quicker to follow one winner

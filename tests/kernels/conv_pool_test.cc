@@ -1,5 +1,6 @@
 #include "kernels/conv_pool.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -35,6 +36,11 @@ std::vector<ConvShape> shapes() {
       {.n = 2, .ih = 7, .iw = 6, .ic = 2, .oc = 16, .kh = 2, .kw = 4, .pad_w = 1},
       {.n = 1, .ih = 6, .iw = 6, .ic = 4, .oc = 5, .kh = 4, .kw = 3},
       {.n = 2, .ih = 5, .iw = 5, .ic = 1, .oc = 1},
+      // Of one channel, so few that their vectors run along rows of pixels.
+      {.n = 2, .ih = 28, .iw = 28, .ic = 1, .oc = 6, .kh = 5, .kw = 5, .pad_h = 2, .pad_w = 2},
+      {.n = 1, .ih = 71, .iw = 13, .ic = 1, .oc = 3, .kh = 3, .kw = 3, .pad_h = 1},
+      {.n = 3, .ih = 8, .iw = 9, .ic = 1, .oc = 10, .kh = 3, .kw = 3, .pad_w = 1},
+      {.n = 2, .ih = 4, .iw = 5, .ic = 1, .oc = 2, .kh = 3, .kw = 3},
       // More rows of the kernel, and taps, than one pass takes; as many taps as lookups pay for,
       // and more.
       {.n = 2, .ih = 12, .iw = 13, .ic = 1, .oc = 7, .kh = 11, .kw = 9},
@@ -144,7 +150,8 @@ TEST_P(ConvPoolTest, AgreesWithTheLayersOneByOne) {
 /// Batches whose gradients of the weights are summed in several pieces.
 std::vector<ConvShape> large_batches() {
   return {{.n = 75, .ih = 28, .iw = 28, .ic = 1, .oc = 30, .kh = 5, .kw = 5},
-          {.n = 40, .ih = 12, .iw = 12, .ic = 24, .oc = 32, .kh = 3, .kw = 3}};
+          {.n = 40, .ih = 12, .iw = 12, .ic = 24, .oc = 32, .kh = 3, .kw = 3},
+          {.n = 20, .ih = 70, .iw = 28, .ic = 1, .oc = 5, .kh = 5, .kw = 5}};
 }
 
 TEST_P(ConvPoolTest, AgreesWithTheLayersOnLargeBatches) {
@@ -198,6 +205,7 @@ TEST_P(ConvPoolTest, SumsInTheOrderOfTheConvolution) {
         .kw = 3,
         .pad_h = 1,
         .pad_w = 1},
+        ConvShape{.n = 2, .ih = 11, .iw = 12, .ic = 1, .oc = 5, .kh = 5, .kw = 5},
         ConvShape{.n = 1, .ih = 6, .iw = 30, .ic = 520, .oc = 17, .kw = 2}}) {
     check_same_sums<float>(s);
     check_same_sums<double>(s);
@@ -219,6 +227,30 @@ TEST_P(ConvPoolTest, NanWins) {
     EXPECT_TRUE(std::isnan(y[c]) && winner[c] == 3);
     EXPECT_TRUE(std::isnan(y[16 + c]) && winner[16 + c] == 0);
     EXPECT_TRUE(y[32 + c] == 1.0f && winner[32 + c] == 0);
+  }
+}
+
+TEST_P(ConvPoolTest, NanWinsInFirstLayersAsInThePool) {
+  for (const std::int64_t oc : {4, 20}) {
+    const ConvShape s{.n = 2, .ih = 12, .iw = 13, .ic = 1, .oc = oc, .kh = 3, .kw = 3};
+    Values values(6);
+    std::vector<float> x = values.uniforms<float>(s.x_size(), -1, 1);
+    const std::vector<float> w = values.uniforms<float>(s.w_size(), -1, 1);
+    x[40] = std::numeric_limits<float>::quiet_NaN();
+    x[200] = std::numeric_limits<float>::infinity();
+    std::vector<float> dense(static_cast<std::size_t>(s.y_size()));
+    std::vector<float> expected(static_cast<std::size_t>(pool_shape(s).y_size()));
+    std::vector<float> y(expected.size());
+    std::vector<std::int32_t> argmax(expected.size());
+    std::vector<std::uint8_t> winner(expected.size());
+    conv_forward<float>(s, x.data(), w.data(), dense.data());
+    max_pool_forward<float>(pool_shape(s), dense.data(), expected.data(), argmax.data());
+    conv_max_pool_forward<float>(s, x.data(), w.data(), y.data(), winner.data());
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      EXPECT_EQ(winner[i], argmax[i]) << i;
+      EXPECT_TRUE(y[i] == expected[i] || (std::isnan(y[i]) && std::isnan(expected[i]))) << i;
+    }
+    EXPECT_GT(std::count_if(y.begin(), y.end(), [](float v) { return std::isnan(v); }), 0);
   }
 }
 
