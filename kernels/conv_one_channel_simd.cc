@@ -1,6 +1,5 @@
 #include "kernels/conv_one_channel_simd.h"
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -83,8 +82,8 @@ HWY_NOINLINE void ForwardColumn(const OneChannelForward<T>& s, std::int64_t v, P
     w[c] = s.w + pattern * kTaps * kTaps * lanes;
     bias[c] = s.bias == nullptr ? nullptr : s.bias + pattern * lanes;
   }
-  T* y = s.y + v * lanes - (kTaps - 1) * s.row_size;
-  for (std::int64_t row = 1 - kTaps; row < s.rows; ++row, y += s.row_size) {
+  T* y = s.y + v * lanes;
+  for (std::int64_t row = 1 - kTaps; row < s.rows; ++row) {
     NNKERNELS_UNROLL
     for (int c = 0; c < kCount; ++c) {
       const V line = hn::LoadU(d, pixels[c].x);
@@ -113,6 +112,7 @@ HWY_NOINLINE void ForwardColumn(const OneChannelForward<T>& s, std::int64_t v, P
           hn::StoreU(result, d, y + c * lanes);
         }
       }
+      y += s.row_size;
     }
     NNKERNELS_UNROLL
     for (int c = 0; c < kCount; ++c) {

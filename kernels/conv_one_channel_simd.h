@@ -24,7 +24,7 @@ struct OneChannelRows {
 
 template <class T>
 struct OneChannelForward : OneChannelRows<T> {
-  const T* w;     // [pattern][tap][lane], whole cache lines if there are as many lanes
+  const T* w;     // [pattern][tap][lane]; aligned, as are all that have lanes
   const T* bias;  // [pattern][lane], or null
   bool relu;
   T* y;

@@ -93,8 +93,9 @@ void one_channel_windows(const ConvShape& s, const T* x, const T* w, T* y, std::
   parallel_for(s.n * blocks, conv_microseconds(s, sizeof(T)), [&](std::int64_t piece, int) {
     const std::int64_t image = piece / blocks, block = piece % blocks;
     const std::int64_t first = rows * block / blocks, last = rows * (block + 1) / blocks;
-    const std::int64_t lanes = detail::tile_kernels<T>().lanes;
-    T* const sums = scratch<T>(Purpose::result, 2 * (last - first) * line + lanes);
+    const std::int64_t size = 2 * (last - first) * line, lanes = detail::tile_kernels<T>().lanes;
+    T* const sums = scratch<T>(Purpose::result, size + lanes);
+    std::fill_n(sums + size, lanes, T{0});
     conv.run(x + image * s.ih * s.iw, 2 * first, 2 * last, sums);
     WindowTile<T> tile;
     tile.x_col = tile.step = tile.cols = s.oc;

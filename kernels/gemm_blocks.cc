@@ -299,7 +299,7 @@ void multiply(const Product<T>& p) {
       }
       const double flops =
           2.0 * static_cast<double>(m) * static_cast<double>(cols) * static_cast<double>(depth);
-      const std::uint64_t loop = next_loop();
+      const std::uint64_t loop = cut.pack_in_pieces || cut.pack_a ? next_loop() : 0;
       // The pieces of a group follow each other, so that a thread reads the panels that it packed,
       // and of these the parts that meet the same rows.
       nnkernels::parallel_for(
