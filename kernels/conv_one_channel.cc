@@ -113,9 +113,10 @@ bool has_one_channel(const ConvShape& s) {
   const OneChannelKernels<T> kernels = one_channel_kernels<T>();
   const bool simple = s.ic == 1 && s.kh == s.kw && (s.kw == 3 || s.kw == 5) && s.stride_h == 1 &&
                       s.stride_w == 1 && s.dilation_h == 1 && s.dilation_w == 1;
-  // A vector finds all pixels that it meets in one vector of x.
-  return simple && s.oc <= kernels.most_channels &&
-         (kernels.lanes - 2) / s.oc + 1 + s.kw <= kernels.lanes;
+  if (!simple || s.oc > kernels.most_channels) return false;
+  // Vectors begin at multiples of this many channels, and find all pixels in one vector of x.
+  const std::int64_t lanes = kernels.lanes, step = std::gcd(s.oc, lanes);
+  return (lanes - 1 + s.oc - step) / s.oc + s.kw <= lanes;
 }
 
 template <class T>
@@ -160,22 +161,24 @@ void one_channel_backward_weights(const ConvShape& s, const T* x, const T* dy, T
   const double flops = 2.0 * static_cast<double>(s.y_size()) * static_cast<double>(taps);
   const std::int64_t pieces = std::clamp<std::int64_t>(
       static_cast<std::int64_t>(flops / kPieceFlops), 1, std::min(all_blocks, kMostPieces));
-  const std::int64_t size = (taps + 1) * s.oc;  // of dw and db
+  const std::int64_t size = (taps + (db == nullptr ? 0 : 1)) * s.oc;  // of dw and db
   T* const partial = scratch<T>(Purpose::partial_sums, (pieces + 1) * size);
   nnkernels::parallel_for(pieces, conv_microseconds(s, sizeof(T)), [&](std::int64_t piece, int) {
     const std::int64_t all = (patterns(s, lanes) + 1) * taps * lanes;
     T* const sums = scratch<T>(Purpose::result, all);
     std::fill_n(sums, all, T{0});
+    // In dy, where the rows of all images follow each other.
     const auto first_row = [&](std::int64_t block) {
       return block / blocks * oh + oh * (block % blocks) / blocks;
     };
     const std::int64_t begin = all_blocks * piece / pieces;
     const std::int64_t end = all_blocks * (piece + 1) / pieces;
     for (std::int64_t block = begin; block < end; ++block) {
-      const std::int64_t image = block / blocks, row = first_row(block);
-      kernels.gradient({rows_of(s, x + image * s.ih * s.iw, row - image * oh,
-                                first_row(block + 1) - image * oh, lanes, pixel),
-                        dy + row * dy_line, sums});
+      const std::int64_t image = block / blocks, above = image * oh;
+      const std::int64_t first = first_row(block), last = first_row(block + 1);
+      kernels.gradient(
+          {rows_of(s, x + image * s.ih * s.iw, first - above, last - above, lanes, pixel),
+           dy + first * dy_line, sums});
     }
     T* const sum = partial + piece * size;
     fold(s, lanes, dy_line % lanes, sums, sum);

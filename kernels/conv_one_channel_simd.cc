@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/conv_one_channel_simd.cc"
@@ -157,19 +158,30 @@ HWY_NOINLINE void GradientColumn(const OneChannelGradient<T>& s, std::int64_t v,
   }
   const T* x = pixels.x + first * s.x_line;
   const T* dy = s.dy + v * lanes;
-  // A row of x meets through tap row i the gradients of i rows above.
-  for (std::int64_t row = 0; row < s.rows + kHeight - 1; ++row, x += s.x_line, dy += s.row_size) {
+  // A row of x meets through tap row i the gradients of i rows above. What is above or below dy is
+  // left out, not zero: x may be infinite.
+  std::int64_t row = 0;
+  const auto step = [&](auto at_edge) HWY_ATTR {
     NNKERNELS_UNROLL
     for (int i = kHeight - 1; i > 0; --i) gradient[i] = gradient[i - 1];
-    gradient[0] = row < s.rows ? part.Load(d, dy) : hn::Zero(d);
+    if (!at_edge() || row < s.rows) gradient[0] = part.Load(d, dy);
     const V line = hn::LoadU(d, x);
     NNKERNELS_UNROLL
     for (int j = 0; j < kTaps; ++j) {
       const V element = hn::TableLookupLanes(line, pixels.index[j]);
       NNKERNELS_UNROLL
-      for (int i = 0; i < kHeight; ++i) sum[i][j] = hn::MulAdd(element, gradient[i], sum[i][j]);
+      for (int i = 0; i < kHeight; ++i) {
+        if (at_edge() && (row < i || row - i >= s.rows)) continue;
+        sum[i][j] = hn::MulAdd(element, gradient[i], sum[i][j]);
+      }
     }
-  }
+    ++row;
+    x += s.x_line;
+    dy += s.row_size;
+  };
+  while (row < kHeight - 1) step(std::true_type());
+  while (row < s.rows) step(std::false_type());
+  while (row < s.rows + kHeight - 1) step(std::true_type());
   sums += first * kTaps * lanes;
   NNKERNELS_UNROLL
   for (int i = 0; i < kHeight; ++i) {
@@ -224,7 +236,7 @@ detail::OneChannelKernels<T> Kernels() {
           .gradient = Gradient<T>};
 }
 #else
-/// A vector of four has no room for the pixels that its lanes meet.
+/// 128 bits have no room for the pixels that four lanes meet through five taps.
 template <class T>
 detail::OneChannelKernels<T> Kernels() {
   return {};

@@ -19,7 +19,7 @@ struct Block {
 
   const T* a;
   std::ptrdiff_t a_row_stride, a_step;  // A(i, k) = a[i * a_row_stride + k * a_step]
-  const T* packed_a;                    // by pack_rows() before, or null
+  const T* packed_a;                    // by pack_rows(), if pack_a and panels are outside
   std::int64_t tile_rows;               // at most
 
   const T* b;  // packed: the panel of column j is at b + k * j
@@ -138,12 +138,7 @@ class BlockLoops {
   }
 
   void run_panels_outside() {
-    const T* packed = block_.packed_a;
-    if (block_.pack_a && packed == nullptr) {
-      T* const own = scratch<T>(Purpose::packed_a, block_.rows * block_.k);
-      pack_rows(kernels_, block_, 0, block_.k, own);
-      packed = own;
-    }
+    const T* const packed = block_.packed_a;
     const auto set_row_tile = [&](std::int64_t t) {
       set_rows(t, packed == nullptr ? nullptr : packed + rows_.begin(t) * block_.k);
     };

@@ -120,7 +120,7 @@ void pack_panels(const TileKernels<T>& kernels, const MatrixView<const T>& b, st
       });
 }
 
-/// A number for each loop that packs in its pieces.
+/// A number for each loop whose pieces pack for themselves.
 std::uint64_t next_loop() {
   static std::atomic<std::uint64_t> count = 0;
   return ++count;

@@ -114,6 +114,44 @@ TEST_P(ConvTest, AgreesWithTheDefinitionOnOneChannel) {
       }
     }
   }
+  // Gradients that are summed in several pieces.
+  check_exactly<float>({.n = 9, .ih = 40, .iw = 27, .ic = 1, .oc = 6, .kh = 5, .kw = 5});
+  // What only looks like it.
+  const ConvShape near{.n = 2, .ih = 17, .iw = 16, .ic = 1, .oc = 6, .kh = 3, .kw = 3};
+  for (std::int64_t ConvShape::*other :
+       {&ConvShape::stride_h, &ConvShape::stride_w, &ConvShape::dilation_h, &ConvShape::dilation_w,
+        &ConvShape::kh, &ConvShape::kw, &ConvShape::ic}) {
+    ConvShape s = near;
+    s.*other += 2;
+    check_exactly<float>(s);
+  }
+}
+
+/// An infinite pixel is in the gradients of the weights that meet it, and in no others.
+TEST_P(ConvTest, InfinityMeetsItsWeightsAlone) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  for (const std::int64_t oc : {6, 20}) {
+    for (const std::int64_t pad : {0, 1}) {
+      ConvShape s{.n = 1, .ih = 40, .iw = 14, .ic = 1, .oc = oc, .kh = 5, .kw = 5};
+      s.pad_h = s.pad_w = pad;
+      const std::vector<float> dy(static_cast<std::size_t>(s.y_size()), 1.0f);
+      for (std::int64_t row = 0; row < s.ih; ++row) {
+        for (const std::int64_t col : {std::int64_t{0}, std::int64_t{6}, s.iw - 1}) {
+          std::vector<float> x(static_cast<std::size_t>(s.x_size()), 1.0f);
+          x[static_cast<std::size_t>(row * s.iw + col)] = infinity;
+          std::vector<float> dw(static_cast<std::size_t>(s.w_size()));
+          conv_backward_weights<float>(s, x.data(), dy.data(), dw.data(), nullptr);
+          for (std::int64_t i = 0; i < s.w_size(); ++i) {
+            const std::int64_t oh = row + pad - i / oc / s.kw, ow = col + pad - i / oc % s.kw;
+            const bool meets = oh >= 0 && oh < s.oh() && ow >= 0 && ow < s.ow();
+            const float got = dw[static_cast<std::size_t>(i)];
+            ASSERT_TRUE(meets ? got == infinity : std::isfinite(got))
+                << str(s) << ", pixel " << row << ", " << col << ": dw[" << i << "] is " << got;
+          }
+        }
+      }
+    }
+  }
 }
 
 /// The sums of a few channels are those of any channel: the first of many have the same bits.
@@ -373,13 +411,17 @@ TEST_P(ConvTest, NanPropagatesThroughRelu) {
 }
 
 TEST(Conv, SigmoidEpilogueIsTheActivationOfThePlainResult) {
-  const ConvShape s{.n = 2, .ih = 8, .iw = 8, .ic = 2, .oc = 5, .kh = 3, .kw = 3};
-  const std::vector<float> x = integers<float>(s.x_size(), 1), w = integers<float>(s.w_size(), 2);
-  std::vector<float> fused(static_cast<std::size_t>(s.y_size())), plain(fused.size());
-  conv_forward(s, x.data(), w.data(), fused.data(), {nullptr, Activation::sigmoid});
-  conv_forward(s, x.data(), w.data(), plain.data());
-  activation_forward(Activation::sigmoid, s.y_size(), plain.data(), plain.data());
-  EXPECT_EQ(fused, plain);
+  // The second is one of conv_one_channel.h, in two blocks of rows.
+  for (const ConvShape& s :
+       {ConvShape{.n = 2, .ih = 8, .iw = 8, .ic = 2, .oc = 5, .kh = 3, .kw = 3},
+        ConvShape{.n = 2, .ih = 40, .iw = 8, .ic = 1, .oc = 5, .kh = 3, .kw = 3}}) {
+    const std::vector<float> x = integers<float>(s.x_size(), 1), w = integers<float>(s.w_size(), 2);
+    std::vector<float> fused(static_cast<std::size_t>(s.y_size())), plain(fused.size());
+    conv_forward(s, x.data(), w.data(), fused.data(), {nullptr, Activation::sigmoid});
+    conv_forward(s, x.data(), w.data(), plain.data());
+    activation_forward(Activation::sigmoid, s.y_size(), plain.data(), plain.data());
+    EXPECT_EQ(fused, plain);
+  }
 }
 
 TEST(Conv, EmptyBatch) {
