@@ -19,8 +19,7 @@ constexpr double kPieceFlops = 1e6;
 constexpr std::int64_t kMostPieces = 16;
 
 std::int64_t row_blocks(const ConvShape& s) {
-  constexpr std::int64_t kMost = OneChannelConv<float>::kMostRows;
-  return (s.oh() + kMost - 1) / kMost;
+  return (s.oh() + kOneChannelRows - 1) / kOneChannelRows;
 }
 
 std::int64_t patterns(const ConvShape& s, std::int64_t lanes) {

@@ -14,20 +14,22 @@ namespace nnkernels::detail {
 template <class T>
 bool has_one_channel(const ConvShape& shape);
 
+/// The most rows that should be computed together: few multiply-adds are then for rows beyond them.
+inline constexpr std::int64_t kOneChannelRows = 32;
+
 /// What rows of y are computed from, for a shape that has_one_channel(). Vectors run along the
 /// rows, where the channels of neighbouring pixels lie side by side, and a lookup gives each lane
-/// the pixel of x that it meets. Sums are those of the tiles.
+/// the pixel of x that it meets. Sums are those of the tiles, but for the
+/// sign of zeros: a tile may leave out rows of the border.
 template <class T>
 class OneChannelConv {
  public:
-  /// Keeps w and bias (or null) in this thread's scratch memory, until its next convolution.
+  /// Keeps w and bias (or null) in this thread's scratch memory, until its next convolution, and a
+  /// reference to `shape`.
   OneChannelConv(const ConvShape& shape, const T* w, const T* bias, bool relu);
 
   /// Rows [first, last) of the y of an image, on any thread.
   void run(const T* image, std::int64_t first, std::int64_t last, T* y) const;
-
-  /// So many rows should be computed together: a few multiply-adds are for rows beyond them.
-  static constexpr std::int64_t kMostRows = 32;
 
  private:
   const ConvShape& shape_;

@@ -231,12 +231,13 @@ detail::OneChannelKernels<T> Kernels() {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
   return {.lanes = lanes,
           .most_channels = (k32Registers ? 3 : 5) * lanes / 4,
-          .most_pooled_channels = (k32Registers ? 5 : 7) * lanes / 8,
+          .most_pooled_channels = {(k32Registers ? 4 : 7) * lanes / 8,
+                                   (k32Registers ? 5 : 7) * lanes / 8},
           .forward = Forward<T>,
           .gradient = Gradient<T>};
 }
 #else
-/// 128 bits have no room for the pixels that four lanes meet through five taps.
+/// Not tried: four lanes have no room for the pixels that they meet through five taps.
 template <class T>
 detail::OneChannelKernels<T> Kernels() {
   return {};

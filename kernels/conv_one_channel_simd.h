@@ -2,6 +2,7 @@
 #ifndef NNKERNELS_KERNELS_CONV_ONE_CHANNEL_SIMD_H_
 #define NNKERNELS_KERNELS_CONV_ONE_CHANNEL_SIMD_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -44,7 +45,8 @@ struct OneChannelKernels {
   /// For more, lanes that would be idle in the tiles of other convolutions cost less than what
   /// these functions do around their multiply-adds; 0 where there are none.
   std::int64_t most_channels = 0;
-  std::int64_t most_pooled_channels = 0;  // the same under a max pool, which has tiles of its own
+  /// The same under a max pool, which has tiles of its own: for 3 and for 5 taps.
+  std::array<std::int64_t, 2> most_pooled_channels = {};
   void (*forward)(const OneChannelForward<T>& rows) = nullptr;
   void (*gradient)(const OneChannelGradient<T>& rows) = nullptr;
 };

@@ -80,14 +80,21 @@ void run_windows(const ConvShape& s, const Window<T>& in, std::int64_t rows, Win
   }
 }
 
-/// conv_max_pool_forward() of a shape for which OneChannelConv is quicker than tiles: the largest
-/// of what it leaves in a cache.
+/// Whether OneChannelConv and then pick() are quicker than tiles.
+template <class T>
+bool picks_from_rows(const ConvShape& s) {
+  constexpr std::int64_t kLeastRows = 8;
+  const auto& most = detail::one_channel_kernels<T>().most_pooled_channels;
+  return detail::has_one_channel<T>(s) && s.oh() >= kLeastRows && s.oc <= most[s.kw == 3 ? 0 : 1];
+}
+
+/// conv_max_pool_forward() of such a shape: the largest of what OneChannelConv leaves in a cache.
 template <class T>
 void one_channel_windows(const ConvShape& s, const T* x, const T* w, T* y, std::uint8_t* winner,
                          const Epilogue<T>& epilogue) {
   const detail::OneChannelConv<T> conv(s, w, nullptr, false);
   const std::int64_t rows = s.oh() / 2, cols = s.ow() / 2, line = s.ow() * s.oc;
-  constexpr std::int64_t kMost = detail::OneChannelConv<T>::kMostRows / 2;
+  constexpr std::int64_t kMost = detail::kOneChannelRows / 2;
   const std::int64_t blocks = (rows + kMost - 1) / kMost;
   const ConvPoolKernels<T>& kernels = conv_pool_kernels<T>();
   parallel_for(s.n * blocks, conv_microseconds(s, sizeof(T)), [&](std::int64_t piece, int) {
@@ -95,7 +102,7 @@ void one_channel_windows(const ConvShape& s, const T* x, const T* w, T* y, std::
     const std::int64_t first = rows * block / blocks, last = rows * (block + 1) / blocks;
     const std::int64_t size = 2 * (last - first) * line, lanes = detail::tile_kernels<T>().lanes;
     T* const sums = scratch<T>(Purpose::result, size + lanes);
-    std::fill_n(sums + size, lanes, T{0});
+    std::fill_n(sums + size, lanes, T{0});  // pick() looks at whole vectors
     conv.run(x + image * s.ih * s.iw, 2 * first, 2 * last, sums);
     WindowTile<T> tile;
     tile.x_col = tile.step = tile.cols = s.oc;
@@ -172,8 +179,7 @@ void conv_max_pool_forward(const ConvShape& s, const T* x, const T* w, T* y, std
   check_pointer(x != nullptr, kFunction, "x");
   check_pointer(w != nullptr, kFunction, "w");
   check_pointer(y != nullptr, kFunction, "y");
-  if (detail::has_one_channel<T>(s) &&
-      s.oc <= detail::one_channel_kernels<T>().most_pooled_channels) {
+  if (picks_from_rows<T>(s)) {
     return one_channel_windows(s, x, w, y, winner, epilogue);
   }
   const TileKernels<T>& kernels = detail::tile_kernels<T>();

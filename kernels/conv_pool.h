@@ -16,13 +16,15 @@ namespace nnkernels {
 /// Rounding, ReLU and tanh are monotonic (tanh of double as far as samples tell), so with them and
 /// with identity y is max_pool_forward() of conv_forward() bit by bit; but not where conv_forward()
 /// is a matrix product (a 1 x 1 kernel with stride 1 and no padding), whose sums it may add up in
-/// another order, and not where w holds infinities or NaN and the image is padded (conv.h). Sigmoid
+/// another order, and not where w holds infinities or NaN and the image is padded (conv.h); and but
+/// for the sign of zeros, where products underflow. Sigmoid
 /// is monotonic up to its last bits only: y is what it makes of the largest sum, which may not be
 /// its largest result. The winner of numbers that only bias or activation makes equal may be
 /// another one, which makes no difference where the activation is constant: its derivative is zero
 /// there.
 ///
-/// c is never written: the windows of a tile are reduced in registers. `winner` may be null when no
+/// c is never written to memory: the windows of a tile are reduced in registers, those of few
+/// channels of one in a cache. `winner` may be null when no
 /// backward pass follows. Requires oh, ow >= 2 and groups = 1. Memory, threads and errors as
 /// conv_forward().
 template <class T>

@@ -19,8 +19,8 @@ struct Block {
 
   const T* a;
   std::ptrdiff_t a_row_stride, a_step;  // A(i, k) = a[i * a_row_stride + k * a_step]
-  const T* packed_a;                    // by pack_rows(), if pack_a and panels are outside
-  std::int64_t tile_rows;               // at most
+  const T* packed_a;  // in tiles, where panels are outside; or null, and A is read where it lies
+  std::int64_t tile_rows;  // at most
 
   const T* b;  // packed: the panel of column j is at b + k * j
   std::ptrdiff_t b_row_stride;
@@ -31,6 +31,7 @@ struct Block {
   T alpha, beta;
   const T* bias;
 
+  // pack_a: with rows outside, each tile of A is packed; with panels outside, it is in packed_a.
   // Truth values last: gaps between members, too, make g++ 12 clear the object first (AnyTile).
   bool pack_a, b_is_packed, relu;
   /// The order of the two loops. Rows outside: each tile of A is read from memory once and meets

@@ -128,27 +128,36 @@ TEST_P(ConvTest, AgreesWithTheDefinitionOnOneChannel) {
 }
 
 /// An infinite pixel is in the gradients of the weights that meet it, and in no others.
+template <class T>
+void check_infinity(const ConvShape& s) {
+  const T infinity = std::numeric_limits<T>::infinity();
+  const std::vector<T> dy(static_cast<std::size_t>(s.y_size()), T{1});
+  for (std::int64_t row = 0; row < s.ih; ++row) {
+    for (const std::int64_t col : {std::int64_t{0}, std::int64_t{6}, s.iw - 1}) {
+      std::vector<T> x(static_cast<std::size_t>(s.x_size()), T{1});
+      x[static_cast<std::size_t>(row * s.iw + col)] = infinity;
+      std::vector<T> dw(static_cast<std::size_t>(s.w_size()));
+      conv_backward_weights<T>(s, x.data(), dy.data(), dw.data(), nullptr);
+      for (std::int64_t i = 0; i < s.w_size(); ++i) {
+        const std::int64_t tap = i / s.oc, oh = row + s.pad_h - tap / s.kw;
+        const std::int64_t ow = col + s.pad_w - tap % s.kw;
+        const bool meets = oh >= 0 && oh < s.oh() && ow >= 0 && ow < s.ow();
+        const T got = dw[static_cast<std::size_t>(i)];
+        ASSERT_TRUE(meets ? got == infinity : std::isfinite(got))
+            << str(s) << ", pixel " << row << ", " << col << ": dw[" << i << "] is " << got;
+      }
+    }
+  }
+}
+
 TEST_P(ConvTest, InfinityMeetsItsWeightsAlone) {
-  const float infinity = std::numeric_limits<float>::infinity();
-  for (const std::int64_t oc : {6, 20}) {
-    for (const std::int64_t pad : {0, 1}) {
-      ConvShape s{.n = 1, .ih = 40, .iw = 14, .ic = 1, .oc = oc, .kh = 5, .kw = 5};
-      s.pad_h = s.pad_w = pad;
-      const std::vector<float> dy(static_cast<std::size_t>(s.y_size()), 1.0f);
-      for (std::int64_t row = 0; row < s.ih; ++row) {
-        for (const std::int64_t col : {std::int64_t{0}, std::int64_t{6}, s.iw - 1}) {
-          std::vector<float> x(static_cast<std::size_t>(s.x_size()), 1.0f);
-          x[static_cast<std::size_t>(row * s.iw + col)] = infinity;
-          std::vector<float> dw(static_cast<std::size_t>(s.w_size()));
-          conv_backward_weights<float>(s, x.data(), dy.data(), dw.data(), nullptr);
-          for (std::int64_t i = 0; i < s.w_size(); ++i) {
-            const std::int64_t oh = row + pad - i / oc / s.kw, ow = col + pad - i / oc % s.kw;
-            const bool meets = oh >= 0 && oh < s.oh() && ow >= 0 && ow < s.ow();
-            const float got = dw[static_cast<std::size_t>(i)];
-            ASSERT_TRUE(meets ? got == infinity : std::isfinite(got))
-                << str(s) << ", pixel " << row << ", " << col << ": dw[" << i << "] is " << got;
-          }
-        }
+  for (const std::int64_t oc : {4, 20}) {
+    for (const std::int64_t k : {3, 5}) {
+      for (const std::int64_t pad : {0, 1}) {
+        ConvShape s{.n = 2, .ih = 40, .iw = 14, .ic = 1, .oc = oc, .kh = k, .kw = k};
+        s.pad_h = s.pad_w = pad;
+        check_infinity<float>(s);
+        check_infinity<double>(s);
       }
     }
   }
