@@ -247,8 +247,8 @@ void add_small(std::vector<KernelCall>& all) {
         calls.convs(s);
         s.oc = s.groups = channels;  // depthwise
         calls.convs(s);
-        s.ic = s.groups = 1;  // one channel in
-        calls.convs(s);
+        s.ic = s.groups = 1;
+        if (kernel > 1 && stride == 1) calls.convs(s);  // one channel in
         s.groups = channels;
         s.ic = s.oc = 4 * channels;  // groups of four
         calls.convs(s);
