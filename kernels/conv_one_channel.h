@@ -19,8 +19,8 @@ inline constexpr std::int64_t kOneChannelRows = 32;
 
 /// What rows of y are computed from, for a shape that has_one_channel(). Vectors run along the
 /// rows, where the channels of neighbouring pixels lie side by side, and a lookup gives each lane
-/// the pixel of x that it meets. Sums are those of the tiles, but for the
-/// sign of zeros: a tile may leave out rows of the border.
+/// the pixel of x that it meets. Sums are those of the tiles, but for the sign of zeros: a tile may
+/// leave out rows of the border.
 template <class T>
 class OneChannelConv {
  public:

@@ -36,10 +36,12 @@ std::vector<ConvShape> shapes() {
       {.n = 2, .ih = 7, .iw = 6, .ic = 2, .oc = 16, .kh = 2, .kw = 4, .pad_w = 1},
       {.n = 1, .ih = 6, .iw = 6, .ic = 4, .oc = 5, .kh = 4, .kw = 3},
       {.n = 2, .ih = 5, .iw = 5, .ic = 1, .oc = 1},
-      // Of one channel, so few that their vectors run along rows of pixels.
+      // Of one channel, so few that their vectors run along rows of pixels; the last has too few
+      // rows.
       {.n = 2, .ih = 28, .iw = 28, .ic = 1, .oc = 6, .kh = 5, .kw = 5, .pad_h = 2, .pad_w = 2},
       {.n = 1, .ih = 71, .iw = 13, .ic = 1, .oc = 3, .kh = 3, .kw = 3, .pad_h = 1},
-      {.n = 3, .ih = 8, .iw = 9, .ic = 1, .oc = 10, .kh = 3, .kw = 3, .pad_w = 1},
+      {.n = 3, .ih = 13, .iw = 9, .ic = 1, .oc = 10, .kh = 5, .kw = 5, .pad_w = 1},
+      {.n = 2, .ih = 10, .iw = 5, .ic = 1, .oc = 2, .kh = 3, .kw = 3},
       {.n = 2, .ih = 4, .iw = 5, .ic = 1, .oc = 2, .kh = 3, .kw = 3},
       // More rows of the kernel, and taps, than one pass takes; as many taps as lookups pay for,
       // and more.
@@ -205,7 +207,8 @@ TEST_P(ConvPoolTest, SumsInTheOrderOfTheConvolution) {
         .kw = 3,
         .pad_h = 1,
         .pad_w = 1},
-        ConvShape{.n = 2, .ih = 11, .iw = 12, .ic = 1, .oc = 5, .kh = 5, .kw = 5},
+        ConvShape{.n = 2, .ih = 40, .iw = 12, .ic = 1, .oc = 5, .kh = 5, .kw = 5},
+        ConvShape{.n = 2, .ih = 40, .iw = 12, .ic = 1, .oc = 3, .kh = 3, .kw = 3},
         ConvShape{.n = 1, .ih = 6, .iw = 30, .ic = 520, .oc = 17, .kw = 2}}) {
     check_same_sums<float>(s);
     check_same_sums<double>(s);
