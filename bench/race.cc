@@ -1,19 +1,15 @@
 #include "bench/race.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
 #include <stdexcept>
-#include <thread>
 #include <utility>
 
 #include "bench/affinity.h"
+#include "bench/quiet.h"
 
 namespace nnkernels::bench {
 namespace {
-
-/// OpenBLAS' threads spin for 2^26 cycles (18 ms at 3.7 GHz) before they sleep, libgomp's less.
-constexpr std::chrono::milliseconds kPause{30};
 
 /// Two rounds of the yardstick: one may have met a disturbance.
 constexpr int kYardstickRounds = 2;
@@ -21,7 +17,7 @@ constexpr int kYardstickRounds = 2;
 /// A turn that counts. The untimed call warms up caches and threads; where a single call takes the
 /// whole turn, what it would gain is lost in that.
 double timed_turn(Contestant& contestant, const Work& work, std::int64_t times, bool rest) {
-  if (rest) std::this_thread::sleep_for(kPause);
+  if (rest) wait_until_quiet();
   if (times > 1) take_turn(contestant, work, 1);
   return take_turn(contestant, work, times);
 }
@@ -77,9 +73,9 @@ RaceResult race(const std::string& name, std::vector<Contestant>& contestants,
   std::vector<std::int64_t> times = entries.calls;
   times.resize(works.size());
   for (std::size_t i = 0; i < works.size(); ++i) {
-    if (works[i] && times[i] == 0) {
-      times[i] = calls_in(options.min_time, contestants[i], works[i]);
-    }
+    if (!works[i] || times[i] != 0) continue;
+    if (rest) wait_until_quiet();
+    times[i] = calls_in(options.min_time, contestants[i], works[i]);
   }
   std::vector<std::vector<double>> seconds(works.size());
   std::vector<double> yardsticks;
@@ -88,7 +84,7 @@ RaceResult race(const std::string& name, std::vector<Contestant>& contestants,
       if (works[i]) seconds[i].push_back(timed_turn(contestants[i], works[i], times[i], rest));
     }
     if (yardstick == nullptr) continue;
-    if (rest) std::this_thread::sleep_for(kPause);
+    if (rest) wait_until_quiet();
     yardsticks.push_back(yardstick->measure(kYardstickRounds));
   }
   RaceResult result;

@@ -43,11 +43,11 @@ struct RaceResult {
 
 /// Compares the results of all entries, then lets each contestant have one turn in each of
 /// options.repetitions rounds, in which its work is called as often as fits into options.min_time
-/// (at least once), or as entries.calls says. Turns of several calls are preceded by an
-/// untimed one; if `rest`, each turn also by a pause, for idle threads of the others may spin for a
-/// while after their own turn. Each round ends with one measurement of `yardstick`, unless that is
-/// null. entries.works[i] belongs to contestants[i]. `name` is that of the case, for errors. Throws
-/// std::runtime_error if two results differ by more than entries.tolerance.
+/// (at least once), or as entries.calls says. Turns of several calls are preceded by an untimed
+/// one; if `rest`, each turn also by wait_until_quiet(), for idle threads of the others may spin
+/// for a while after their own turn. Each round ends with one measurement of `yardstick`, unless
+/// that is null. entries.works[i] belongs to contestants[i]. `name` is that of the case, for
+/// errors. Throws std::runtime_error if two results differ by more than entries.tolerance.
 RaceResult race(const std::string& name, std::vector<Contestant>& contestants,
                 const Entries& entries, const Yardstick* yardstick, const CommonOptions& options,
                 bool rest);

@@ -9,6 +9,7 @@
 #include "bench/commands.h"
 #include "bench/race.h"
 #include "bench/runner.h"
+#include "kernels/loop_record.h"
 #include "kernels/parallel.h"
 
 namespace nnkernels::bench {
@@ -19,6 +20,8 @@ using std::chrono::milliseconds;
 /// Long enough for workers to fall asleep.
 constexpr milliseconds kIdle{2};
 constexpr std::int64_t kIdleCalls = 20;
+/// Seconds of calls after which a row of loops is certainly shared, if it ever is.
+constexpr double kRow = 1e-3;
 
 /// Below this, several threads are called slower than one: what is left for noise.
 constexpr double kNotSlower = 0.97;
@@ -54,23 +57,46 @@ Work after_idle(const Work& work) {
   };
 }
 
-/// How much faster several threads are, over the cases of one family.
-struct Gains {
-  std::vector<double> hot, idle;
+/// Whether a call of `work` shares any of its loops among threads.
+bool shares(const Work& work) {
+  std::vector<detail::LoopRecord> loops;
+  detail::record_loops(&loops);
+  work(1);
+  detail::record_loops(nullptr);
+  return std::any_of(loops.begin(), loops.end(),
+                     [](const detail::LoopRecord& loop) { return loop.shared; });
+}
 
-  static std::string text(const std::vector<double>& gains) {
-    const auto slower =
-        std::count_if(gains.begin(), gains.end(), [](double gain) { return gain < kNotSlower; });
-    return "mean " + fixed(geometric_mean(gains), 2) + ", worst " +
-           fixed(*std::min_element(gains.begin(), gains.end()), 2) + ", " + std::to_string(slower) +
-           " of " + std::to_string(gains.size()) + " below " + fixed(kNotSlower, 2);
-  }
+/// Times with one and with several threads, hot or after idling.
+struct Comparison {
+  double one, many;
+  bool shared;  // if not, several threads do what one does, and what differs is noise
+
+  double gain() const { return one / many; }
+  bool is_slower() const { return shared && gain() < kNotSlower; }
+  std::string text() const { return shared ? fixed(gain(), 2) : "alone"; }
 };
 
+/// How much faster several threads are where there is more than one of them.
+std::string summary(const std::vector<Comparison>& all) {
+  std::vector<double> gains;
+  for (const Comparison& each : all) {
+    if (each.shared) gains.push_back(each.gain());
+  }
+  std::string text =
+      std::to_string(gains.size()) + " of " + std::to_string(all.size()) + " are shared";
+  if (gains.empty()) return text;
+  const auto slower = std::count_if(all.begin(), all.end(),
+                                    [](const Comparison& each) { return each.is_slower(); });
+  return text + ": mean " + fixed(geometric_mean(gains), 2) + ", worst " +
+         fixed(*std::min_element(gains.begin(), gains.end()), 2) + ", " + std::to_string(slower) +
+         " below " + fixed(kNotSlower, 2);
+}
+
 /// All cases of one family for one number of threads.
-class Comparison {
+class FamilyComparison {
  public:
-  Comparison(const Family& family, std::int64_t threads, const CommonOptions& options)
+  FamilyComparison(const Family& family, std::int64_t threads, const CommonOptions& options)
       : family_(family), threads_(threads), options_(options), cases_(family.cases()) {
     const auto contestant = [](int count, const char* when) {
       return Contestant(std::to_string(count) + when, [count] { set_threads(count); });
@@ -96,8 +122,8 @@ class Comparison {
                       options_.silent());
     for (const Case& each : cases_) add(each, table, results);
     if (options_.silent()) return;
-    std::cout << family_.name << ", hot: " << Gains::text(gains_.hot) << '\n'
-              << family_.name << ", after idle: " << Gains::text(gains_.idle) << std::endl;
+    std::cout << family_.name << ", hot: " << summary(hot_) << '\n'
+              << family_.name << ", after idle: " << summary(idle_) << std::endl;
   }
 
  private:
@@ -108,18 +134,34 @@ class Comparison {
     entries.calls = {0, 0, kIdleCalls, kIdleCalls};
     const std::vector<Timing> t =
         race(measured.name, contestants_, entries, nullptr, options_, /*rest=*/false).timings;
-    const double hot = t[0].seconds / t[1].seconds, idle = t[2].seconds / t[3].seconds;
-    gains_.hot.push_back(hot);
-    gains_.idle.push_back(idle);
-    table.row({measured.name, duration(t[0].seconds), duration(t[1].seconds), fixed(hot, 2),
-               duration(t[2].seconds), duration(t[3].seconds), fixed(idle, 2),
-               std::min(hot, idle) < kNotSlower ? "slower" : ""});
+    const Comparison hot{t[0].seconds, t[1].seconds, shares_hot(work)};
+    const Comparison idle{t[2].seconds, t[3].seconds, shares_after_idling(work)};
+    hot_.push_back(hot);
+    idle_.push_back(idle);
+    table.row({measured.name, duration(hot.one), duration(hot.many), hot.text(), duration(idle.one),
+               duration(idle.many), idle.text(),
+               hot.is_slower() || idle.is_slower() ? "slower" : ""});
     Json result;
     result.add("family", family_.name).add("name", measured.name);
     result.add("parameters", measured.parameters).add("threads", threads_);
-    result.add("hot_seconds_one", t[0].seconds).add("hot_seconds", t[1].seconds);
-    result.add("idle_seconds_one", t[2].seconds).add("idle_seconds", t[3].seconds);
-    results.push_back(result.add("hot_gain", hot).add("idle_gain", idle));
+    result.add("hot_seconds_one", hot.one).add("hot_seconds", hot.many);
+    result.add("hot_gain", hot.gain()).add("hot_shared", hot.shared);
+    result.add("idle_seconds_one", idle.one).add("idle_seconds", idle.many);
+    results.push_back(result.add("idle_gain", idle.gain()).add("idle_shared", idle.shared));
+  }
+
+  bool shares_hot(const Work& work) const {
+    set_threads(static_cast<int>(threads_));
+    // Short loops that follow each other are shared once they have taken as long as a long one.
+    for (double seconds = 0; seconds < kRow;) seconds += work(1);
+    return shares(work);
+  }
+
+  bool shares_after_idling(const Work& work) const {
+    set_threads(static_cast<int>(threads_));
+    work(1);
+    std::this_thread::sleep_for(kIdle);
+    return shares(work);
   }
 
   const Family& family_;
@@ -127,7 +169,7 @@ class Comparison {
   const CommonOptions& options_;
   std::vector<Case> cases_;
   std::vector<Contestant> contestants_;
-  Gains gains_;
+  std::vector<Comparison> hot_, idle_;
 };
 
 }  // namespace
@@ -148,7 +190,7 @@ void run_threads(const Arguments& arguments) {
   for (const std::int64_t count : common.threads) {
     for (const Family& family : kFamilies) {
       if (std::find(families.begin(), families.end(), family.name) == families.end()) continue;
-      Comparison(family, count, common).run(results);
+      FamilyComparison(family, count, common).run(results);
     }
   }
   save_json(document("threads", common).add("results", results), common);

@@ -9,6 +9,7 @@
 
 #include "kernels/blocks.h"
 #include "kernels/check.h"
+#include "kernels/cost.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/activation.cc"
@@ -197,7 +198,7 @@ void activation_forward(Activation kind, std::int64_t size, const T* x, T* y) {
   const auto forward = kernels<T>().forward;
   const bool exponential = kind == Activation::sigmoid || kind == Activation::tanh;
   const double cost = (2 + (exponential ? kExponential : 0)) * static_cast<double>(size);
-  detail::parallel_blocks(size, detail::kBlockElements, detail::transfer_microseconds<T>(cost),
+  detail::parallel_blocks(size, detail::kBlockElements, transfer_microseconds<T>(cost),
                           [&](std::int64_t i, std::int64_t count) {
                             forward(kind, static_cast<std::size_t>(count), x + i, y + i);
                           });
@@ -212,7 +213,7 @@ void activation_backward(Activation kind, std::int64_t size, const T* y, const T
   detail::check_array(kFunction, "dx", dx, size);
   const auto backward = kernels<T>().backward;
   const double cost = 3 * static_cast<double>(size);
-  detail::parallel_blocks(size, detail::kBlockElements, detail::transfer_microseconds<T>(cost),
+  detail::parallel_blocks(size, detail::kBlockElements, transfer_microseconds<T>(cost),
                           [&](std::int64_t i, std::int64_t count) {
                             backward(kind, static_cast<std::size_t>(count), y + i, dy + i, dx + i);
                           });

@@ -7,6 +7,7 @@
 
 #include "kernels/blocks.h"
 #include "kernels/check.h"
+#include "kernels/cost.h"
 #include "kernels/scratch.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -171,7 +172,7 @@ void scale_shift(std::int64_t rows, std::int64_t cols, const T* scale, const T* 
   detail::check_array(kFunction, "y", y, size);
   const auto kernel = kernels<T>().scale_shift;
   detail::parallel_blocks(rows, detail::block_rows(cols),
-                          detail::transfer_microseconds<T>(2 * static_cast<double>(size)),
+                          transfer_microseconds<T>(2 * static_cast<double>(size)),
                           [&](std::int64_t row, std::int64_t count) {
                             kernel(static_cast<std::size_t>(count), static_cast<std::size_t>(cols),
                                    scale, shift, relu, x + row * cols, y + row * cols);
@@ -194,7 +195,7 @@ void batch_norm_sums(std::int64_t rows, std::int64_t cols, const T* x, const T* 
   T* const products = sums + pieces * cols;
   const auto kernel = kernels<T>().sums;
   detail::parallel_blocks(rows, kRowsTogether,
-                          detail::transfer_microseconds<T>(2 * static_cast<double>(size)),
+                          transfer_microseconds<T>(2 * static_cast<double>(size)),
                           [&](std::int64_t row, std::int64_t count) {
                             const std::int64_t to = row / kRowsTogether * cols;
                             kernel(static_cast<std::size_t>(count), static_cast<std::size_t>(cols),
@@ -227,7 +228,7 @@ void batch_norm_dx(std::int64_t rows, std::int64_t cols, const T* x, const T* me
   const auto kernel = kernels<T>().dx;
   const detail::DxCoefficients<T> coefficients{mean, a, b, c};
   detail::parallel_blocks(rows, detail::block_rows(cols),
-                          detail::transfer_microseconds<T>(3 * static_cast<double>(size)),
+                          transfer_microseconds<T>(3 * static_cast<double>(size)),
                           [&](std::int64_t row, std::int64_t count) {
                             kernel(static_cast<std::size_t>(count), static_cast<std::size_t>(cols),
                                    x + row * cols, coefficients, dy + row * cols, dx + row * cols);

@@ -28,12 +28,6 @@ void parallel_blocks(std::int64_t size, std::int64_t block, double microseconds,
   });
 }
 
-/// The time of a kernel that moves `count` elements of type T from or to memory.
-template <class T>
-double transfer_microseconds(double count) {
-  return count * sizeof(T) / kBytesPerMicrosecond;
-}
-
 }  // namespace nnkernels::detail
 
 #endif  // NNKERNELS_KERNELS_BLOCKS_H_

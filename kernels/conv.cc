@@ -95,7 +95,7 @@ void conv_forward(const ConvShape& shape, const T* x, const T* w, T* y,
   }
 
   const std::int64_t blocks = std::clamp<std::int64_t>(oh * ow / kPiecePixels, 1, oh);
-  parallel_for(s.n * blocks, conv_microseconds(s, sizeof(T)), [&](std::int64_t piece, int) {
+  parallel_for(s.n * blocks, conv_microseconds<T>(s), [&](std::int64_t piece, int) {
     const std::int64_t image = piece / blocks, block = piece % blocks;
     const std::int64_t first = oh * block / blocks, last = oh * (block + 1) / blocks;
     const Window<T> in = input_window(s, x + image * s.ih * s.iw * s.ic, first, last);

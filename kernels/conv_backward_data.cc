@@ -8,6 +8,7 @@
 #include "kernels/conv_phase.h"
 #include "kernels/conv_scatter.h"
 #include "kernels/conv_tiles.h"
+#include "kernels/cost.h"
 #include "kernels/depthwise.h"
 #include "kernels/gemm.h"
 #include "kernels/parallel.h"
@@ -72,7 +73,7 @@ void backward_data_phase(const ConvShape& s, const Phase& h, const Phase& w, con
   const std::int64_t blocks =
       std::clamp<std::int64_t>(h.count * w.count / kPiecePixels, 1, h.count);
   const double share = static_cast<double>(h.taps * w.taps) / static_cast<double>(s.kh * s.kw);
-  parallel_for(s.n * blocks, conv_microseconds(s, sizeof(T)) * share, [&](std::int64_t piece, int) {
+  parallel_for(s.n * blocks, conv_microseconds<T>(s) * share, [&](std::int64_t piece, int) {
     const std::int64_t image = piece / blocks, block = piece % blocks;
     const std::int64_t t = h.t_first + h.count * block / blocks;
     const std::int64_t t_end = h.t_first + h.count * (block + 1) / blocks;
@@ -172,7 +173,7 @@ void scatter_backward_data(const ConvShape& s, const T* dy, const T* weights, T*
       kProductBytes / (ow * taps * static_cast<std::int64_t>(sizeof(T))), 1, oh);
   const std::int64_t width = s.iw + 2 * s.pad_w;
   const std::int64_t row_segments = s.dilation_w == 1 ? 1 : s.kw;
-  parallel_for(s.n * blocks, conv_microseconds(s, sizeof(T)), [&](std::int64_t piece, int) {
+  parallel_for(s.n * blocks, conv_microseconds<T>(s), [&](std::int64_t piece, int) {
     const std::int64_t image = piece / blocks, block = piece % blocks;
     const std::int64_t top = s.ih * block / blocks, rows = s.ih * (block + 1) / blocks - top;
     T* const out = dx + (image * s.ih + top) * s.iw * s.ic;
@@ -255,7 +256,7 @@ void conv_backward_data(const ConvShape& shape, const T* dy, const T* w, T* dx) 
   if (s.stride_h > s.kh || s.stride_w > s.kw || s.dilation_h > 1 || s.dilation_w > 1) {
     detail::parallel_blocks(
         s.x_size(), detail::kBlockElements,
-        detail::transfer_microseconds<T>(static_cast<double>(s.x_size())),
+        transfer_microseconds<T>(static_cast<double>(s.x_size())),
         [&](std::int64_t first, std::int64_t count) { std::fill_n(dx + first, count, T{0}); });
   }
   // Phases beyond the padded image hold no pixel.

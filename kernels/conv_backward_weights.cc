@@ -330,18 +330,17 @@ void conv_backward_weights(const ConvShape& shape, const T* x, const T* dy, T* d
   const auto first_row = [&](std::int64_t part) {
     return all_rows * (tiles * part / cuts.rows) / tiles;
   };
-  parallel_for(cuts.images * cuts.rows, conv_microseconds(s, sizeof(T)),
-               [&](std::int64_t index, int) {
-                 const std::int64_t piece = index / cuts.rows, part = index % cuts.rows;
-                 const std::int64_t first = s.n * piece / cuts.images;
-                 const std::int64_t last = s.n * (piece + 1) / cuts.images;
-                 backward_weights_piece(s, x, dy, first, last, first_row(part), first_row(part + 1),
-                                        partial_dw + piece * s.w_size());
-                 if (db != nullptr && part == 0) {
-                   column_sums((last - first) * pixels, s.oc, dy + first * pixels * s.oc,
-                               partial_db + piece * s.oc);
-                 }
-               });
+  parallel_for(cuts.images * cuts.rows, conv_microseconds<T>(s), [&](std::int64_t index, int) {
+    const std::int64_t piece = index / cuts.rows, part = index % cuts.rows;
+    const std::int64_t first = s.n * piece / cuts.images;
+    const std::int64_t last = s.n * (piece + 1) / cuts.images;
+    backward_weights_piece(s, x, dy, first, last, first_row(part), first_row(part + 1),
+                           partial_dw + piece * s.w_size());
+    if (db != nullptr && part == 0) {
+      column_sums((last - first) * pixels, s.oc, dy + first * pixels * s.oc,
+                  partial_db + piece * s.oc);
+    }
+  });
   if (cuts.images == 1) return;
   sum_pieces(cuts.images, s.w_size(), partial_dw, dw);
   if (db != nullptr) sum_pieces(cuts.images, s.oc, partial_db, db);

@@ -139,15 +139,14 @@ void one_channel_forward(const ConvShape& s, const T* x, const T* w, T* y,
   const bool relu = epilogue.activation == Activation::relu;
   const OneChannelConv<T> conv(s, w, epilogue.bias, relu);
   const std::int64_t oh = s.oh(), y_line = s.ow() * s.oc, blocks = row_blocks(s);
-  nnkernels::parallel_for(
-      s.n * blocks, conv_microseconds(s, sizeof(T)), [&](std::int64_t piece, int) {
-        const std::int64_t image = piece / blocks, block = piece % blocks;
-        const std::int64_t first = oh * block / blocks, last = oh * (block + 1) / blocks;
-        T* const out = y + (image * oh + first) * y_line;
-        conv.run(x + image * s.ih * s.iw, first, last, out);
-        if (epilogue.activation == Activation::identity || relu) return;
-        activation_forward(epilogue.activation, (last - first) * y_line, out, out);
-      });
+  nnkernels::parallel_for(s.n * blocks, conv_microseconds<T>(s), [&](std::int64_t piece, int) {
+    const std::int64_t image = piece / blocks, block = piece % blocks;
+    const std::int64_t first = oh * block / blocks, last = oh * (block + 1) / blocks;
+    T* const out = y + (image * oh + first) * y_line;
+    conv.run(x + image * s.ih * s.iw, first, last, out);
+    if (epilogue.activation == Activation::identity || relu) return;
+    activation_forward(epilogue.activation, (last - first) * y_line, out, out);
+  });
 }
 
 template <class T>
@@ -162,7 +161,7 @@ void one_channel_backward_weights(const ConvShape& s, const T* x, const T* dy, T
       static_cast<std::int64_t>(flops / kPieceFlops), 1, std::min(all_blocks, kMostPieces));
   const std::int64_t size = (taps + (db == nullptr ? 0 : 1)) * s.oc;  // of dw and db
   T* const partial = scratch<T>(Purpose::partial_sums, (pieces + 1) * size);
-  nnkernels::parallel_for(pieces, conv_microseconds(s, sizeof(T)), [&](std::int64_t piece, int) {
+  nnkernels::parallel_for(pieces, conv_microseconds<T>(s), [&](std::int64_t piece, int) {
     const std::int64_t all = (patterns(s, lanes) + 1) * taps * lanes;
     T* const sums = scratch<T>(Purpose::result, all);
     std::fill_n(sums, all, T{0});

@@ -97,7 +97,7 @@ void one_channel_windows(const ConvShape& s, const T* x, const T* w, T* y, std::
   constexpr std::int64_t kMost = detail::kOneChannelRows / 2;
   const std::int64_t blocks = (rows + kMost - 1) / kMost;
   const ConvPoolKernels<T>& kernels = conv_pool_kernels<T>();
-  parallel_for(s.n * blocks, conv_microseconds(s, sizeof(T)), [&](std::int64_t piece, int) {
+  parallel_for(s.n * blocks, conv_microseconds<T>(s), [&](std::int64_t piece, int) {
     const std::int64_t image = piece / blocks, block = piece % blocks;
     const std::int64_t first = rows * block / blocks, last = rows * (block + 1) / blocks;
     const std::int64_t size = 2 * (last - first) * line, lanes = detail::tile_kernels<T>().lanes;
@@ -190,7 +190,7 @@ void conv_max_pool_forward(const ConvShape& s, const T* x, const T* w, T* y, std
 
   const std::int64_t blocks =
       std::clamp<std::int64_t>(4 * rows * cols / detail::kPiecePixels, 1, rows);
-  parallel_for(s.n * blocks, conv_microseconds(s, sizeof(T)), [&](std::int64_t piece, int) {
+  parallel_for(s.n * blocks, conv_microseconds<T>(s), [&](std::int64_t piece, int) {
     const std::int64_t image = piece / blocks, block = piece % blocks;
     const std::int64_t first = rows * block / blocks, last = rows * (block + 1) / blocks;
     const Window<T> in =
@@ -233,7 +233,7 @@ void conv_max_pool_backward_weights(const ConvShape& s, const T* x, const T* dy,
   // Beside the pieces, their sum before it is transposed. The first piece may be all there is.
   T* const partial = scratch<T>(Purpose::window_sums, pieces * (size + s.oc) + size);
   T* const partial_db = partial + pieces * size;
-  parallel_for(pieces, conv_microseconds(s, sizeof(T)), [&](std::int64_t piece, int) {
+  parallel_for(pieces, conv_microseconds<T>(s), [&](std::int64_t piece, int) {
     const std::int64_t first = s.n * piece / pieces, last = s.n * (piece + 1) / pieces;
     T* const sums = partial + piece * size;
     if (lookup) {
@@ -265,7 +265,7 @@ void conv_max_pool_backward_data(const ConvShape& s, const T* dy, const std::uin
   const std::int64_t depth = s.kh * s.kw * s.ic, pooled = windows(s) * s.oc;
   T* const transposed = scratch<T>(Purpose::result, s.w_size());
   transpose(depth, s.oc, w, transposed);
-  parallel_for(s.n, conv_microseconds(s, sizeof(T)), [&](std::int64_t image, int) {
+  parallel_for(s.n, conv_microseconds<T>(s), [&](std::int64_t image, int) {
     detail::sparse_backward_data(s, dy + image * pooled, winner + image * pooled, transposed,
                                  dx + image * s.ih * s.iw * s.ic);
   });

@@ -176,11 +176,6 @@ bool is_matrix_product(const ConvShape& s) {
   return (pointwise || whole) && s.pad_h == 0 && s.pad_w == 0 && s.groups == 1;
 }
 
-double conv_microseconds(const ConvShape& s, std::size_t element_size) {
-  return 2.0 * static_cast<double>(s.n * s.oh() * s.ow()) * static_cast<double>(s.w_size()) *
-         (static_cast<double>(element_size) / 4.0) / kFlopsPerMicrosecond;
-}
-
 void check_pointer(bool present, const char* function, const char* name) {
   if (!present) {
     throw std::invalid_argument(std::string(function) + ": " + name + " is a null pointer");

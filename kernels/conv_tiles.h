@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "kernels/conv.h"
+#include "kernels/cost.h"
 #include "kernels/gemm_tile.h"
 
 namespace nnkernels::detail {
@@ -92,8 +93,12 @@ void kernel_segments(const ConvShape& shape, std::int64_t row_length, std::ptrdi
 /// as the image.
 bool is_matrix_product(const ConvShape& shape);
 
-/// The estimate for parallel_for() of the time that one pass takes with elements of that size.
-double conv_microseconds(const ConvShape& shape, std::size_t element_size);
+/// The estimate for parallel_for() of the time that one pass takes.
+template <class T>
+double conv_microseconds(const ConvShape& s) {
+  return arithmetic_microseconds<T>(2.0 * static_cast<double>(s.n * s.oh() * s.ow()) *
+                                    static_cast<double>(s.w_size()));
+}
 
 /// Throws std::invalid_argument, naming `function` and `name`, unless the pointer is `present`.
 void check_pointer(bool present, const char* function, const char* name);

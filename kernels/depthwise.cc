@@ -35,9 +35,10 @@ constexpr std::int64_t kBorderedPixels = 2048;
 /// Three rows of a copy so wide, and one of dy, take half of the L1 cache.
 constexpr std::int64_t kCopiedCols = 64;
 
-double microseconds(const ConvShape& s, std::size_t element_size) {
+template <class T>
+double microseconds(const ConvShape& s) {
   // Groups of channels share a load.
-  return (is_depthwise(s) ? kSlower : kSlower / 2) * conv_microseconds(s, element_size);
+  return (is_depthwise(s) ? kSlower : kSlower / 2) * conv_microseconds<T>(s);
 }
 
 /// How many blocks of rows to share out of each of n images with `rows` rows of `cols` pixels. A
@@ -355,7 +356,7 @@ void depthwise_forward(const ConvShape& s, const T* x, const T* w, T* y,
   const std::int64_t mixed = s.ic / s.groups, beside = pixels_beside<T>(c, s.stride_w);
   const T* const weights = repeated(w, s.kh * s.kw * mixed, c, beside, Purpose::packed_b);
   const T* const bias = repeated(epilogue.bias, 1, c, beside, Purpose::packed_a);
-  nnkernels::parallel_for(s.n * blocks, microseconds(s, sizeof(T)), [&](std::int64_t piece, int) {
+  nnkernels::parallel_for(s.n * blocks, microseconds<T>(s), [&](std::int64_t piece, int) {
     const std::int64_t image = piece / blocks, block = piece % blocks;
     const std::int64_t first = height.outputs * block / blocks;
     const std::int64_t last = height.outputs * (block + 1) / blocks;
@@ -389,7 +390,7 @@ void depthwise_backward_data(const ConvShape& s, const T* dy, const T* w, T* dx)
   const T* const weights = repeated(turned, s.kh * s.kw * mixed, c, beside, Purpose::packed_b);
   const std::int64_t w_step = mixed * beside * c;
   const std::int64_t blocks = row_blocks(s.n, s.ih, s.iw, c);
-  nnkernels::parallel_for(s.n * blocks, microseconds(s, sizeof(T)), [&](std::int64_t piece, int) {
+  nnkernels::parallel_for(s.n * blocks, microseconds<T>(s), [&](std::int64_t piece, int) {
     const std::int64_t image = piece / blocks, block = piece % blocks;
     const auto run_phase = [&](const Phase& h, const Phase& v) {
       const PhaseAxis height(h, oh), width(v, ow);
@@ -429,7 +430,7 @@ void depthwise_backward_weights(const ConvShape& s, const T* x, const T* dy, T* 
       pieces == 1 ? dw : scratch<T>(Purpose::partial_sums, pieces * (s.w_size() + c));
   T* const partial_db = pieces == 1 ? db : partial + pieces * s.w_size();
   const bool with_bias = db != nullptr, is_3x3 = fits_3x3_kernel(kernels, s);
-  nnkernels::parallel_for(pieces, microseconds(s, sizeof(T)), [&](std::int64_t piece, int) {
+  nnkernels::parallel_for(pieces, microseconds<T>(s), [&](std::int64_t piece, int) {
     T* const sum = partial + piece * s.w_size();
     T* const sum_db = with_bias ? partial_db + piece * c : nullptr;
     std::fill_n(sum, s.w_size(), T{0});

@@ -7,6 +7,7 @@
 
 #include "kernels/blocks.h"
 #include "kernels/check.h"
+#include "kernels/cost.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/dropout.cc"
@@ -148,7 +149,7 @@ void dropout(std::int64_t size, std::int64_t first, const DropoutMask& mask, T s
   const auto kernel = dropout_kernel<T>();
   // Random numbers take about as long as moving four elements.
   const double cost = (2 + 4) * static_cast<double>(size);
-  detail::parallel_blocks(size, detail::kBlockElements, detail::transfer_microseconds<T>(cost),
+  detail::parallel_blocks(size, detail::kBlockElements, transfer_microseconds<T>(cost),
                           [&](std::int64_t i, std::int64_t count) {
                             kernel(static_cast<std::size_t>(count),
                                    static_cast<std::uint64_t>(first + i), mask, scale, x + i,

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "kernels/cost.h"
 #include "kernels/gemm_block.h"
 #include "kernels/parallel.h"
 #include "kernels/scratch.h"
@@ -108,9 +109,9 @@ void pack_panels(const TileKernels<T>& kernels, const MatrixView<const T>& b, st
   const std::int64_t panel = kernels.columns[kernels.width_for(cols, widest)];
   // Two panels at a time: neighbours in memory, for which the hardware's prefetch is enough.
   const std::int64_t step = 2 * panel;
-  const double bytes = 2.0 * static_cast<double>(depth * cols) * sizeof(T);
+  const double moved = 2.0 * static_cast<double>(depth * cols);
   nnkernels::parallel_for(
-      (cols + step - 1) / step, bytes / kBytesPerMicrosecond, [&](std::int64_t index, int) {
+      (cols + step - 1) / step, transfer_microseconds<T>(moved), [&](std::int64_t index, int) {
         for (std::int64_t j = index * step; j < std::min(cols, (index + 1) * step);) {
           const std::int64_t width = kernels.columns[kernels.width_for(cols - j, widest)];
           kernels.pack(&b(0, j), b.col_stride, b.row_stride, std::min(width, cols - j), width,
@@ -288,10 +289,10 @@ void multiply(const Product<T>& p) {
       T* packed_a = nullptr;
       if (cut.pack_a && !cut.rows_outside && groups > 1) {
         packed_a = scratch<T>(Purpose::packed_a, m * depth);
-        const double bytes = 2.0 * static_cast<double>(m * depth) * sizeof(T);
+        const double moved = 2.0 * static_cast<double>(m * depth);
         const std::int64_t depths = (depth + kPackedSteps - 1) / kPackedSteps;
         nnkernels::parallel_for(
-            cut.row_blocks * depths, bytes / kBytesPerMicrosecond, [&](std::int64_t piece, int) {
+            cut.row_blocks * depths, transfer_microseconds<T>(moved), [&](std::int64_t piece, int) {
               const std::int64_t row_block = piece / depths, step = piece % depths * kPackedSteps;
               pack_rows(kernels, block(row_block, 0), step, std::min(depth, step + kPackedSteps),
                         packed_a + cut.first_row(row_block) * depth);
@@ -303,7 +304,7 @@ void multiply(const Product<T>& p) {
       // The pieces of a group follow each other, so that a thread reads the panels that it packed,
       // and of these the parts that meet the same rows.
       nnkernels::parallel_for(
-          cut.row_blocks * column_parts, flops * (sizeof(T) / 4.0) / kFlopsPerMicrosecond,
+          cut.row_blocks * column_parts, arithmetic_microseconds<T>(flops),
           [&](std::int64_t piece, int) {
             const std::int64_t part = piece % parts, of = piece / parts;
             const std::int64_t row_block = of % cut.row_blocks, group = of / cut.row_blocks;

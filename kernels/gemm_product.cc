@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "kernels/cost.h"
 #include "kernels/gemm_blocks.h"
 #include "kernels/gemm_thin.h"
 #include "kernels/gemm_tile.h"
@@ -84,7 +85,7 @@ template <class T>
 double estimated_microseconds(const Product<T>& p) {
   const double flops =
       2.0 * static_cast<double>(p.c.rows * p.c.cols) * static_cast<double>(p.a.cols);
-  return flops * (sizeof(T) / 4.0) / kFlopsPerMicrosecond;
+  return arithmetic_microseconds<T>(flops);
 }
 
 template <class T>

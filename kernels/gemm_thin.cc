@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "kernels/activation.h"
+#include "kernels/cost.h"
 #include "kernels/gemm_blocks.h"
 #include "kernels/gemm_rows_simd.h"
 #include "kernels/parallel.h"
@@ -37,9 +38,9 @@ void multiply_along_k(const MatrixView<const T>& few, const MatrixView<const T>&
   const MatrixView<const T> x = contiguous_rows(few);
   const std::int64_t pieces = std::clamp<std::int64_t>(y.rows / 16, 1, 16);
   const double flops = 2.0 * static_cast<double>(x.rows * y.rows) * static_cast<double>(y.cols);
-  const double bytes = static_cast<double>(y.rows * y.cols) * sizeof(T);
+  const double moved = static_cast<double>(y.rows * y.cols);
   const double microseconds =
-      std::max(flops * (sizeof(T) / 4.0) / kFlopsPerMicrosecond, bytes / kBytesPerMicrosecond);
+      std::max(arithmetic_microseconds<T>(flops), transfer_microseconds<T>(moved));
   nnkernels::parallel_for(pieces, microseconds, [&](std::int64_t piece, int) {
     const std::int64_t row = y.rows * piece / pieces, end = y.rows * (piece + 1) / pieces;
     kernels.dot(x.data, x.row_stride, x.rows, &y(row, 0), y.row_stride, end - row, y.cols,
@@ -77,19 +78,18 @@ void multiply_columns(const Product<T>& p) {
   const std::int64_t chunks = (p.c.rows + chunk - 1) / chunk;
   const double flops =
       2.0 * static_cast<double>(p.c.rows * p.c.cols) * static_cast<double>(p.a.cols);
-  nnkernels::parallel_for(
-      chunks, flops * (sizeof(T) / 4.0) / kFlopsPerMicrosecond, [&](std::int64_t index, int) {
-        const std::int64_t first = index * chunk, rows = std::min(chunk, p.c.rows - first);
-        const MatrixView<T> sums(scratch<T>(Purpose::result, p.c.cols * rows), p.c.cols, rows);
-        multiply(Product<T>{
-            T{1}, p.b.transposed(), p.a.row_block(first, rows).transposed(), T{0}, sums, {}});
-        const MatrixView<T> c = p.c.row_block(first, rows);
-        if (is_plain(p) && c.col_stride == 1 && c.row_stride == c.cols) {
-          tile_kernels<T>().pack(sums.data, rows, 1, c.cols, c.cols, rows, c.data);
-        } else {
-          finish<T>(p.alpha, sums.transposed(), p.beta, c, p.epilogue);
-        }
-      });
+  nnkernels::parallel_for(chunks, arithmetic_microseconds<T>(flops), [&](std::int64_t index, int) {
+    const std::int64_t first = index * chunk, rows = std::min(chunk, p.c.rows - first);
+    const MatrixView<T> sums(scratch<T>(Purpose::result, p.c.cols * rows), p.c.cols, rows);
+    multiply(Product<T>{
+        T{1}, p.b.transposed(), p.a.row_block(first, rows).transposed(), T{0}, sums, {}});
+    const MatrixView<T> c = p.c.row_block(first, rows);
+    if (is_plain(p) && c.col_stride == 1 && c.row_stride == c.cols) {
+      tile_kernels<T>().pack(sums.data, rows, 1, c.cols, c.cols, rows, c.data);
+    } else {
+      finish<T>(p.alpha, sums.transposed(), p.beta, c, p.epilogue);
+    }
+  });
 }
 
 /// Calls body(first, depth, beta, last) for each block of k, where beta is what C counts there: p's
@@ -220,9 +220,9 @@ void multiply_streaming(const Product<T>& p, std::int64_t max_depth) {
   // Rows of A that take several passes over each few rows of B: sums and these in the L1 cache.
   const std::int64_t most_columns = m > kRowsOfAPass ? kStrip / m : kStrip;
   const double flops = 2.0 * static_cast<double>(m * n) * static_cast<double>(p.a.cols);
-  const double bytes = static_cast<double>(p.b.rows * n) * kSize;
+  const double moved = static_cast<double>(p.b.rows * n);
   const double microseconds =
-      std::max(flops * (sizeof(T) / 4.0) / kFlopsPerMicrosecond, bytes / kBytesPerMicrosecond);
+      std::max(arithmetic_microseconds<T>(flops), transfer_microseconds<T>(moved));
   nnkernels::parallel_for_ranges(
       pieces, microseconds, [&](std::int64_t first, std::int64_t end, int) {
         const auto border = [](std::int64_t cols, std::int64_t at, std::int64_t parts) {
@@ -292,8 +292,8 @@ bool multiply_few_packed(const Product<T>& p) {
   if (p.c.rows > kMostStreamedRows || p.c.col_stride != 1 || whole < 2) return false;
   constexpr std::int64_t kTogether = 4;  // panels
   const std::int64_t pieces = (whole + kTogether - 1) / kTogether;
-  const double bytes = static_cast<double>(p.b.rows * p.b.cols) * sizeof(T);
-  const double microseconds = std::max(estimated_microseconds(p), bytes / kBytesPerMicrosecond);
+  const double moved = static_cast<double>(p.b.rows * p.b.cols);
+  const double microseconds = std::max(estimated_microseconds(p), transfer_microseconds<T>(moved));
   nnkernels::parallel_for(pieces, microseconds, [&](std::int64_t piece, int) {
     const std::int64_t first = piece * kTogether;
     const std::int64_t panels = std::min(kTogether, whole - first);

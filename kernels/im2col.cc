@@ -7,6 +7,7 @@
 
 #include "kernels/blocks.h"
 #include "kernels/check.h"
+#include "kernels/cost.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/im2col.cc"
@@ -211,7 +212,7 @@ void im2col(const ConvShape& shape, const T* x, T* col) {
   const std::int64_t block = detail::block_rows(shape.ow() * shape.kh * shape.kw * shape.ic);
   const double moved = 2 * static_cast<double>(size);
   detail::parallel_blocks(
-      shape.n * shape.oh(), block, detail::transfer_microseconds<T>(moved),
+      shape.n * shape.oh(), block, transfer_microseconds<T>(moved),
       [&](std::int64_t row, std::int64_t count) { kernel(shape, row, count, x, col); });
 }
 
@@ -223,7 +224,7 @@ void col2im(const ConvShape& shape, const T* col, T* x) {
   detail::check_array("col2im", "x", x, shape.x_size());
   const auto kernel = kernels<T>().col2im;
   const double moved = 3 * static_cast<double>(size);
-  parallel_for(shape.n, detail::transfer_microseconds<T>(moved),
+  parallel_for(shape.n, transfer_microseconds<T>(moved),
                [&](std::int64_t image, int) { kernel(shape, image, col, x); });
 }
 

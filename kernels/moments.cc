@@ -7,6 +7,7 @@
 
 #include "kernels/blocks.h"
 #include "kernels/check.h"
+#include "kernels/cost.h"
 #include "kernels/scratch.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -159,7 +160,7 @@ void column_moments(std::int64_t rows, std::int64_t cols, const T* x, T* mean, T
   T* const squares = means + blocks * cols;
   const auto kernel = moments_kernel<T>();
   const double moved = 2 * static_cast<double>(rows) * static_cast<double>(cols);
-  detail::parallel_blocks(rows, kBlockRows, detail::transfer_microseconds<T>(moved),
+  detail::parallel_blocks(rows, kBlockRows, transfer_microseconds<T>(moved),
                           [&](std::int64_t row, std::int64_t count) {
                             const std::int64_t to = row / kBlockRows * cols;
                             kernel(count, cols, x + row * cols, means + to, squares + to);

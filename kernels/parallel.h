@@ -72,11 +72,11 @@ WorthSharing set_worth_sharing(const WorthSharing& limits);
 /// `slot` is in [0, threads()), if no other application thread sets them meanwhile, and no two
 /// calls of this loop that run at the same time share one: use it to index scratch memory of the
 /// loop (another loop may be inside a piece, or run on another application thread, with the same
-/// slots). `microseconds` estimates what all the pieces together take on one thread; below a
-/// measured threshold, which is higher when the workers must be woken up first, the caller does all
-/// the work itself, as slot 0. So it does when it is itself inside a piece of another loop (loops
-/// nest without harm, but only the outermost one is parallel) and when another application thread
-/// is using the workers: calls from many threads are safe and never wait for each other.
+/// slots). `microseconds` estimates what all the pieces together take on one thread (cost.h); below
+/// a measured threshold, which is higher when the workers must be woken up first, the caller does
+/// all the work itself, as slot 0. So it does when it is itself inside a piece of another loop
+/// (loops nest without harm, but only the outermost one is parallel) and when another application
+/// thread is using the workers: calls from many threads are safe and never wait for each other.
 ///
 /// Which thread runs which piece, and in which order, is not defined. Results must therefore not
 /// depend on it: write to disjoint memory, or to one buffer a piece and sum in piece order later.
@@ -107,11 +107,6 @@ void parallel_for_ranges(std::int64_t pieces, double microseconds, Body&& body) 
       },
       const_cast<void*>(static_cast<const void*>(&body)));
 }
-
-/// What one thread of a current CPU does in a microsecond when the data comes from its caches:
-/// the scale for the estimates above. Within a factor of two or so is good enough.
-inline constexpr double kFlopsPerMicrosecond = 8e4;
-inline constexpr double kBytesPerMicrosecond = 5e4;
 
 }  // namespace nnkernels
 

@@ -8,6 +8,7 @@
 
 #include "kernels/blocks.h"
 #include "kernels/check.h"
+#include "kernels/cost.h"
 #include "kernels/pool_simd.h"
 
 namespace nnkernels {
@@ -30,7 +31,7 @@ void for_rows(const PoolShape& s, bool forward, const Body& body) {
   const std::int64_t block = forward || detail::disjoint(s) ? detail::block_rows(x_row) : s.oh();
   const double touched = static_cast<double>(s.y_size()) * static_cast<double>(s.kh * s.kw);
   const double cost = static_cast<double>(s.x_size() + s.y_size()) + touched;
-  detail::parallel_blocks(s.n * s.oh(), block, detail::transfer_microseconds<T>(cost), body);
+  detail::parallel_blocks(s.n * s.oh(), block, transfer_microseconds<T>(cost), body);
 }
 
 }  // namespace

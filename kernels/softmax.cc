@@ -9,6 +9,7 @@
 
 #include "kernels/blocks.h"
 #include "kernels/check.h"
+#include "kernels/cost.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/softmax.cc"
@@ -277,7 +278,7 @@ void check_labels(const char* function, std::int64_t rows, std::int64_t cols,
 template <class T, class Body>
 void for_rows(std::int64_t rows, std::int64_t cols, double accesses, const Body& body) {
   const double cost = accesses * static_cast<double>(rows) * static_cast<double>(cols);
-  detail::parallel_blocks(rows, detail::block_rows(cols), detail::transfer_microseconds<T>(cost),
+  detail::parallel_blocks(rows, detail::block_rows(cols), transfer_microseconds<T>(cost),
                           [&](std::int64_t row, std::int64_t count) {
                             body(row * cols, static_cast<std::size_t>(count));
                           });

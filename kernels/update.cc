@@ -10,6 +10,7 @@
 
 #include "kernels/blocks.h"
 #include "kernels/check.h"
+#include "kernels/cost.h"
 #include "kernels/scratch.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -216,7 +217,7 @@ void update(detail::UpdateRule rule, std::int64_t size, double cost,
   const auto kernel = kernels<T>().of[rule][plain ? 0 : 1];
   const auto from = [](T* array, std::int64_t i) { return array == nullptr ? nullptr : array + i; };
   detail::parallel_blocks(size, detail::kBlockElements,
-                          detail::transfer_microseconds<T>(cost * static_cast<double>(size)),
+                          transfer_microseconds<T>(cost * static_cast<double>(size)),
                           [&](std::int64_t i, std::int64_t count) {
                             kernel(static_cast<std::size_t>(count), factors, arrays.g + i,
                                    from(arrays.m, i), from(arrays.v, i), arrays.w + i);
@@ -257,7 +258,7 @@ void sgd_outer_update(std::int64_t rows, std::int64_t cols, T lr, const T* x, co
   if (size == 0) return;
   const auto kernel = kernels<T>().sgd_outer;
   const double moved = 2 * static_cast<double>(rows) * static_cast<double>(cols);
-  detail::parallel_blocks(rows, detail::block_rows(cols), detail::transfer_microseconds<T>(moved),
+  detail::parallel_blocks(rows, detail::block_rows(cols), transfer_microseconds<T>(moved),
                           [&](std::int64_t i, std::int64_t count) {
                             kernel(static_cast<std::size_t>(count), static_cast<std::size_t>(cols),
                                    lr, x + i, y, w + i * cols);
@@ -346,7 +347,7 @@ double squared_norm(std::int64_t size, const T* x) {
   const std::int64_t blocks = (size + detail::kBlockElements - 1) / detail::kBlockElements;
   auto* const sums = detail::scratch<double>(detail::Purpose::column_sums, blocks);
   detail::parallel_blocks(size, detail::kBlockElements,
-                          detail::transfer_microseconds<T>(2 * static_cast<double>(size)),
+                          transfer_microseconds<T>(2 * static_cast<double>(size)),
                           [&](std::int64_t i, std::int64_t count) {
                             double chains[8] = {};
                             for (std::int64_t k = 0; k < count; ++k) {

@@ -6,6 +6,7 @@
 
 #include "kernels/blocks.h"
 #include "kernels/check.h"
+#include "kernels/cost.h"
 #include "kernels/scratch.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -220,7 +221,7 @@ template <class T>
 void sum_rows(std::int64_t rows, std::int64_t cols, const T* x, T* sum) {
   const auto kernel = kernels<T>().sum_rows;
   const double moved = static_cast<double>(rows) * static_cast<double>(cols);
-  detail::parallel_blocks(cols, kColumns, detail::transfer_microseconds<T>(moved),
+  detail::parallel_blocks(cols, kColumns, transfer_microseconds<T>(moved),
                           [&](std::int64_t j, std::int64_t count) {
                             kernel(static_cast<std::size_t>(rows), static_cast<std::size_t>(cols),
                                    static_cast<std::size_t>(count), x + j, sum + j);
@@ -236,7 +237,7 @@ void axpy(std::int64_t size, T alpha, const T* x, T* y) {
   detail::check_array("axpy", "y", y, size);
   const auto kernel = kernels<T>().axpy;
   const double moved = 3 * static_cast<double>(size);
-  detail::parallel_blocks(size, detail::kBlockElements, detail::transfer_microseconds<T>(moved),
+  detail::parallel_blocks(size, detail::kBlockElements, transfer_microseconds<T>(moved),
                           [&](std::int64_t i, std::int64_t count) {
                             kernel(static_cast<std::size_t>(count), alpha, x + i, y + i);
                           });
@@ -249,7 +250,7 @@ void move_towards(std::int64_t size, T alpha, const T* x, T* y) {
   detail::check_array("move_towards", "y", y, size);
   const auto kernel = kernels<T>().move_towards;
   const double moved = 3 * static_cast<double>(size);
-  detail::parallel_blocks(size, detail::kBlockElements, detail::transfer_microseconds<T>(moved),
+  detail::parallel_blocks(size, detail::kBlockElements, transfer_microseconds<T>(moved),
                           [&](std::int64_t i, std::int64_t count) {
                             kernel(static_cast<std::size_t>(count), alpha, x + i, y + i);
                           });
@@ -261,7 +262,7 @@ void scale(std::int64_t size, T alpha, T* x) {
   detail::check_array("scale", "x", x, size);
   const auto kernel = kernels<T>().scale;
   const double moved = 2 * static_cast<double>(size);
-  detail::parallel_blocks(size, detail::kBlockElements, detail::transfer_microseconds<T>(moved),
+  detail::parallel_blocks(size, detail::kBlockElements, transfer_microseconds<T>(moved),
                           [&](std::int64_t i, std::int64_t count) {
                             kernel(static_cast<std::size_t>(count), alpha, x + i);
                           });
@@ -277,7 +278,7 @@ void add_bias(std::int64_t rows, std::int64_t cols, const T* bias, T* y) {
   detail::check_array("add_bias", "y", y, size);
   const auto kernel = kernels<T>().add_bias;
   const double moved = 2 * static_cast<double>(rows) * static_cast<double>(cols);
-  detail::parallel_blocks(rows, detail::block_rows(cols), detail::transfer_microseconds<T>(moved),
+  detail::parallel_blocks(rows, detail::block_rows(cols), transfer_microseconds<T>(moved),
                           [&](std::int64_t row, std::int64_t count) {
                             kernel(static_cast<std::size_t>(count), static_cast<std::size_t>(cols),
                                    bias, y + row * cols);
@@ -297,7 +298,7 @@ void column_sums(std::int64_t rows, std::int64_t cols, const T* x, T* sum) {
   T* const parts = detail::scratch<T>(detail::Purpose::column_sums, pieces * cols);
   const auto kernel = kernels<T>().sum_rows;
   const double moved = static_cast<double>(rows) * static_cast<double>(cols);
-  detail::parallel_blocks(rows, kRowsTogether, detail::transfer_microseconds<T>(moved),
+  detail::parallel_blocks(rows, kRowsTogether, transfer_microseconds<T>(moved),
                           [&](std::int64_t row, std::int64_t count) {
                             kernel(static_cast<std::size_t>(count), static_cast<std::size_t>(cols),
                                    static_cast<std::size_t>(cols), x + row * cols,
@@ -322,7 +323,7 @@ void from_bytes(std::int64_t size, T scale, T shift, const std::uint8_t* x, T* y
   detail::check_array("from_bytes", "y", y, size);
   const auto kernel = kernels<T>().from_bytes;
   const auto moved = static_cast<double>(size);
-  detail::parallel_blocks(size, detail::kBlockElements, detail::transfer_microseconds<T>(moved),
+  detail::parallel_blocks(size, detail::kBlockElements, transfer_microseconds<T>(moved),
                           [&](std::int64_t i, std::int64_t count) {
                             kernel(static_cast<std::size_t>(count), scale, shift, x + i, y + i);
                           });

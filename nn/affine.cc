@@ -4,6 +4,7 @@
 #include <span>
 #include <stdexcept>
 
+#include "kernels/cost.h"
 #include "kernels/gemm.h"
 #include "kernels/parallel.h"
 #include "kernels/prefetch.h"
@@ -108,7 +109,7 @@ void Affine<T>::forward(TensorView<const T> x, TensorView<T> y, std::int64_t /*f
   const Pieces pieces(in_);
   partial_sums_.reserve(parts * n * out_);
   const double flops = 2.0 * static_cast<double>(y.size()) * static_cast<double>(in_);
-  parallel_for(parts, flops / kFlopsPerMicrosecond, [&](std::int64_t part, int /*slot*/) {
+  parallel_for(parts, arithmetic_microseconds<T>(flops), [&](std::int64_t part, int /*slot*/) {
     const std::int64_t row = pieces.begin(pieces.count() * part / parts);
     const std::int64_t rows = pieces.begin(pieces.count() * (part + 1) / parts) - row;
     gemm(T(1), x_matrix.col_block(row, rows), w.row_block(row, rows), T(0),
@@ -157,7 +158,7 @@ void Affine<T>::backward(TensorView<const T> x, TensorView<const T> /*y*/, Tenso
   if (pieces.count() == 1) return run(0, 0);
   const double flops =
       (dx.empty() ? 2.0 : 4.0) * static_cast<double>(dy.size()) * static_cast<double>(in_);
-  parallel_for(pieces.count(), flops / kFlopsPerMicrosecond, run);
+  parallel_for(pieces.count(), arithmetic_microseconds<T>(flops), run);
 }
 
 template class Affine<float>;

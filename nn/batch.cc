@@ -3,6 +3,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "kernels/cost.h"
 #include "kernels/parallel.h"
 #include "kernels/prefetch.h"
 #include "kernels/vector.h"
@@ -73,9 +74,8 @@ void gather_batch(const Dataset& data, const Preprocessing& preprocessing,
   const bool bytes = data.values.empty();
   const auto scale = static_cast<T>(preprocessing.scale);
   const auto shift = static_cast<T>(preprocessing.shift);
-  const double microseconds = static_cast<double>(x.size()) *
-                              ((bytes ? 1 : sizeof(float)) + sizeof(T)) /
-                              (kBytesPerMicrosecond * kFromCache);
+  const double moved = static_cast<double>(x.size()) * ((bytes ? 1 : sizeof(float)) + sizeof(T));
+  const double microseconds = transfer_microseconds<std::byte>(moved) / kFromCache;
   parallel_for(count, microseconds, [&](std::int64_t i, int /*slot*/) {
     const auto at = static_cast<std::size_t>(i);
     const std::int64_t index = indices[at];

@@ -4,6 +4,7 @@
 #include <span>
 #include <stdexcept>
 
+#include "kernels/cost.h"
 #include "kernels/parallel.h"
 #include "kernels/vector.h"
 #include "nn/sequential_plan.h"
@@ -29,7 +30,7 @@ void Sequential<T>::Plan::forward_stage(const Stage& stage) {
   const Blocks blocks = stage.depth_first ? make_blocks(stage, n) : Blocks{n, 1};
   // A single block is no loop: its kernels may then use all threads themselves.
   if (blocks.count == 1) return run_forward(stage, 0, n, 0);
-  const double microseconds = 2 * stage.work * static_cast<double>(n) / kFlopsPerMicrosecond;
+  const double microseconds = arithmetic_microseconds<T>(2 * stage.work * static_cast<double>(n));
   parallel_for(blocks.count, microseconds, [&](std::int64_t block, int slot) {
     const std::int64_t first = blocks.first(block);
     run_forward(stage, first, blocks.first(block + 1) - first, slot);
@@ -97,7 +98,7 @@ void Sequential<T>::Plan::backward_stage(std::size_t s, int lowest) {
   const Blocks blocks = stage.depth_first ? make_blocks(stage, n) : Blocks{n, 1};
   if (blocks.count == 1) return run_backward(s, lowest, blocks, 0, 0);
   // Two products of the size of the forward one: by the data and by the weights.
-  const double microseconds = 4 * stage.work * static_cast<double>(n) / kFlopsPerMicrosecond;
+  const double microseconds = arithmetic_microseconds<T>(4 * stage.work * static_cast<double>(n));
   parallel_for(blocks.count, microseconds,
                [&](std::int64_t block, int slot) { run_backward(s, lowest, blocks, block, slot); });
   sum_gradients(s, blocks.count);

@@ -275,7 +275,20 @@ TEST(NnbenchTest, ThreadsComparesHotAndIdle) {
       const double gain =
           result[when + "_seconds_one"].get<double>() / result[when + "_seconds"].get<double>();
       EXPECT_NEAR(result[when + "_gain"].get<double>(), gain, 1e-9 * gain);
+      EXPECT_TRUE(result[when + "_shared"] || when == "idle") << result;
     }
+  }
+  EXPECT_TRUE(document["results"][5]["idle_shared"]) << "a step of the CNN";
+}
+
+TEST(NnbenchTest, ThreadsThatDoNotShareAreNoLoss) {
+  const Outcome outcome =
+      run("threads --family infer --threads 2 --min-time 0.001 --repetitions 1");
+  ASSERT_EQ(outcome.status, 0) << outcome.out;
+  EXPECT_NE(outcome.out.find("alone"), std::string::npos) << outcome.out;
+  const nlohmann::json document = measure("threads --family infer --threads 1");
+  for (const nlohmann::json& result : document["results"]) {
+    EXPECT_FALSE(result["hot_shared"] || result["idle_shared"]) << result;
   }
 }
 
