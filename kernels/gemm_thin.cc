@@ -169,9 +169,8 @@ bool streams_b(const Product<T>& p) {
   if (p.b.col_stride != 1 || p.c.col_stride != 1 || p.c.rows > kMostDotRows) return false;
   if (p.c.rows <= kMostStreamedRows) return true;
   constexpr auto kSize = static_cast<std::int64_t>(sizeof(T));
-  const std::int64_t bytes = p.b.rows * p.b.cols * kSize;
-  const std::int64_t megabytes = p.b.row_stride * kSize % 4096 == 0 ? 3 : 12;
-  return bytes >= megabytes << 20;
+  const bool same_set = p.b.row_stride * kSize % 4096 == 0;
+  return p.b.rows * p.b.cols * kSize >= tile_kernels<T>().streamed_bytes[same_set ? 1 : 0];
 }
 
 /// Some columns of C: adds whole rows of B there, several at a time, to sums in a cache. If B is

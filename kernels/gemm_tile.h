@@ -106,6 +106,9 @@ struct TileKernels {
   /// So many idle columns are worth a narrower tile: half a vector of them where that runs twice as
   /// fast (AVX-512 on 256-bit units), else a whole one.
   int granule = 0;
+  /// From so many bytes of B on, few rows take whole rows of B instead of tiles; [1] if these are a
+  /// multiple of 4096 bytes apart.
+  std::array<std::int64_t, 2> streamed_bytes = {};
   std::array<int, kTileWidths> columns = {};   // nr: elements, for each width
   std::array<int, kTileWidths> max_rows = {};  // the largest mr for each width
 
