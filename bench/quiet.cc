@@ -7,9 +7,9 @@
 namespace nnkernels::bench {
 namespace {
 
-/// Longer than the system lets another process run instead of a thread that spins.
-constexpr std::chrono::milliseconds kSlice{10};
-constexpr int kMostSlices = 30;
+/// A thread that spins may have to wait for its CPU during one slice; hardly in two.
+constexpr std::chrono::milliseconds kSlice{5};
+constexpr int kMostSlices = 60, kQuietSlices = 2;
 /// Of a slice: what falling asleep and waking up take.
 constexpr double kQuiet = 0.05;
 
@@ -20,10 +20,11 @@ double process_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER
 void wait_until_quiet(const std::function<double()>& seconds) {
   const double quiet = kQuiet * std::chrono::duration<double>(kSlice).count();
   double before = seconds();
-  for (int slice = 0; slice < kMostSlices; ++slice) {
+  int in_a_row = 0;
+  for (int slice = 0; slice < kMostSlices && in_a_row < kQuietSlices; ++slice) {
     std::this_thread::sleep_for(kSlice);
     const double now = seconds();
-    if (now - before < quiet) return;
+    in_a_row = now - before < quiet ? in_a_row + 1 : 0;
     before = now;
   }
 }

@@ -20,8 +20,9 @@ using std::chrono::milliseconds;
 /// Long enough for workers to fall asleep.
 constexpr milliseconds kIdle{2};
 constexpr std::int64_t kIdleCalls = 20;
-/// Seconds of calls after which a row of loops is certainly shared, if it ever is.
-constexpr double kRow = 1e-3;
+/// Seconds of calls in which estimates of loops that are worth it add up to far more than it takes
+/// to wake a worker.
+constexpr double kRow = 5e-3;
 
 /// Below this, several threads are called slower than one: what is left for noise.
 constexpr double kNotSlower = 0.97;

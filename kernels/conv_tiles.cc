@@ -4,7 +4,6 @@
 #include <stdexcept>
 #include <string>
 
-#include "kernels/parallel.h"
 #include "kernels/row_tiles.h"
 #include "kernels/scratch.h"
 

@@ -4,6 +4,6 @@
 
 namespace nnkernels {
 
-double detail::flops_per_microsecond() { return 1e4 * tile_kernels<float>().granule; }
+double detail::flops_per_microsecond() { return 1e4 * tile_kernels<float>().unit_lanes; }
 
 }  // namespace nnkernels

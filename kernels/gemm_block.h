@@ -209,8 +209,9 @@ class BlockLoops {
     // Rows whose distance is a multiple of 4096 bytes share the eight places of one set of the L1
     // cache: asked for too early they would push each other out.
     const bool same_set = tile_.b_step * static_cast<std::ptrdiff_t>(sizeof(T)) % 4096 == 0;
-    // Of rows that begin within a line, the line of the last element of each vector: that of the
-    // first was the last one of the panel before.
+    // Rows that begin within a line lie in one line more than their length. So the lines of the
+    // last elements: the first line was the last one of the panel before (the first panel forgoes
+    // it).
     tile_.b_ahead = (same_set ? 6 : 16) * tile_.b_step + std::min(kLine, tile_.cols) - 1;
     masked_ = !block_.b_is_packed && tile_.cols < panel_;
   }

@@ -377,10 +377,11 @@ TileKernels<T> MakeKernels(std::integer_sequence<int, kWidths...>) {
   kernels.lanes = lanes;
   kernels.max_depth = static_cast<int>((kMaxRows[0] > 0 ? 4096 : 1024) / sizeof(T));
   kernels.masked = kHasMasks;
-  kernels.granule = kMaxRows[0] > 0 && detail::has_half_wide_units() ? lanes / 2 : lanes;
+  kernels.unit_lanes = kMaxRows[0] > 0 && detail::has_half_wide_units() ? lanes / 2 : lanes;
+  kernels.granule = kernels.unit_lanes;
   // Measured: on cores with two units of 512 bits tiles keep up with B for longer.
   constexpr std::int64_t kMegabyte = 1 << 20;
-  const bool whole_units = kMaxRows[0] > 0 && kernels.granule == lanes;
+  const bool whole_units = kMaxRows[0] > 0 && kernels.unit_lanes == lanes;
   kernels.streamed_bytes = {(whole_units ? 24 : 12) * kMegabyte,
                             (whole_units ? 24 : 3) * kMegabyte};
   kernels.columns = {lanes / 2, (kWidths + 1) * lanes...};

@@ -98,7 +98,8 @@ inline constexpr int kMaxTileRows = 16;
 /// The tiles of one instruction set for one element type.
 template <class T>
 struct TileKernels {
-  int lanes = 0;  // elements in a vector
+  int lanes = 0;       // elements in a vector
+  int unit_lanes = 0;  // of them that a multiply-add unit takes at a time: half on a Zen 4
   /// kc, the longest sum that a tile forms at once. Narrow tiles are so quick to read B that their
   /// panel must stay in the L1 cache; for wide ones the L2 cache is fast enough.
   int max_depth = 0;

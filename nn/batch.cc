@@ -75,7 +75,7 @@ void gather_batch(const Dataset& data, const Preprocessing& preprocessing,
   const auto scale = static_cast<T>(preprocessing.scale);
   const auto shift = static_cast<T>(preprocessing.shift);
   const double moved = static_cast<double>(x.size()) * ((bytes ? 1 : sizeof(float)) + sizeof(T));
-  const double microseconds = transfer_microseconds<std::byte>(moved) / kFromCache;
+  const double microseconds = moved / (kBytesPerMicrosecond * kFromCache);
   parallel_for(count, microseconds, [&](std::int64_t i, int /*slot*/) {
     const auto at = static_cast<std::size_t>(i);
     const std::int64_t index = indices[at];

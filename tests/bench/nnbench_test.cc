@@ -275,10 +275,11 @@ TEST(NnbenchTest, ThreadsComparesHotAndIdle) {
       const double gain =
           result[when + "_seconds_one"].get<double>() / result[when + "_seconds"].get<double>();
       EXPECT_NEAR(result[when + "_gain"].get<double>(), gain, 1e-9 * gain);
-      EXPECT_TRUE(result[when + "_shared"] || when == "idle") << result;
+      // Loops of the CNN are each long enough, whatever else the machine does.
+      const bool cnn = result["name"].get<std::string>().starts_with("cnn");
+      EXPECT_TRUE(result[when + "_shared"] || !cnn) << result;
     }
   }
-  EXPECT_TRUE(document["results"][5]["idle_shared"]) << "a step of the CNN";
 }
 
 TEST(NnbenchTest, ThreadsThatDoNotShareAreNoLoss) {

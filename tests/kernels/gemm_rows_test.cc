@@ -46,19 +46,25 @@ TEST_P(GemmRowsTest, ExactForFewRowsOfALargeB) {
   check_exactly<float>({.m = 2, .n = 9001, .k = 5, .gap = 0}, ++seed);
 }
 
+/// B with rows 4096 bytes apart, and large enough to be read in whole rows.
+template <class T>
+Case rows_that_share_a_set(std::int64_t m) {
+  constexpr auto kSize = static_cast<std::int64_t>(sizeof(T));
+  constexpr std::int64_t kGap = 3, kCols = 4096 / kSize - kGap;
+  const std::int64_t k = detail::tile_kernels<T>().streamed_bytes[1] / (kCols * kSize) + 1;
+  return {.m = m, .n = kCols, .k = k, .beta = 1, .bias = true, .gap = kGap};
+}
+
 /// More rows take the same way if B is large and its rows share a set of the L1 cache.
 TEST_P(GemmRowsTest, ExactForRowsOfBThatShareASet) {
   std::uint32_t seed = 0;
-  const std::int64_t k = detail::tile_kernels<float>().streamed_bytes[1] / 4096 + 34;
-  for (const std::int64_t m : {5, 7, 16, 17}) {
-    Case t{.m = m, .n = 1021, .k = k, .beta = 1, .bias = true, .gap = 3};
+  for (const std::int64_t m : {4, 5, 6, 7, 16, 17}) {
+    Case t = rows_that_share_a_set<float>(m);
     check_exactly<float>(t, ++seed);
-    if (m != 7) continue;
+    if (m > 7) continue;
     t.a = Layout::column_major;
     check_exactly<float>(t, ++seed);
-    t.a = Layout::row_major;
-    t.n = 509;
-    check_exactly<double>(t, ++seed);
+    check_exactly<double>(rows_that_share_a_set<double>(m), ++seed);
   }
 }
 

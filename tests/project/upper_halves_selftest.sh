@@ -4,8 +4,8 @@ set -eu
 rules=$(cd "$(dirname "$0")" && pwd)/upper_halves.awk
 tab=$(printf '\t')
 
-# function INSTRUCTION...: one with these instructions.
-function() {
+# code INSTRUCTION...: a function of these instructions.
+code() {
   echo '0000000000000600 <void nnkernels::N_AVX3::Run<float>(float const*)>:'
   for instruction in "$@"; do echo "     604:$tab$instruction"; done
   echo "     610:${tab}ret"
@@ -20,15 +20,18 @@ expect() {
 
 kUse='vmovups (%rdx),%zmm0'
 wrong=$(
-  function "$kUse" 'vzeroupper' | expect clean 'a function that clears'
-  function "$kUse" 'nop' | expect caught 'a function that does not'
-  function 'vaddps %ymm15,%ymm15,%ymm15' 'nop' | expect caught 'register 15, of 256 bits'
-  { function 'vmovups (%rdx),%zmm16' 'nop' && function "$kUse" 'vzeroupper'; } |
+  code "$kUse" 'vzeroupper' | expect clean 'a function that clears'
+  code "$kUse" 'nop' | expect caught 'a function that does not'
+  code 'vzeroupper' "$kUse" | expect caught 'a function that clears before'
+  code "$kUse" 'vzeroupper' 'ret' "$kUse" | expect caught 'the second of two ends'
+  code "$kUse" 'jmp    620 <Run+0x20>' 'nop' | expect clean 'an end of another way through'
+  code 'vaddps %ymm15,%ymm15,%ymm15' 'nop' | expect caught 'register 15, of 256 bits'
+  { code 'vmovups (%rdx),%zmm16' 'nop' && code "$kUse" 'vzeroupper'; } |
     expect clean 'register 16'
-  { function 'vmovups (%rdx),%xmm0' 'nop' && function "$kUse" 'vzeroupper'; } |
+  { code 'vmovups (%rdx),%xmm0' 'nop' && code "$kUse" 'vzeroupper'; } |
     expect clean '128 bits'
-  { function "$kUse" 'nop' && function "$kUse" 'vzeroupper'; } | expect caught 'the first of two'
-  function 'vmovups (%rdx),%xmm0' | expect caught 'no wide vectors at all'
+  { code "$kUse" 'nop' && code "$kUse" 'vzeroupper'; } | expect caught 'the first of two'
+  code 'vmovups (%rdx),%xmm0' | expect caught 'no wide vectors at all'
 )
 if [ -n "$wrong" ]; then
   echo "$wrong"
