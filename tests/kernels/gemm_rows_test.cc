@@ -61,7 +61,7 @@ TEST_P(GemmRowsTest, ExactForRowsOfBThatShareASet) {
   for (const std::int64_t m : {4, 5, 6, 7, 16, 17}) {
     Case t = rows_that_share_a_set<float>(m);
     check_exactly<float>(t, ++seed);
-    if (m > 7) continue;
+    if (m != 4 && m != 7) continue;
     t.a = Layout::column_major;
     check_exactly<float>(t, ++seed);
     check_exactly<double>(rows_that_share_a_set<double>(m), ++seed);
