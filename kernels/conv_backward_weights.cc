@@ -223,12 +223,22 @@ void run_packed_rows(const ConvShape& s, const TileKernels<T>& kernels, const Im
   }
 }
 
+/// db[o] = beta db[o] + the sum of dy over `pixels` pixels; beta is 0 or 1.
+template <class T>
+void add_bias_gradient(std::int64_t pixels, std::int64_t oc, const T* dy, T beta, T* db) {
+  if (beta == T{0}) return column_sums(pixels, oc, dy, db);
+  T* const sums = scratch<T>(Purpose::result, oc);
+  column_sums(pixels, oc, dy, sums);
+  axpy(oc, T{1}, sums, db);
+}
+
 /// Rows [row, row_end) of dw, of each group, summed over images [first, last): for each chunk of
 /// output rows, every tile runs over the chunk's pixels and adds to what the chunks before left in
-/// dw.
+/// dw. So does db, unless that is null, while the chunk's dy is in the L2 cache.
 template <class T>
 void backward_weights_piece(const ConvShape& s, const T* x, const T* dy, std::int64_t first,
-                            std::int64_t last, std::int64_t row, std::int64_t row_end, T* dw) {
+                            std::int64_t last, std::int64_t row, std::int64_t row_end, T* dw,
+                            T* db) {
   const TileKernels<T>& kernels = detail::tile_kernels<T>();
   const std::int64_t oh = s.oh(), ow = s.ow();
   const std::int64_t group_ic = s.ic / s.groups, group_oc = s.oc / s.groups;
@@ -247,6 +257,7 @@ void backward_weights_piece(const ConvShape& s, const T* x, const T* dy, std::in
       const T beta = image == first && chunk == 0 ? T{0} : T{1};
       const T* const dy_chunk = dy + (image * oh + o) * ow * s.oc;
       const T* const x_image = x + image * s.ih * s.iw * s.ic;
+      if (db != nullptr) add_bias_gradient((o_end - o) * ow, s.oc, dy_chunk, beta, db);
       const auto run_groups = [&](const Image<T>& in) {
         for (std::int64_t g = 0; g < s.groups; ++g) {
           const Image<T> of_group{in.data + g * group_ic, in.rows, in.cols, in.top, in.left};
@@ -335,11 +346,8 @@ void conv_backward_weights(const ConvShape& shape, const T* x, const T* dy, T* d
     const std::int64_t first = s.n * piece / cuts.images;
     const std::int64_t last = s.n * (piece + 1) / cuts.images;
     backward_weights_piece(s, x, dy, first, last, first_row(part), first_row(part + 1),
-                           partial_dw + piece * s.w_size());
-    if (db != nullptr && part == 0) {
-      column_sums((last - first) * pixels, s.oc, dy + first * pixels * s.oc,
-                  partial_db + piece * s.oc);
-    }
+                           partial_dw + piece * s.w_size(),
+                           db != nullptr && part == 0 ? partial_db + piece * s.oc : nullptr);
   });
   if (cuts.images == 1) return;
   sum_pieces(cuts.images, s.w_size(), partial_dw, dw);
