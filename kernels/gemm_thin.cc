@@ -38,7 +38,7 @@ void multiply_along_k(const MatrixView<const T>& few, const MatrixView<const T>&
   const MatrixView<const T> x = contiguous_rows(few);
   const std::int64_t pieces = std::clamp<std::int64_t>(y.rows / 16, 1, 16);
   const double flops = 2.0 * static_cast<double>(x.rows * y.rows) * static_cast<double>(y.cols);
-  const double moved = static_cast<double>(y.rows * y.cols);
+  const auto moved = static_cast<double>(y.rows * y.cols);
   const double microseconds =
       std::max(arithmetic_microseconds<T>(flops), transfer_microseconds<T>(moved));
   nnkernels::parallel_for(pieces, microseconds, [&](std::int64_t piece, int) {
@@ -219,7 +219,7 @@ void multiply_streaming(const Product<T>& p, std::int64_t max_depth) {
   // Rows of A that take several passes over each few rows of B: sums and these in the L1 cache.
   const std::int64_t most_columns = m > kRowsOfAPass ? kStrip / m : kStrip;
   const double flops = 2.0 * static_cast<double>(m * n) * static_cast<double>(p.a.cols);
-  const double moved = static_cast<double>(p.b.rows * n);
+  const auto moved = static_cast<double>(p.b.rows * n);
   const double microseconds =
       std::max(arithmetic_microseconds<T>(flops), transfer_microseconds<T>(moved));
   nnkernels::parallel_for_ranges(
@@ -291,7 +291,7 @@ bool multiply_few_packed(const Product<T>& p) {
   if (p.c.rows > kMostStreamedRows || p.c.col_stride != 1 || whole < 2) return false;
   constexpr std::int64_t kTogether = 4;  // panels
   const std::int64_t pieces = (whole + kTogether - 1) / kTogether;
-  const double moved = static_cast<double>(p.b.rows * p.b.cols);
+  const auto moved = static_cast<double>(p.b.rows * p.b.cols);
   const double microseconds = std::max(estimated_microseconds(p), transfer_microseconds<T>(moved));
   nnkernels::parallel_for(pieces, microseconds, [&](std::int64_t piece, int) {
     const std::int64_t first = piece * kTogether;
