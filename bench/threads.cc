@@ -181,7 +181,7 @@ void run_threads(const Arguments& arguments) {
   std::vector<std::string> families = family_names();
   Options flags("threads",
                 "compares several threads with one, in turn: gains below 1 are losses. Hot: calls "
-                "follow each other; idle: each comes after 2 ms without work");
+                "follow each other; idle: each after 2 ms without work; alone: nothing is shared");
   flags.choices("family", "what to measure", family_names(), families);
   common.add_to(flags);
   if (!parse(flags, common, arguments)) return;
