@@ -9,14 +9,14 @@
 }
 /%[yz]mm([0-9]|1[0-5])([^0-9]|$)/ { wide = found = 1 }
 /\tvzero(upper|all)/ { wide = 0 }
-/\tret/ {
+/\t(repz )?ret/ {
   if (wide && name != reported) {
     print "returns with upper halves in use: " name
     reported = name
     bad = 1
   }
 }
-/\t(ret|jmp)/ { wide = 0 }
+/\t((repz )?ret|jmp)/ { wide = 0 }
 
 END {
   if (!found) {
