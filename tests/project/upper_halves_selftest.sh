@@ -24,7 +24,7 @@ wrong=$(
   code "$kUse" 'nop' | expect caught 'a function that does not'
   code 'vzeroupper' "$kUse" | expect caught 'a function that clears before'
   code "$kUse" 'vzeroupper' 'ret' "$kUse" | expect caught 'the second of two ends'
-  code "$kUse" 'repz ret' | expect caught 'a return with a prefix'
+  code "$kUse" 'repz ret' 'vzeroupper' | expect caught 'a return with a prefix'
   code "$kUse" 'jmp    620 <Run+0x20>' 'nop' | expect clean 'an end of another way through'
   code 'vaddps %ymm15,%ymm15,%ymm15' 'nop' | expect caught 'register 15, of 256 bits'
   { code 'vmovups (%rdx),%zmm16' 'nop' && code "$kUse" 'vzeroupper'; } |
