@@ -87,7 +87,7 @@ HWY_INLINE void DotTile(const T* HWY_RESTRICT x, std::ptrdiff_t x_stride,
     for (int i = 0; i < kRows; ++i) x_row[i] = vectors.Load(d, x + i * x_stride + p);
     NNKERNELS_UNROLL
     for (int j = 0; j < kYRows; ++j) {
-      const V y_row = vectors.Load(d, y[j] + p);
+      const V y_row = LoadedOnce<kRows>(vectors.Load(d, y[j] + p));
       NNKERNELS_UNROLL
       for (int i = 0; i < kRows; ++i) into[i][j] = hn::MulAdd(x_row[i], y_row, into[i][j]);
     }

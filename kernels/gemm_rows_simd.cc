@@ -37,7 +37,7 @@ HWY_INLINE void AddVector(Part part, const V (&a)[kRows][kCount], const T* HWY_R
   const hn::ScalableTag<T> d;
   V row[kCount];
   NNKERNELS_UNROLL
-  for (int p = 0; p < kCount; ++p) row[p] = part.Load(d, b + p * b_row_stride);
+  for (int p = 0; p < kCount; ++p) row[p] = LoadedOnce<kRows>(part.Load(d, b + p * b_row_stride));
   NNKERNELS_UNROLL
   for (int i = 0; i < kRows; ++i) {
     T* const to = sums + i * sums_row_stride;
@@ -132,8 +132,8 @@ HWY_NOINLINE void AddPanels(const RowsBlock<T>& block, std::int64_t j) {
     V row[2 * kPanels];
     NNKERNELS_UNROLL
     for (int q = 0; q < kPanels; ++q) {
-      row[2 * q] = hn::Load(d, b + q * panel);
-      row[2 * q + 1] = hn::Load(d, b + q * panel + lanes);
+      row[2 * q] = LoadedOnce<kRows>(hn::Load(d, b + q * panel));
+      row[2 * q + 1] = LoadedOnce<kRows>(hn::Load(d, b + q * panel + lanes));
     }
     NNKERNELS_UNROLL
     for (int i = 0; i < kRows; ++i) {

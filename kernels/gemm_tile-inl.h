@@ -62,14 +62,15 @@ inline constexpr std::array<int, kTileWidths> kMaxRows = {0, 4, 2};
 inline constexpr std::array<int, kTileWidths> kMaxRows = {0, 6, 6, 2, 2, 1, 1, 1, 1};
 #endif
 
-/// One row of B, of which the last vector may be masked.
-template <int kWidth, bool kMasked, class D, class T>
+/// One row of B, for kRows rows of A. The last vector may be masked.
+template <int kRows, int kWidth, bool kMasked, class D, class T>
 HWY_INLINE void LoadRow(D d, const T* HWY_RESTRICT b, hn::Mask<D> mask, hn::Vec<D> (&row)[kWidth]) {
   const std::size_t lanes = hn::Lanes(d);
   NNKERNELS_UNROLL
   for (int j = 0; j < kWidth; ++j) {
     const bool masked = kMasked && j == kWidth - 1;
     row[j] = masked ? hn::MaskedLoad(mask, d, b + j * lanes) : hn::LoadU(d, b + j * lanes);
+    row[j] = LoadedOnce<kRows>(row[j]);
   }
 }
 
@@ -78,7 +79,7 @@ template <int kRows, int kWidth, bool kMasked, class D, class T, class RowsOfA, 
 HWY_INLINE void AddStep(D d, const T* HWY_RESTRICT b, hn::Mask<D> mask, const RowsOfA& a,
                         V (&sum)[kRows][kWidth]) {
   V b_row[kWidth];
-  LoadRow<kWidth, kMasked>(d, b, mask, b_row);
+  LoadRow<kRows, kWidth, kMasked>(d, b, mask, b_row);
   NNKERNELS_UNROLL
   for (int i = 0; i < kRows; ++i) {
     const V element = hn::Set(d, a[i]);
@@ -135,7 +136,7 @@ HWY_INLINE void EndByPairs(D d, const AnyTile<T>& tile, const T* HWY_RESTRICT b,
     NNKERNELS_UNROLL
     for (int p = 0; p < kLastSteps; ++p) {
       V b_row[kWidth];
-      LoadRow<kWidth, kMasked>(d, b + p * b_step, mask, b_row);
+      LoadRow<2, kWidth, kMasked>(d, b + p * b_step, mask, b_row);
       NNKERNELS_UNROLL
       for (int i = first; i < end; ++i) {
         const V element = hn::Set(d, a[i - first][p * a_step]);

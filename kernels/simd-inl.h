@@ -48,6 +48,17 @@ HWY_INLINE V Rectified(V v) {
   return GreaterOrSecond(hn::Zero(hn::DFromV<V>()), v);
 }
 
+/// v, which has been loaded from memory, kept in a register for the kUses instructions that need
+/// it. If there are two or three, g++ 12 lets each load it by itself, from whichever cache it lies
+/// in.
+template <int kUses, class V>
+HWY_INLINE V LoadedOnce(V v) {
+#if HWY_ARCH_X86 && HWY_COMPILER_GCC_ACTUAL
+  if constexpr (kUses > 1) asm("" : "+v"(v.raw));
+#endif
+  return v;
+}
+
 /// The first `count` lanes from p, in [0, Lanes(d)], zeros behind them; reads nothing else.
 template <class D, class T = hn::TFromD<D>>
 HWY_INLINE hn::Vec<D> LoadFirst(D d, const T* p, std::size_t count) {

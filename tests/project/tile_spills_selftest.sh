@@ -30,6 +30,18 @@ windows() {
     /614:/p'
 }
 
+# dots OPERAND OPERAND: two rows along k, whose multiply-adds take OPERAND from the other matrix.
+dots() {
+  cat <<END
+0000000000000600 <void nnkernels::N_AVX3::DotRows<2, 1, float>(float const*, long, float const* const (&) [1], long)>:
+     608:${tab}vmovups (%rdi,%rax,4),%zmm1
+     60c:${tab}vmovups (%rsi,%rax,4),%zmm0
+     614:${tab}vfmadd231ps $1,%zmm1,%zmm4
+     618:${tab}vfmadd231ps $2,%zmm0,%zmm8
+     61c:${tab}jne    608 <void nnkernels::N_AVX3::DotRows<2, 1, float>+0x8>
+END
+}
+
 # expect clean|caught WHAT < disassembly: says what went wrong, if something did.
 expect() {
   verdict=clean
@@ -52,6 +64,11 @@ wrong=$(
   windows 'nop' | expect clean 'a window of four rows'
   windows 'vmovaps %zmm3,0x80(%rsp)' | expect caught 'a vector to the stack, in a window'
   windows 'nop' | sed 's/, 1, 1,/, 2, 1,/' | expect caught 'no loop with four multiply-adds a window'
+  dots %zmm2 %zmm2 | expect clean 'a vector from a register for two multiply-adds'
+  dots '(%r9,%rax,4)' '0x40(%r9,%rax,4)' | expect clean 'two vectors'
+  dots '(%r9){1to16}' '(%r9){1to16}' | expect clean 'a number for two multiply-adds'
+  dots '(%r9,%rax,4)' '(%r9,%rax,4)' | expect caught 'a vector loaded twice'
+  dots %zmm2 %zmm2 | sed 's/<2, 1,/<3, 1,/' | expect caught 'too few multiply-adds for the rows'
   tile 'N_AVX3::(anonymous namespace)::Pack' 'vmovaps %zmm3,0x80(%rsp)' |
     expect caught 'no tile at all'
   {
