@@ -17,6 +17,9 @@ constexpr std::int64_t kColumnBytes = 12288;   // nc: 3072 floats; B's block lie
 constexpr std::int64_t kInnerBytes = 1 << 19;  // what the inner loop reads again, in the L2 cache
 // B is packed if so many tiles, one below the other, read each panel.
 constexpr std::int64_t kPackForTiles = 16;
+// From so many tiles on if at least so many of its rows, a multiple of 4096 bytes apart, fill their
+// few sets of the L2 cache, and units that take whole vectors of 512 bits wait for what is beyond.
+constexpr std::int64_t kPackSharedSetsFor = 8, kSharedSets = 384;
 // Columns of A are packed for tiles of so few rows, which read parts of lines, if so many panels
 // meet them.
 constexpr std::int64_t kFewRows = 8, kPackPartsFor = 12;
@@ -54,7 +57,8 @@ struct Cut {
     columns = std::min(n, kColumnBytes / static_cast<std::int64_t>(sizeof(T)) / nr * nr);
 
     const bool readable = p.b.col_stride == 1 && (kernels.masked || n % kernels.lanes == 0);
-    pack_b = !prepacked && (!readable || (m >= kPackForTiles * mr && n > nr));
+    const std::int64_t pack_for = crowds_l2_sets(kernels, p) ? kPackSharedSetsFor : kPackForTiles;
+    pack_b = !prepacked && (!readable || (m >= pack_for * mr && n > nr));
     const bool in_parts = p.a.row_stride == 1 && n >= kPackPartsFor * nr;
     pack_a = m >= 2 * mr && n >= 4 * nr &&
              (needs_packing<T>(p.a.row_stride, p.a.col_stride) || (in_parts && mr <= kFewRows));
@@ -82,6 +86,13 @@ struct Cut {
       column_groups = std::min(panels, std::max(column_groups, depth * columns / kInner));
     }
     if (in_parts && !rows_outside && depth > kLongColumns) pack_a = true;
+  }
+
+  /// Whether rows of B push each other out of the L2 cache before the next tile reads them.
+  bool crowds_l2_sets(const TileKernels<T>& kernels, const Product<T>& p) const {
+    constexpr auto kSize = static_cast<std::int64_t>(sizeof(T));
+    return depth >= kSharedSets && p.b.row_stride * kSize % 4096 == 0 &&
+           kernels.unit_lanes * kSize == 64;
   }
 
   /// The first row of a block of rows: of whole tiles, so that as few as possible are short.

@@ -287,6 +287,15 @@ TEST_P(GemmPathsTest, ExactWithPackedOperands) {
     }
   }
   check_exactly<float>({.m = 1030, .n = 520, .k = 512, .gap = 512}, ++seed);
+  // Rows of B a multiple of 4096 bytes apart, from fewer tiles on: where depth and rows begin to
+  // count, and in two blocks of k.
+  for (const std::int64_t m : {111, 112, 125}) {
+    for (const std::int64_t k : {383, 384, 1100}) {
+      check_exactly<float>(
+          {.m = m, .n = 1000, .k = k, .a = m == 112 ? kColumns : Layout::row_major, .gap = 24},
+          ++seed);
+    }
+  }
 }
 
 /// Long sums of a small C: pieces of k.
@@ -371,7 +380,8 @@ TEST_P(GemmPathsTest, SameBitsForAnyNumberOfThreads) {
         Case{.m = 300, .n = 100, .k = 300}, Case{.m = 700, .n = 600, .k = 300},
         Case{.m = 30, .n = 40, .k = 9000, .a = kColumns}, Case{.m = 16, .n = 1024, .k = 800},
         Case{.m = 6, .n = 2048, .k = 3072}, Case{.m = 1, .n = 900, .k = 200, .b = kColumns},
-        Case{.m = 300, .n = 161, .k = 900}, Case{.m = 90, .n = 99, .k = 90, .a = kColumns}}) {
+        Case{.m = 300, .n = 161, .k = 900}, Case{.m = 120, .n = 1024, .k = 400},
+        Case{.m = 90, .n = 99, .k = 90, .a = kColumns}}) {
     SCOPED_TRACE(str(t));
     Matrix<float> a(t.m, t.k, t.a, 0, 0), b(t.k, t.n, t.b, 0, 0);
     a.fill(draw);
