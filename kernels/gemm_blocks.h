@@ -30,14 +30,13 @@ std::int64_t packed_size(const TileKernels<T>& kernels, std::int64_t k, std::int
 template <class T>
 void pack_all(const TileKernels<T>& kernels, const MatrixView<const T>& b, T* packed);
 
-/// Whether multiply_small() can do it: everything fits into the L1 cache and the epilogue is one
-/// that tiles have.
+/// Whether multiply_small() can do it: the operands are few enough and the epilogue is one that
+/// tiles have.
 template <class T>
 bool is_small(const TileKernels<T>& kernels, const MatrixView<const T>& a,
               const MatrixView<const T>& b, const Epilogue<T>& epilogue) {
-  constexpr std::int64_t kSmall = 32768 / static_cast<std::int64_t>(sizeof(T));
   const std::int64_t m = a.rows, n = b.cols, k = b.rows;
-  return (k <= kernels.max_depth) & (m * k + k * n + m * n <= kSmall) &
+  return (k <= kernels.max_depth) & (m * k + k * n + m * n <= kernels.small_size) &
          (epilogue.activation <= Activation::relu);
 }
 

@@ -13,14 +13,18 @@ inline constexpr std::int64_t kMostStreamedRows = 3;
 /// So few columns of C fill a vector worse than sums along k do, or vectors along m.
 inline constexpr std::int64_t kMostThinColumns = 12;
 
-/// Whether a small product is better computed as a thin one.
+/// Whether a small product is better computed as a thin one: if its operands take more than 32 KB
+/// together, any that sums along k can do, else the thinnest.
 template <class T>
 bool is_thin(const MatrixView<const T>& a, const MatrixView<const T>& b) {
-  const bool dot =
-      (b.row_stride == 1) & (b.col_stride != 1) & (a.rows <= kMostDotRows / 4) & (b.rows >= 64);
-  const bool columns =
-      (a.row_stride == 1) & (a.col_stride != 1) & (b.cols <= kMostThinColumns) & (a.rows >= 32);
-  return dot | columns;
+  constexpr std::int64_t kTiny = 32768 / static_cast<std::int64_t>(sizeof(T));
+  const std::int64_t m = a.rows, n = b.cols, k = b.rows;
+  const bool dot = (b.row_stride == 1) & (b.col_stride != 1) & (k >= 64);
+  const bool columns = (a.row_stride == 1) & (a.col_stride != 1) & (m >= 32);
+  if (m * k + k * n + m * n <= kTiny) {
+    return (dot & (m <= kMostDotRows / 4)) | (columns & (n <= kMostThinColumns));
+  }
+  return (dot & (m <= kMostDotRows)) | (n <= kMostThinColumns);
 }
 
 /// Computes a product with so few rows or columns that the usual tiles would leave most lanes idle,

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -385,6 +386,10 @@ TileKernels<T> MakeKernels(std::integer_sequence<int, kWidths...>) {
   const bool whole_units = kMaxRows[0] > 0 && kernels.unit_lanes == lanes;
   kernels.streamed_bytes = {(whole_units ? 24 : 12) * kMegabyte,
                             (whole_units ? 24 : 3) * kMegabyte};
+  // The largest product is a cube: of 64 KB, or, by the estimate of cost.h, 8 us (WorthSharing).
+  const double side = std::cbrt(40000.0 * kernels.unit_lanes);
+  kernels.small_size = std::min(std::int64_t{65536} / static_cast<std::int64_t>(sizeof(T)),
+                                static_cast<std::int64_t>(3 * side * side));
   kernels.columns = {lanes / 2, (kWidths + 1) * lanes...};
   kernels.max_rows = kMaxRows;
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3

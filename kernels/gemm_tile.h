@@ -107,6 +107,9 @@ struct TileKernels {
   /// So many idle columns are worth a narrower tile: half a vector of them where that runs twice as
   /// fast (AVX-512 on 256-bit units), else a whole one.
   int granule = 0;
+  /// So many elements of A, B and C together lie in the L1 cache or just beyond, and what they take
+  /// is not worth sharing: such a product is not cut.
+  std::int64_t small_size = 0;
   /// From so many bytes of B on, few rows take whole rows of B instead of tiles; [1] if these are a
   /// multiple of 4096 bytes apart.
   std::array<std::int64_t, 2> streamed_bytes = {};

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "kernels/gemm.h"
@@ -292,8 +293,30 @@ TEST_P(GemmPathsTest, ExactWithPackedOperands) {
   for (const std::int64_t m : {111, 112, 125}) {
     for (const std::int64_t k : {383, 384, 1100}) {
       check_exactly<float>(
-          {.m = m, .n = 1000, .k = k, .a = m == 112 ? kColumns : Layout::row_major, .gap = 24},
+          {.m = m, .n = 100, .k = k, .a = m == 112 ? kColumns : Layout::row_major, .gap = 924},
           ++seed);
+    }
+  }
+}
+
+/// Products that are not cut, and parts of ones that are: the way must not show in the bits.
+TEST_P(GemmPathsTest, SmallProductsHaveTheBitsOfLargeOnes) {
+  std::mt19937 random(3);
+  std::normal_distribution<double> normal;
+  const auto draw = [&] { return normal(random); };
+  constexpr std::int64_t kRows = 400, kFew = 50;
+  for (const Layout b_layout : {Layout::row_major, Layout::column_major}) {
+    for (const auto& [n, k] : {std::pair{65, 66}, {100, 40}, {14, 150}}) {
+      Matrix<float> a(kRows, k, Layout::row_major, 0, 0), b(k, n, b_layout, 0, 0);
+      a.fill(draw);
+      b.fill(draw);
+      std::vector<float> whole(static_cast<std::size_t>(kRows * n)), parts(whole.size());
+      gemm(1.0f, a.view(), b.view(), 0.0f, View(whole.data(), kRows, n));
+      for (std::int64_t i = 0; i < kRows; i += kFew) {
+        gemm(1.0f, a.view().row_block(i, kFew), b.view(), 0.0f,
+             View(parts.data() + i * n, kFew, n));
+      }
+      EXPECT_EQ(parts, whole) << n << ", " << k;
     }
   }
 }
