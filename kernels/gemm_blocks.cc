@@ -270,13 +270,14 @@ void multiply(const Product<T>& p) {
       } else if (p.packed_b != nullptr) {
         packed = p.packed_b + k_first * padded_columns(kernels, n, cut.widest) + col * depth;
       }
-      // One piece: a block of rows by a part of a group of panels.
-      const auto block = [&](std::int64_t row_block, std::int64_t part) {
+      // A piece is a block of rows by a part of a group of panels; neighbours make a larger block.
+      const auto block = [&](std::int64_t row_block, std::int64_t row_blocks, std::int64_t part,
+                             std::int64_t part_count) {
         const std::int64_t row = cut.first_row(row_block);
         const std::int64_t j = first_column(part);
         return Block<T>{
-            .rows = cut.first_row(row_block + 1) - row,
-            .cols = first_column(part + 1) - j,
+            .rows = cut.first_row(row_block + row_blocks) - row,
+            .cols = first_column(part + part_count) - j,
             .k = depth,
             .a = &p.a(row, k_first),
             .a_row_stride = p.a.row_stride,
@@ -305,7 +306,8 @@ void multiply(const Product<T>& p) {
         nnkernels::parallel_for(
             cut.row_blocks * depths, transfer_microseconds<T>(moved), [&](std::int64_t piece, int) {
               const std::int64_t row_block = piece / depths, step = piece % depths * kPackedSteps;
-              pack_rows(kernels, block(row_block, 0), step, std::min(depth, step + kPackedSteps),
+              pack_rows(kernels, block(row_block, 1, 0, 1), step,
+                        std::min(depth, step + kPackedSteps),
                         packed_a + cut.first_row(row_block) * depth);
             });
       }
@@ -313,30 +315,42 @@ void multiply(const Product<T>& p) {
           2.0 * static_cast<double>(m) * static_cast<double>(cols) * static_cast<double>(depth);
       const std::uint64_t loop = cut.pack_in_pieces || cut.pack_a ? next_loop() : 0;
       // The pieces of a group follow each other, so that a thread reads the panels that it packed,
-      // and of these the parts that meet the same rows.
-      nnkernels::parallel_for(
-          cut.row_blocks * column_parts, arithmetic_microseconds<T>(flops),
-          [&](std::int64_t piece, int) {
-            const std::int64_t part = piece % parts, of = piece / parts;
-            const std::int64_t row_block = of % cut.row_blocks, group = of / cut.row_blocks;
-            Block<T> mine = block(row_block, group * parts + part);
-            if (packed_a != nullptr) {
-              mine.packed_a = packed_a + cut.first_row(row_block) * depth;
-            } else if (cut.pack_a && !cut.rows_outside) {
-              mine.packed_a = own_rows<T>(kernels, mine, {loop, row_block});
-            }
-            if (cut.pack_in_pieces) {
-              mine.b =
-                  own_panels<T>(kernels, {mine.b, depth, mine.cols, p.b.row_stride, p.b.col_stride},
-                                cut.widest, {loop, group});
-              mine.b_is_packed = true;
-            }
-            BlockLoops<T>(kernels, mine).run();
-            for (std::int64_t i = 0; last && own_activation && i < mine.rows; ++i) {
-              T* const y = mine.c + i * mine.c_row_stride;
-              activation_forward(p.epilogue.activation, mine.cols, y, y);
-            }
-          });
+      // and of these the parts that meet the same rows. Those that one thread does, from `piece` on
+      // and before `end`, are one block if they have the same rows or the same panels: it returns
+      // where that ended. (Activations of their own meet C while a piece of it is in the cache.)
+      const auto run = [&](std::int64_t piece, std::int64_t end) {
+        if (own_activation) end = piece + 1;
+        const std::int64_t part = piece % parts, of = piece / parts;
+        const std::int64_t row_block = of % cut.row_blocks, group = of / cut.row_blocks;
+        std::int64_t row_blocks = 1, part_count = std::min(parts - part, end - piece);
+        if (cut.rows_outside) row_blocks = std::min(cut.row_blocks - row_block, end - piece);
+        if (row_blocks == cut.row_blocks && part_count == parts && !cut.pack_in_pieces) {
+          part_count = (end - piece) / row_blocks;
+        }
+        Block<T> mine = block(row_block, row_blocks, group * parts + part, part_count);
+        if (packed_a != nullptr) {
+          mine.packed_a = packed_a + cut.first_row(row_block) * depth;
+        } else if (cut.pack_a && !cut.rows_outside) {
+          mine.packed_a = own_rows<T>(kernels, mine, {loop, row_block});
+        }
+        if (cut.pack_in_pieces) {
+          mine.b =
+              own_panels<T>(kernels, {mine.b, depth, mine.cols, p.b.row_stride, p.b.col_stride},
+                            cut.widest, {loop, group});
+          mine.b_is_packed = true;
+        }
+        BlockLoops<T>(kernels, mine).run();
+        for (std::int64_t i = 0; last && own_activation && i < mine.rows; ++i) {
+          T* const y = mine.c + i * mine.c_row_stride;
+          activation_forward(p.epilogue.activation, mine.cols, y, y);
+        }
+        return piece + row_blocks * part_count;
+      };
+      nnkernels::parallel_for_ranges(cut.row_blocks * column_parts,
+                                     arithmetic_microseconds<T>(flops),
+                                     [&](std::int64_t piece, std::int64_t end, int) {
+                                       while (piece < end) piece = run(piece, end);
+                                     });
     }
   }
 }
