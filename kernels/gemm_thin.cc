@@ -41,11 +41,12 @@ void multiply_along_k(const MatrixView<const T>& few, const MatrixView<const T>&
   const auto moved = static_cast<double>(y.rows * y.cols);
   const double microseconds =
       std::max(arithmetic_microseconds<T>(flops), transfer_microseconds<T>(moved));
-  nnkernels::parallel_for(pieces, microseconds, [&](std::int64_t piece, int) {
-    const std::int64_t row = y.rows * piece / pieces, end = y.rows * (piece + 1) / pieces;
-    kernels.dot(x.data, x.row_stride, x.rows, &y(row, 0), y.row_stride, end - row, y.cols,
-                &out(0, row), out.row_stride, out.col_stride);
-  });
+  nnkernels::parallel_for_ranges(
+      pieces, microseconds, [&](std::int64_t first, std::int64_t end, int) {
+        const std::int64_t row = y.rows * first / pieces, rows = y.rows * end / pieces - row;
+        kernels.dot(x.data, x.row_stride, x.rows, &y(row, 0), y.row_stride, rows, y.cols,
+                    &out(0, row), out.row_stride, out.col_stride);
+      });
 }
 
 /// C with `few` as the operand of few rows and `y` as the other one, both along k; C^T if
