@@ -14,7 +14,8 @@ void gemm(std::type_identity_t<T> alpha, const std::type_identity_t<MatrixView<c
           const MatrixView<T>& c, const std::type_identity_t<Epilogue<T>>& epilogue) {
   if (detail::is_plainly_fine<T>(a, b, c)) {
     const detail::TileKernels<T>& kernels = detail::tile_kernels<T>();
-    if (alpha != T{0} && detail::is_small(kernels, a, b, epilogue) && !detail::is_thin(a, b)) {
+    if (alpha != T{0} && detail::is_small(kernels, a, b, epilogue) &&
+        !detail::is_thin(kernels, a, b)) {
       if (detail::multiply_one_tile(kernels, alpha, a, b, beta, c, epilogue)) return;
       return detail::multiply_small(kernels, alpha, a, b, beta, c, epilogue);
     }

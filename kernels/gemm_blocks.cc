@@ -32,6 +32,9 @@ constexpr std::int64_t kPackedSteps = 128;
 // A piece of panels over a block of rows is cut further, into at most so many parts of at
 // least so many panels: for threads of different speed, and for many threads.
 constexpr std::int64_t kMostParts = 4, kLeastPanels = 2;
+// What one thread does of a B of so many bytes is one block: each tile of A then meets all of it,
+// which with A and C fits into the smallest L2 caches.
+constexpr std::int64_t kJoinedBytes = 1 << 17;
 // Where rows are the outer loop, pieces of about so many rows.
 constexpr std::int64_t kPieceRows = 112;
 
@@ -314,18 +317,21 @@ void multiply(const Product<T>& p) {
       const double flops =
           2.0 * static_cast<double>(m) * static_cast<double>(cols) * static_cast<double>(depth);
       const std::uint64_t loop = cut.pack_in_pieces || cut.pack_a ? next_loop() : 0;
+      const bool joins_groups = !cut.pack_in_pieces &&
+                                depth * cols <= kJoinedBytes / static_cast<std::int64_t>(sizeof(T));
       // The pieces of a group follow each other, so that a thread reads the panels that it packed,
       // and of these the parts that meet the same rows. Those that one thread does, from `piece` on
-      // and before `end`, are one block if they have the same rows or the same panels: it returns
-      // where that ended. (Activations of their own meet C while a piece of it is in the cache.)
+      // and before `end`, are one block if they have the same rows or the same panels, or all rows
+      // and few panels: it returns where that ended. (Activations of their own meet C while a piece
+      // of it is in the cache.)
       const auto run = [&](std::int64_t piece, std::int64_t end) {
         if (own_activation) end = piece + 1;
         const std::int64_t part = piece % parts, of = piece / parts;
         const std::int64_t row_block = of % cut.row_blocks, group = of / cut.row_blocks;
         std::int64_t row_blocks = 1, part_count = std::min(parts - part, end - piece);
-        if (cut.rows_outside) row_blocks = std::min(cut.row_blocks - row_block, end - piece);
-        if (row_blocks == cut.row_blocks && part_count == parts && !cut.pack_in_pieces) {
-          part_count = (end - piece) / row_blocks;
+        if (cut.rows_outside) {
+          row_blocks = std::min(cut.row_blocks - row_block, end - piece);
+          if (joins_groups && row_blocks == cut.row_blocks) part_count = (end - piece) / row_blocks;
         }
         Block<T> mine = block(row_block, row_blocks, group * parts + part, part_count);
         if (packed_a != nullptr) {

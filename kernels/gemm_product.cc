@@ -94,7 +94,7 @@ void compute(const Product<T>& p) {
   const TileKernels<T>& kernels = tile_kernels<T>();
   const bool unpacked = p.packed_b == nullptr;
   if (unpacked && p.c.col_stride == 1 && is_small(kernels, p.a, p.b, p.epilogue) &&
-      !is_thin(p.a, p.b)) {
+      !is_thin(kernels, p.a, p.b)) {
     if (multiply_one_tile(kernels, p.alpha, p.a, p.b, p.beta, p.c, p.epilogue)) return;
     return multiply_small(kernels, p.alpha, p.a, p.b, p.beta, p.c, p.epilogue);
   }

@@ -128,12 +128,14 @@ HWY_NOINLINE void AddPanels(const RowsBlock<T>& block, std::int64_t j) {
   const std::int64_t nr = 2 * lanes, panel = nr * block.k;
   const T* a = block.a;
   const T* b = block.b + j * block.k;
+  // With 16 registers sums and rows do not all have one.
+  constexpr int kUses = k32Registers ? kRows : 1;
   for (std::int64_t p = 0; p < block.k; ++p) {
     V row[2 * kPanels];
     NNKERNELS_UNROLL
     for (int q = 0; q < kPanels; ++q) {
-      row[2 * q] = LoadedOnce<kRows>(hn::Load(d, b + q * panel));
-      row[2 * q + 1] = LoadedOnce<kRows>(hn::Load(d, b + q * panel + lanes));
+      row[2 * q] = LoadedOnce<kUses>(hn::Load(d, b + q * panel));
+      row[2 * q + 1] = LoadedOnce<kUses>(hn::Load(d, b + q * panel + lanes));
     }
     NNKERNELS_UNROLL
     for (int i = 0; i < kRows; ++i) {

@@ -246,7 +246,7 @@ bool multiply_thin(const Product<T>& p) {
   const TileKernels<T>& kernels = tile_kernels<T>();
   const std::int64_t lanes = kernels.lanes;
   // B's columns are contiguous: packing them for tiles would cost more than the product.
-  if (p.b.row_stride == 1 && (m == 1 || (m <= kMostDotRows && k >= 4 * lanes))) {
+  if (sums_rows_along_k(kernels, p.a, p.b)) {
     multiply_dot<T>(p, p.a, p.b.transposed(), false);
     return true;
   }

@@ -386,10 +386,12 @@ TileKernels<T> MakeKernels(std::integer_sequence<int, kWidths...>) {
   const bool whole_units = kMaxRows[0] > 0 && kernels.unit_lanes == lanes;
   kernels.streamed_bytes = {(whole_units ? 24 : 12) * kMegabyte,
                             (whole_units ? 24 : 3) * kMegabyte};
-  // The largest product is a cube: of 64 KB, or, by the estimate of cost.h, 8 us (WorthSharing).
+  // The largest product is a cube: of 32 to 64 KB, as long as it takes less than 8 us by the
+  // estimate of cost.h (WorthSharing).
+  constexpr auto kSize = static_cast<std::int64_t>(sizeof(T));
   const double side = std::cbrt(40000.0 * kernels.unit_lanes);
-  kernels.small_size = std::min(std::int64_t{65536} / static_cast<std::int64_t>(sizeof(T)),
-                                static_cast<std::int64_t>(3 * side * side));
+  kernels.small_size = std::clamp<std::int64_t>(static_cast<std::int64_t>(3 * side * side),
+                                                32768 / kSize, 65536 / kSize);
   kernels.columns = {lanes / 2, (kWidths + 1) * lanes...};
   kernels.max_rows = kMaxRows;
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3

@@ -83,7 +83,8 @@ struct MaxPixel {
         const auto here = hn::Set(dp, static_cast<Position>(position + j));
         NNKERNELS_UNROLL
         for (int v = 0; v < kCount; ++v) {
-          const auto value = LoadedOnce<2>(access.Load(d, row + j * window.c + v * lanes));
+          const auto value =
+              LoadedOnce < k32Registers ? 2 : 1 > (access.Load(d, row + j * window.c + v * lanes));
           auto wins = hn::Lt(best[v], value);
           if constexpr (kCareful) {
             // Larger or NaN, unless NaN has won already.

@@ -53,7 +53,7 @@ HWY_INLINE V Rectified(V v) {
 /// in.
 template <int kUses, class V>
 HWY_INLINE V LoadedOnce(V v) {
-#if HWY_ARCH_X86 && HWY_COMPILER_GCC_ACTUAL
+#if HWY_ARCH_X86 && HWY_COMPILER_GCC_ACTUAL && HWY_TARGET != HWY_EMU128
   if constexpr (kUses > 1) asm("" : "+v"(v.raw));
 #endif
   return v;

@@ -304,20 +304,46 @@ TEST_P(GemmPathsTest, SmallProductsHaveTheBitsOfLargeOnes) {
   std::mt19937 random(3);
   std::normal_distribution<double> normal;
   const auto draw = [&] { return normal(random); };
-  constexpr std::int64_t kRows = 400, kFew = 50;
+  constexpr std::int64_t kRows = 600;
   for (const Layout b_layout : {Layout::row_major, Layout::column_major}) {
-    for (const auto& [n, k] : {std::pair{65, 66}, {100, 40}, {14, 150}}) {
+    for (const auto& [n, k] : {std::pair{65, 66}, {100, 40}, {14, 150}, {10, 260}}) {
+      // As many rows as a small product has.
+      const std::int64_t few = (detail::tile_kernels<float>().small_size - n * k) / (n + k);
+      ASSERT_GT(few, 16);
       Matrix<float> a(kRows, k, Layout::row_major, 0, 0), b(k, n, b_layout, 0, 0);
       a.fill(draw);
       b.fill(draw);
       std::vector<float> whole(static_cast<std::size_t>(kRows * n)), parts(whole.size());
       gemm(1.0f, a.view(), b.view(), 0.0f, View(whole.data(), kRows, n));
-      for (std::int64_t i = 0; i < kRows; i += kFew) {
-        gemm(1.0f, a.view().row_block(i, kFew), b.view(), 0.0f,
-             View(parts.data() + i * n, kFew, n));
+      for (std::int64_t i = 0; i < kRows; i += few) {
+        const std::int64_t rows = std::min(few, kRows - i);
+        if (rows <= 16) break;  // which may be summed along k
+        gemm(1.0f, a.view().row_block(i, rows), b.view(), 0.0f,
+             View(parts.data() + i * n, rows, n));
+        for (std::int64_t at = i * n; at < (i + rows) * n; ++at) {
+          const auto j = static_cast<std::size_t>(at);
+          ASSERT_EQ(parts[j], whole[j]) << n << ", " << k << " at " << at;
+        }
       }
-      EXPECT_EQ(parts, whole) << n << ", " << k;
     }
+  }
+}
+
+/// Up to 16 rows by columns of B are summed along k, whether operands take more than 64 KB or less.
+TEST_P(GemmPathsTest, FewRowsHaveTheSameBitsOnBothSidesOfSmall) {
+  std::mt19937 random(4);
+  std::normal_distribution<double> normal;
+  constexpr std::int64_t kRows = 16;
+  for (const auto& [n, k] : {std::pair{100, 128}, {230, 40}}) {
+    Matrix<float> a(kRows, k, Layout::row_major, 0, 0), b(k, n, Layout::column_major, 0, 0);
+    a.fill([&] { return normal(random); });
+    b.fill([&] { return normal(random); });
+    std::vector<float> sixteen(static_cast<std::size_t>(kRows * n)), eight(sixteen.size());
+    gemm(1.0f, a.view(), b.view(), 0.0f, View(sixteen.data(), kRows, n));
+    for (const std::int64_t i : {0, 8}) {
+      gemm(1.0f, a.view().row_block(i, 8), b.view(), 0.0f, View(eight.data() + i * n, 8, n));
+    }
+    EXPECT_EQ(eight, sixteen) << n << ", " << k;
   }
 }
 
@@ -404,7 +430,7 @@ TEST_P(GemmPathsTest, SameBitsForAnyNumberOfThreads) {
         Case{.m = 30, .n = 40, .k = 9000, .a = kColumns}, Case{.m = 16, .n = 1024, .k = 800},
         Case{.m = 6, .n = 2048, .k = 3072}, Case{.m = 1, .n = 900, .k = 200, .b = kColumns},
         Case{.m = 300, .n = 161, .k = 900}, Case{.m = 120, .n = 1024, .k = 400},
-        Case{.m = 90, .n = 99, .k = 90, .a = kColumns}}) {
+        Case{.m = 1040, .n = 1100, .k = 256}, Case{.m = 90, .n = 99, .k = 90, .a = kColumns}}) {
     SCOPED_TRACE(str(t));
     Matrix<float> a(t.m, t.k, t.a, 0, 0), b(t.k, t.n, t.b, 0, 0);
     a.fill(draw);

@@ -6,8 +6,8 @@
 # half the registers, and few machines need them.)
 
 # The k loops, of which a tile can have two (one asks for the next tile's memory), are the jumps backwards over
-# rows * width multiply-adds and (not in DotRows) a broadcast for each row, but little else, that are around no other such jump. Jumps over
-# twice as much are none where tiles are large: the ends of those have two steps one after the other.
+# rows * width multiply-adds and (not in DotRows) a broadcast for each row, but little else, that are around no other such
+# jump. Jumps over twice as much are none where tiles are large: the ends of those have two steps one after the other.
 function check_tile(   i, j, loops, first, last, spills, seen, again, from) {
   tiles++
   loops = 0

@@ -61,6 +61,10 @@ wrong=$(
   tile "$kTile" 'vmovups -0x80(%rbp),%zmm3' | sed '/mov    %rsp,%rbp/d' |
     expect clean '%rbp as any register'
   tile "$kTile" 'nop' | sed 's/, 2, 1,/, 3, 1,/' | expect caught 'no loop with all multiply-adds'
+  tile "$kTile" 'vbroadcastss (%rsi),%zmm7' | sed '
+    s/0x4(%rsi){1to16}/(%rdx)/
+    s/(%rsi){1to16}/(%rdx)/
+    s/vmovups (%rdx),%zmm0/vbroadcastss (%rsi),%zmm8/' | expect caught 'a row of B loaded twice'
   windows 'nop' | expect clean 'a window of four rows'
   windows 'vmovaps %zmm3,0x80(%rsp)' | expect caught 'a vector to the stack, in a window'
   windows 'nop' | sed 's/, 1, 1,/, 2, 1,/' | expect caught 'no loop with four multiply-adds a window'
