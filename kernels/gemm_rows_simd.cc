@@ -129,7 +129,7 @@ HWY_NOINLINE void AddPanels(const RowsBlock<T>& block, std::int64_t j) {
   const T* a = block.a;
   const T* b = block.b + j * block.k;
   // With 16 registers sums and rows do not all have one.
-  constexpr int kUses = k32Registers ? kRows : 1;
+  constexpr int kUses = std::max(1, kRows * static_cast<int>(k32Registers));
   for (std::int64_t p = 0; p < block.k; ++p) {
     V row[2 * kPanels];
     NNKERNELS_UNROLL
