@@ -77,14 +77,14 @@ struct MaxPixel {
       winner[v] = hn::Set(dp, static_cast<Position>(position));
       sum[v] = best[v];
     }
+    constexpr int kUses = k32Registers ? 2 : 1;  // with 16 registers not all pixels have one
     std::int64_t j = 1;  // the first pixel of the first row is `best` already
     for (std::int64_t i = 0; i < window.rows; ++i, row += window.line, position += window.kw) {
       for (; j < window.cols; ++j) {
         const auto here = hn::Set(dp, static_cast<Position>(position + j));
         NNKERNELS_UNROLL
         for (int v = 0; v < kCount; ++v) {
-          const auto value =
-              LoadedOnce < k32Registers ? 2 : 1 > (access.Load(d, row + j * window.c + v * lanes));
+          const auto value = LoadedOnce<kUses>(access.Load(d, row + j * window.c + v * lanes));
           auto wins = hn::Lt(best[v], value);
           if constexpr (kCareful) {
             // Larger or NaN, unless NaN has won already.

@@ -329,12 +329,13 @@ TEST_P(GemmPathsTest, SmallProductsHaveTheBitsOfLargeOnes) {
   }
 }
 
-/// Up to 16 rows by columns of B are summed along k, whether operands take more than 64 KB or less.
+/// Up to 16 rows by columns of B are summed along k, whether operands are few or not: of the first
+/// 8 rows are small with whole AVX-512 units and 16 are not, of the second with units of 256 bits.
 TEST_P(GemmPathsTest, FewRowsHaveTheSameBitsOnBothSidesOfSmall) {
   std::mt19937 random(4);
   std::normal_distribution<double> normal;
   constexpr std::int64_t kRows = 16;
-  for (const auto& [n, k] : {std::pair{100, 128}, {230, 40}}) {
+  for (const auto& [n, k] : {std::pair{100, 128}, {250, 40}}) {
     Matrix<float> a(kRows, k, Layout::row_major, 0, 0), b(k, n, Layout::column_major, 0, 0);
     a.fill([&] { return normal(random); });
     b.fill([&] { return normal(random); });
