@@ -200,6 +200,13 @@ HWY_INLINE void PrefetchRow([[maybe_unused]] D d, const T* row) {
   for (int i = 0; i < kLines; ++i) hwy::Prefetch(row + i * kLine);
 }
 
+/// Asks for the cache lines in which the first and the last of `kWidth` vectors begin.
+template <int kWidth, class D, class T>
+HWY_INLINE void PrefetchEnds([[maybe_unused]] D d, const T* row) {
+  hwy::Prefetch(row);
+  if (kWidth > 1) hwy::Prefetch(row + (kWidth - 1) * hn::Lanes(d));
+}
+
 template <int kRows, int kWidth, class V, class D>
 HWY_INLINE void ClearTile(D d, V (&sum)[kRows][kWidth]) {
   NNKERNELS_UNROLL
@@ -212,7 +219,6 @@ HWY_INLINE void ClearTile(D d, V (&sum)[kRows][kWidth]) {
 template <class D, int kRows, int kWidth, bool kMasked, class T = hn::TFromD<D>>
 void RunMatrixTile(const MatrixTile<T>& tile) {
   const D d;
-  const std::size_t lanes = hn::Lanes(d);
   const hn::Mask<D> mask = hn::FirstN(d, LanesOfLast<kWidth>(d, tile));
   hn::Vec<D> sum[kRows][kWidth];
   ClearTile(d, sum);
@@ -248,8 +254,7 @@ void RunMatrixTile(const MatrixTile<T>& tile) {
   }
   const T* next_c = tile.next_c;
   for (; k > 0; --k) {
-    hwy::Prefetch(next_c);
-    if (kWidth > 1) hwy::Prefetch(next_c + (kWidth - 1) * lanes);
+    PrefetchEnds<kWidth>(d, next_c);
     next_c += tile.c_row_stride;
     AddStep<kRows, kWidth, kMasked>(d, b, mask, a, sum);
     a.advance(a_step);
@@ -277,10 +282,7 @@ void RunTile(const Tile<T>& tile) {
 
   // C is written at the end; asked for now, its lines arrive during the k loop.
   NNKERNELS_UNROLL
-  for (int i = 0; i < kRows; ++i) {
-    hwy::Prefetch(tile.c[i]);
-    if (kWidth > 1) hwy::Prefetch(tile.c[i] + (kWidth - 1) * hn::Lanes(d));
-  }
+  for (int i = 0; i < kRows; ++i) PrefetchEnds<kWidth>(d, tile.c[i]);
 
   hn::Vec<D> sum[kRows][kWidth];
   ClearTile(d, sum);
@@ -313,13 +315,16 @@ void RunRowTile(const RowTile<T>& tile) {
   const T* a_tile = tile.a;
   T* c_tile = tile.c;
   for (std::int64_t t = tile.tiles; t > 0; --t) {
-    NextRow<T> next_c(c_tile, tile.c_row_stride);
-    NNKERNELS_UNROLL
-    for (int i = 0; i < kRows; ++i) {
-      const T* const c = next_c();
-      hwy::Prefetch(c);
-      if (kWidth > 1) hwy::Prefetch(c + (kWidth - 1) * hn::Lanes(d));
+    // C is written at the end, so its lines are asked for: at once where they are few, else a row
+    // each step. 28 of them on their way would leave an Intel core no place for those of x.
+    constexpr bool kByStep = kManyStores<kRows, kWidth>;
+    if constexpr (!kByStep) {
+      NextRow<T> next_c(c_tile, tile.c_row_stride);
+      NNKERNELS_UNROLL
+      for (int i = 0; i < kRows; ++i) PrefetchEnds<kWidth>(d, next_c());
     }
+    const T* row_of_c = c_tile;
+    const T* const last_row = c_tile + (kRows - 1) * tile.c_row_stride;
     hn::Vec<D> sum[kRows][kWidth];
     ClearTile(d, sum);
 
@@ -331,6 +336,10 @@ void RunRowTile(const RowTile<T>& tile) {
       std::int64_t length = tile.segment_length;
       if (segment + 1 == end) length -= StepsByPairs<kRows, kWidth>(tile, length);
       for (; length > 0; --length) {
+        if constexpr (kByStep) {
+          PrefetchEnds<kWidth>(d, row_of_c);
+          row_of_c = row_of_c == last_row ? c_tile : row_of_c + tile.c_row_stride;
+        }
         AddStep<kRows, kWidth, false>(d, b, mask, a, sum);
         a.advance(1);
         b += b_step;
