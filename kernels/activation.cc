@@ -220,7 +220,8 @@ void activation_backward(Activation kind, std::int64_t size, const T* y, const T
 }
 
 template <class T>
-void activation_backward(Activation kind, MatrixView<const T> y, MatrixView<T> dx) {
+void activation_backward(Activation kind, std::type_identity_t<MatrixView<const T>> y,
+                         MatrixView<T> dx) {
   if (y.rows != dx.rows || y.cols != dx.cols || y.col_stride != 1 || dx.col_stride != 1) {
     const auto text = [](std::int64_t rows, std::int64_t cols, std::int64_t stride) {
       return std::to_string(rows) + "x" + std::to_string(cols) + " with column stride " +

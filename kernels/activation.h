@@ -4,6 +4,7 @@
 #define NNKERNELS_KERNELS_ACTIVATION_H_
 
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels/matrix_view.h"
 
@@ -45,7 +46,8 @@ void activation_backward(Activation kind, std::int64_t size, const T* y, const T
 /// must be contiguous (col_stride 1) and their shapes the same, or std::invalid_argument is thrown,
 /// as on negative sizes and null pointers to elements. Runs on the calling thread.
 template <class T>
-void activation_backward(Activation kind, MatrixView<const T> y, MatrixView<T> dx);
+void activation_backward(Activation kind, std::type_identity_t<MatrixView<const T>> y,
+                         MatrixView<T> dx);
 
 }  // namespace nnkernels
 

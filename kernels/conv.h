@@ -54,10 +54,9 @@ void check(const ConvShape& shape, const char* function);
 /// instruction set, the shape and the place decide. The same holds for dy and w in
 /// conv_backward_data() and for dy in conv_backward_weights().
 ///
-/// x, w and y must not overlap. Parallel over images and output rows where it pays. Allocates only
-/// when a thread's scratch memory must grow. Throws std::invalid_argument as check() does, and on
-/// null pointers.
-/// T is float or double.
+/// x, w and y must not overlap, which is not checked. Parallel over images and output rows where it
+/// pays. Allocates only when a thread's scratch memory must grow. Throws std::invalid_argument as
+/// check() does, and on null pointers. T is float or double.
 template <class T>
 void conv_forward(const ConvShape& shape, const T* x, const T* w, T* y,
                   const Epilogue<T>& epilogue = {});

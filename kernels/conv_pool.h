@@ -36,8 +36,10 @@ void conv_max_pool_forward(const ConvShape& shape, const T* x, const T* w, T* y,
 /// activation: the gradient by y times f'(y), activation_backward().
 ///
 /// Only winners are multiplied: a quarter of the work. Where dy is 0 it is not said whether an x
-/// that is infinite or NaN counts. Each element of dw is then one chain of fused multiply-adds over
-/// the windows of a fixed piece of the batch; pieces are added in order.
+/// that is infinite or NaN counts. `winner` must be what conv_max_pool_forward() left, 0 to 3:
+/// other values are not refused, and read or write memory anywhere. Each element of dw is then one
+/// chain of fused multiply-adds over the windows of a fixed piece of the batch; pieces are added in
+/// order.
 template <class T>
 void conv_max_pool_backward_weights(const ConvShape& shape, const T* x, const T* dy,
                                     const std::uint8_t* winner, T* dw, T* db);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <stdexcept>
+#include <string>
 
 #include "kernels/check.h"
 #include "kernels/gemm.h"
@@ -29,8 +31,9 @@ void gemm_batched(std::int64_t batch, std::type_identity_t<T> alpha,
   constexpr const char* kFunction = "gemm_batched";
   detail::check_size(kFunction, "batch", batch);
   // Where nothing is read a pointer may be null, and must not be moved.
-  if (a.data == nullptr) a_stride = 0;
-  if (b.data == nullptr) b_stride = 0;
+  const bool reads = alpha != T{0} && a.cols > 0;
+  if (!reads || a.data == nullptr) a_stride = 0;
+  if (!reads || b.data == nullptr) b_stride = 0;
   if (c.data == nullptr) c_stride = 0;
   const detail::Product<T> first{alpha, a, b, beta, c, epilogue};
   const auto move = [&](detail::Product<T>& p, std::int64_t products) {
@@ -44,6 +47,15 @@ void gemm_batched(std::int64_t batch, std::type_identity_t<T> alpha,
   if (c.rows == 0 || c.cols == 0) return;
   (void)detail::element_count(kFunction, {batch, c.rows, c.cols});
   detail::check_batch(kFunction, batch, c, c_stride);
+  if (!detail::fits_memory(c, batch, c_stride) ||
+      (reads &&
+       (!detail::fits_memory(a, batch, a_stride) || !detail::fits_memory(b, batch, b_stride)))) {
+    throw std::invalid_argument(std::string(kFunction) + ": the strides of " +
+                                std::to_string(batch) +
+                                " A, B or C reach further than memory can, from one to the next " +
+                                std::to_string(a_stride) + ", " + std::to_string(b_stride) + ", " +
+                                std::to_string(c_stride));
+  }
   detail::Product<T> p = first;
   for (std::int64_t i = 1; i < batch; ++i) {
     move(p, 1);

@@ -35,16 +35,6 @@ bool overlap(MatrixView<const T> x, MatrixView<const T> c) {
   return (same_rows && shift < x.cols) || (next_rows && shift + c.cols > x.row_stride);
 }
 
-/// Whether the distances between elements of a matrix that is not empty are numbers.
-template <class T>
-bool fits_memory(const MatrixView<T>& x) {
-  std::int64_t rows = 0, cols = 0, bytes = 0;
-  return !__builtin_mul_overflow(x.rows - 1, x.row_stride, &rows) &&
-         !__builtin_mul_overflow(x.cols - 1, x.col_stride, &cols) &&
-         !__builtin_add_overflow(rows, cols, &cols) &&
-         !__builtin_mul_overflow(cols, static_cast<std::int64_t>(sizeof(T)), &bytes);
-}
-
 /// Whether a step of one stride is known to be as far as some steps of the other, within the sizes.
 bool collide(std::int64_t stride, std::int64_t size, std::int64_t other_stride,
              std::int64_t other_size) {
@@ -64,6 +54,21 @@ bool collide(std::int64_t stride, std::int64_t size, std::int64_t other_stride,
 }
 
 }  // namespace
+
+template <class T>
+bool fits_memory(const MatrixView<T>& x, std::int64_t batch, std::int64_t stride) {
+  std::int64_t before = 0, behind = 0;  // bytes from the first element to the furthest ones
+  const auto reaches = [&](std::int64_t size, std::int64_t step) {
+    std::int64_t bytes = 0;
+    if (__builtin_mul_overflow(size - 1, step, &bytes) ||
+        __builtin_mul_overflow(bytes, static_cast<std::int64_t>(sizeof(T)), &bytes)) {
+      return false;
+    }
+    std::int64_t& furthest = bytes < 0 ? before : behind;
+    return !__builtin_add_overflow(furthest, bytes, &furthest);
+  };
+  return reaches(x.rows, x.row_stride) && reaches(x.cols, x.col_stride) && reaches(batch, stride);
+}
 
 template <class T>
 void check_gemm(const char* function, T alpha, const MatrixView<const T>& a,
@@ -105,6 +110,10 @@ void check_batch(const char* function, std::int64_t batch, const MatrixView<T>& 
                               ", from one to the next " + std::to_string(stride));
 }
 
+template bool fits_memory(const MatrixView<const float>&, std::int64_t, std::int64_t);
+template bool fits_memory(const MatrixView<const double>&, std::int64_t, std::int64_t);
+template bool fits_memory(const MatrixView<float>&, std::int64_t, std::int64_t);
+template bool fits_memory(const MatrixView<double>&, std::int64_t, std::int64_t);
 template void check_batch<float>(const char*, std::int64_t, const MatrixView<float>&, std::int64_t);
 template void check_batch<double>(const char*, std::int64_t, const MatrixView<double>&,
                                   std::int64_t);

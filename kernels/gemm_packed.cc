@@ -21,6 +21,12 @@ void PackedMatrix<T>::pack(const MatrixView<const T>& b) {
         std::to_string(b.rows) + "x" + std::to_string(b.cols) +
         (b.data == nullptr ? " at a null pointer" : ""));
   }
+  if (b.rows > 0 && b.cols > 0 && !detail::fits_memory(b)) {
+    throw std::invalid_argument(
+        "PackedMatrix::pack: the strides of B reach further than memory can (B is " +
+        std::to_string(b.rows) + "x" + std::to_string(b.cols) + ", strides " +
+        std::to_string(b.row_stride) + ", " + std::to_string(b.col_stride) + ")");
+  }
   // A panel may be wider than B, by less than two vectors.
   const std::int64_t widest = b.cols == 0 ? 0 : std::max<std::int64_t>(b.cols, 64);
   (void)detail::element_count("PackedMatrix::pack", {b.rows, widest});

@@ -46,8 +46,8 @@ class PackedMatrix {
 
   /// Takes a copy of B, of any strides, for the instruction set in use. Allocates only if the
   /// memory that it has is too small. Shared with parallel_for where it pays. Throws
-  /// std::invalid_argument if a size is negative, if B would take 2^60 elements or more, and if `b`
-  /// is a null pointer and not empty.
+  /// std::invalid_argument if a size is negative, if B would take 2^60 elements or more, if its
+  /// strides reach further than memory can, and if `b` is a null pointer and not empty.
   void pack(const MatrixView<const T>& b);
 
   std::int64_t rows() const { return rows_; }  // k

@@ -35,7 +35,9 @@ void check(const PoolShape& shape, const char* function);
 template <class T>
 void max_pool_forward(const PoolShape& shape, const T* x, T* y, std::int32_t* argmax);
 
-/// dx = 0, then dx[the winner's pixel] += dy for every window, windows in ascending order.
+/// dx = 0, then dx[the winner's pixel] += dy for every window, windows in ascending order. `argmax`
+/// must be what max_pool_forward() left for this shape: other values are not refused, and write
+/// anywhere.
 template <class T>
 void max_pool_backward(const PoolShape& shape, const T* dy, const std::int32_t* argmax, T* dx);
 

@@ -25,7 +25,7 @@ void prefetch(const T* data, std::int64_t size) {
 
 /// The same for a matrix with contiguous rows.
 template <class T>
-void prefetch(const MatrixView<const T>& matrix) {
+void prefetch(const MatrixView<T>& matrix) {
   for (std::int64_t i = 0; i < matrix.rows; ++i) prefetch(&matrix(i, 0), matrix.cols);
 }
 

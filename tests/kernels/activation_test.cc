@@ -218,12 +218,12 @@ TEST_P(ActivationTest, BackwardIsTheDerivative) {
 TEST_P(ActivationTest, BackwardOfABlock) {
   constexpr std::int64_t kRows = 3, kCols = 21, kStride = 40;
   Values values(5);
-  const std::vector<float> y = values.uniforms<float>(kRows * kStride, -1, 1);
+  std::vector<float> y = values.uniforms<float>(kRows * kStride, -1, 1);
   const std::vector<float> dy = values.uniforms<float>(kRows * kStride, -1, 1);
   for (const Activation kind : kKinds) {
     std::vector<float> dx = dy;
-    activation_backward<float>(kind, MatrixView<const float>(y.data(), kRows, kCols, kStride),
-                               MatrixView<float>(dx.data(), kRows, kCols, kStride));
+    activation_backward(kind, MatrixView<float>(y.data(), kRows, kCols, kStride),
+                        MatrixView<float>(dx.data(), kRows, kCols, kStride));
     std::vector<float> expected = backward(kind, y, dy);
     for (std::size_t i = 0; i < dx.size(); ++i) {
       const bool inside = i % kStride < kCols;

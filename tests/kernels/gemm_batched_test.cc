@@ -132,6 +132,21 @@ TEST(GemmBatched, NothingToDo) {
   EXPECT_EQ(c, std::vector<float>(8, 6.0f));
 }
 
+TEST(GemmBatched, RefusesStridesBeyondMemory) {
+  constexpr std::int64_t kFar = std::numeric_limits<std::int64_t>::max() / 2;
+  std::vector<float> memory(8, 3.0f);
+  const View x(memory.data(), 2, 2), y(memory.data() + 4, 2, 2);
+  EXPECT_THROW(gemm_batched(2, 1.0f, x, kFar, x, 0, 0.0f, y, 4), std::invalid_argument);
+  EXPECT_THROW(gemm_batched(2, 1.0f, x, 0, x, -kFar, 0.0f, y, 4), std::invalid_argument);
+  EXPECT_THROW(gemm_batched(2, 1.0f, x, 0, x, 0, 0.0f, y, kFar), std::invalid_argument);
+  EXPECT_EQ(memory, std::vector<float>(8, 3.0f));
+  // A single product has no next one, and what is not read may lie anywhere.
+  gemm_batched(1, 1.0f, x, kFar, x, kFar, 0.0f, y, kFar);
+  EXPECT_EQ(memory[7], 18.0f);
+  gemm_batched(2, 0.0f, x, kFar, x, kFar, 0.0f, x, 4);
+  EXPECT_EQ(memory, std::vector<float>(8, 0.0f));
+}
+
 TEST(GemmBatched, ANumberOfEmptyOrEqualProductsIsNoLoop) {
   constexpr std::int64_t kMany = std::numeric_limits<std::int64_t>::max();
   float value = 5;

@@ -136,6 +136,15 @@ TEST_P(PackedMatrixTest, OneColumnMayHaveAnyDistanceToTheNext) {
   EXPECT_EQ(c, std::vector<float>(3, 120.0f));
 }
 
+TEST_P(PackedMatrixTest, RefusesStridesBeyondMemory) {
+  std::vector<float> b(10, 3.0f);
+  const MatrixView<const float> far(b.data(), 2, 2, std::numeric_limits<std::ptrdiff_t>::max() / 2);
+  PackedMatrix<float> packed(MatrixView<const float>(b.data(), 3, 3));
+  EXPECT_THROW(packed.pack(far), std::invalid_argument);
+  EXPECT_THROW(packed.pack(far.transposed()), std::invalid_argument);
+  EXPECT_EQ(packed.rows(), 3) << "what was packed before stays";
+}
+
 TEST_P(PackedMatrixTest, MayBeEmpty) {
   float value = 3;
   for (const auto& [rows, cols] : {std::pair(0, 0), std::pair(0, 1), std::pair(1, 0)}) {

@@ -308,6 +308,19 @@ TEST(Gemm, RefusesBadArguments) {
             std::string::npos);
   EXPECT_NE(message(View(p, 2, 3, kLeast), View(p, 3, 2), View(c, 2, 2)).find("memory"),
             std::string::npos);
+  // What a glance must not accept: in bytes the distance wraps around to a small one.
+  constexpr std::int64_t kHalf = std::numeric_limits<std::int64_t>::max() / 2;
+  for (const std::int64_t far : {kHalf, kHalf / 2 + 1, std::int64_t{1} << 61}) {
+    EXPECT_NE(message(View(p, 2, 2, far), View(p, 2, 2), View(c, 2, 2)).find("further than memory"),
+              std::string::npos);
+    EXPECT_NE(message(View(p, 2, 2), View(p, 2, 2, 2, far), View(c, 2, 2)).find("further than"),
+              std::string::npos);
+    EXPECT_NE(message(View(p, 2, 2), View(p, 2, 2), View(c, 2, 2, far)).find("further than memory"),
+              std::string::npos);
+  }
+  // To both sides, so that the sum is 0.
+  EXPECT_NE(message(View(p, 2, 2, kHalf, -kHalf), View(p, 2, 2), View(c, 2, 2)).find("further"),
+            std::string::npos);
   EXPECT_NE(message(View(p, 2, 3), View(p, 3, 2), View(c + 50, 2, 2, -1, 1)).find("share memory"),
             std::string::npos);
   EXPECT_NE(message(View(p, 3, 3), View(c, 3, 3), View(p, 3, 3)).find("C overlaps A"),
