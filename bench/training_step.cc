@@ -64,7 +64,7 @@ void TrainingStep::backward() { net_.backward(x_.view(), dy_.view()); }
 void TrainingStep::update() { optimizer_->step(); }
 
 void TrainingStep::backward_and_update() {
-  nn::backward_and_update<float>(net_, *optimizer_, x_.view(), dy_.view());
+  nn::backward_and_update(net_, *optimizer_, x_.view(), dy_.view());
 }
 
 }  // namespace nnkernels::bench

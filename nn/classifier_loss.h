@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "nn/loss.h"
@@ -46,6 +47,11 @@ class ClassifierLoss {
 /// softmax(y), 1 / (1 + exp(-y)), or y itself held to [0, 1]. Computed in double.
 template <class T>
 std::vector<double> class_probabilities(TensorView<const T> y, LossKind kind);
+template <class T>
+requires(!std::is_const_v<T>) std::vector<double> class_probabilities(TensorView<T> y,
+                                                                      LossKind kind) {
+  return class_probabilities(TensorView<const T>(y), kind);
+}
 
 /// The loss called "softmax", "squared" or "sigmoid"; throws std::invalid_argument, listing these,
 /// for any other name.

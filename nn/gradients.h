@@ -11,11 +11,19 @@
 
 namespace nnkernels::nn {
 
+template <class T>
+struct Parameter;
+
 /// Updates parameters from their gradients while a backward pass runs: an optimizer.
 template <class T>
 class Updater {
  public:
   virtual ~Updater() = default;
+
+  /// Called by Sequential::backward(), before anything is computed, with the network's parameters;
+  /// throws std::invalid_argument if the updater cannot update these. Unless overridden it takes
+  /// any.
+  virtual void begin_backward(std::span<Parameter<T>* const> parameters);
 
   /// Elements [first, first + count) of the gradient of parameter `index`, in the order of
   /// Sequential::parameters(), are final, and nothing reads the parameter's value there until the
@@ -28,6 +36,9 @@ class Updater {
   virtual bool update_outer(std::int64_t index, std::int64_t first, std::span<const T> x,
                             std::span<const T> y);
 };
+
+template <class T>
+void Updater<T>::begin_backward(std::span<Parameter<T>* const> /*parameters*/) {}
 
 template <class T>
 bool Updater<T>::update_outer(std::int64_t /*index*/, std::int64_t /*first*/,

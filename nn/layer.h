@@ -56,7 +56,7 @@ class Layer {
  public:
   virtual ~Layer() = default;
 
-  /// The layer's type as users write it, "Conv2d"; also its tag in model files.
+  /// The layer's type as users write it, "Conv2d", for messages.
   virtual std::string type() const = 0;
 
   /// The type and its settings for people: "Conv2d 1->30 5x5".

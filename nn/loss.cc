@@ -97,6 +97,7 @@ template <class T>
 double SoftmaxWithLoss<T>::value_and_gradient(TensorView<const T> x,
                                               std::span<const std::int32_t> labels,
                                               TensorView<T> dx) {
+  if (dx.empty()) return value(x, labels);
   check_logits("SoftmaxWithLoss", x.shape, labels.size());
   check_equal("SoftmaxWithLoss", "x and dx", x.shape, dx.shape);
   const std::int64_t n = x.shape[0];

@@ -11,9 +11,9 @@
 namespace nnkernels::nn {
 
 // All of them: x is [n, ...], losses are means over n, summed in double and in order (NaN for n =
-// 0), and value_and_gradient() returns what value() does and sets dx = dL/dx, where dx may be x's
-// memory. They throw std::invalid_argument if shapes or the number of labels do not fit, or if a
-// label is out of range. Result bits do not depend on the number of threads.
+// 0), and value_and_gradient() returns what value() does and, unless dx is empty, sets dx = dL/dx,
+// where dx may be x's memory. They throw std::invalid_argument if shapes or the number of labels do
+// not fit, or if a label is out of range. Result bits do not depend on the number of threads.
 
 /// Softmax and cross-entropy in one: L = 1/n * sum over i and j of -t[i,j] log softmax(x_i)[j], for
 /// logits x of [n][classes].
@@ -71,7 +71,7 @@ template <class T>
 class MeanSquaredError {
  public:
   double value(TensorView<const T> x, TensorView<const T> target) const;
-  /// dx = (x - target) / n, unless dx is empty. dx may be the memory of x or of target.
+  /// dx = (x - target) / n. dx may be the memory of x or of target.
   double value_and_gradient(TensorView<const T> x, TensorView<const T> target,
                             TensorView<T> dx) const;
 
@@ -93,7 +93,7 @@ template <class T>
 class SigmoidWithLoss {
  public:
   double value(TensorView<const T> x, TensorView<const T> target) const;
-  /// dx = (p - t) / n, unless dx is empty. dx may be the memory of x or of target.
+  /// dx = (p - t) / n. dx may be the memory of x or of target.
   double value_and_gradient(TensorView<const T> x, TensorView<const T> target,
                             TensorView<T> dx) const;
 

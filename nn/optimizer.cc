@@ -35,6 +35,7 @@ void Optimizer<T>::bind(const Sequential<T>& net) {
   parameters_ = parameters;
   state_ = std::move(state);
   steps_ = 0;
+  step_begun_ = false;
 }
 
 template <class T>
@@ -62,12 +63,27 @@ void Optimizer<T>::begin_step() {
         "backward()");
   }
   ++steps_;
+  step_begun_ = true;
+}
+
+template <class T>
+void Optimizer<T>::begin_backward(std::span<Parameter<T>* const> parameters) {
+  if (!std::equal(parameters.begin(), parameters.end(), parameters_.begin(), parameters_.end())) {
+    throw std::invalid_argument(
+        "Optimizer: expected the parameters that are bound, " + std::to_string(parameters_.size()) +
+        ", got " + std::to_string(parameters.size()) +
+        " of another network, or of layers added since; call bind() with this one");
+  }
+  if (!step_begun_) {
+    throw std::invalid_argument(
+        "Optimizer: no begin_step() before this backward pass, which updates parameters");
+  }
+  step_begun_ = false;
 }
 
 template <class T>
 void Optimizer<T>::update(std::int64_t index, std::int64_t first, std::int64_t count) {
   const auto i = static_cast<std::size_t>(index);
-  if (i >= parameters_.size()) return;
   const std::size_t each = state_.size() / parameters_.size();
   apply(*parameters_[i], state_.data() + i * each, first, count);
 }
@@ -75,8 +91,7 @@ void Optimizer<T>::update(std::int64_t index, std::int64_t first, std::int64_t c
 template <class T>
 bool Optimizer<T>::update_outer(std::int64_t index, std::int64_t first, std::span<const T> x,
                                 std::span<const T> y) {
-  const auto i = static_cast<std::size_t>(index);
-  return i < parameters_.size() && apply_outer(*parameters_[i], first, x, y);
+  return apply_outer(*parameters_[static_cast<std::size_t>(index)], first, x, y);
 }
 
 template <class T>

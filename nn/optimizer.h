@@ -51,7 +51,8 @@ class Optimizer : public Updater<T> {
   virtual std::string name() const = 0;
 
   /// Takes charge of the parameters of `net`, which must outlive the optimizer's use; allocates the
-  /// state, all zero, and sets steps() to 0. The only call that allocates.
+  /// state, all zero, and sets steps() to 0. The only call that allocates. Layers that are added
+  /// later are not bound: bind() again.
   void bind(const Sequential<T>& net);
 
   /// Updates every bound parameter's value from its grad. Does nothing before bind().
@@ -60,9 +61,12 @@ class Optimizer : public Updater<T> {
   /// Whether gradients may be used as soon as each is final: not when they are clipped by the norm
   /// of all.
   bool updates_in_backward() const { return gradients_.clip_norm == 0; }
-  /// Counts a step whose updates a backward pass will ask for. Throws std::invalid_argument unless
-  /// updates_in_backward().
+  /// Counts a step whose updates the next backward pass will ask for. Throws std::invalid_argument
+  /// unless updates_in_backward().
   void begin_step();
+  /// Throws std::invalid_argument unless the parameters are those that are bound, and begin_step()
+  /// was called since the last backward pass.
+  void begin_backward(std::span<Parameter<T>* const> parameters) final;
   /// Updates elements [first, first + count) of bound parameter `index`: from several threads at
   /// once, if their ranges are disjoint.
   void update(std::int64_t index, std::int64_t first, std::int64_t count) final;
@@ -111,6 +115,7 @@ class Optimizer : public Updater<T> {
   GradientOptions gradients_;
   GradientTerms<T> terms_;
   std::int64_t steps_ = 0;
+  bool step_begun_ = false;
   std::vector<Parameter<T>*> parameters_;
   std::vector<OptimizerState<T>> state_;  // [parameter][state name]
 };

@@ -117,6 +117,7 @@ Sequential<T>& Sequential<T>::operator=(Sequential&&) noexcept = default;
 
 template <class T>
 void Sequential<T>::add(std::unique_ptr<Layer<T>> layer) {
+  if (layer == nullptr) throw std::invalid_argument("Sequential::add: the layer is a null pointer");
   Plan& p = *plan_;
   p.shapes.push_back(layer->output_shape(p.shapes.back()));
   layer->set_frozen(p.frozen);
@@ -247,6 +248,7 @@ TensorView<const T> Sequential<T>::forward(TensorView<const T> x, const Pass& pa
     throw std::invalid_argument("Sequential::forward: x must be a batch of samples of shape " +
                                 input_shape().str() + ", got " + x.shape.str());
   }
+  Plan::check_not_null("forward", "x", x);
   if (p.frozen && pass.training) {
     throw std::invalid_argument(
         "Sequential::forward: the network is frozen; call thaw() before a training pass");
@@ -278,9 +280,10 @@ void Sequential<T>::backward(TensorView<const T> x, TensorView<const T> dy, Tens
   }
   if (p.n < 0) throw std::invalid_argument("Sequential::backward: no forward() before");
   if (!p.trained) p.check_backward_of_inference();
-  p.check_batch("x", x.shape, input_shape().batch(p.n));
-  p.check_batch("dy", dy.shape, output_shape().batch(p.n));
-  if (!dx.empty()) p.check_batch("dx", dx.shape, x.shape);
+  p.check_batch("x", x, input_shape().batch(p.n));
+  p.check_batch("dy", dy, output_shape().batch(p.n));
+  if (!dx.empty()) p.check_batch("dx", dx, x.shape);
+  if (updater != nullptr) updater->begin_backward(p.all_parameters);
   if (p.slots.size() < static_cast<std::size_t>(threads())) p.allocate_slots();
   p.x = x.data;
   p.dy = dy.data;
@@ -288,7 +291,7 @@ void Sequential<T>::backward(TensorView<const T> x, TensorView<const T> dy, Tens
   p.updater = updater;
   if (p.n == 0) {
     std::int64_t index = 0;
-    for (Parameter<T>* parameter : parameters()) {
+    for (Parameter<T>* parameter : p.all_parameters) {
       std::fill(parameter->grad.begin(), parameter->grad.end(), T(0));
       if (updater != nullptr) updater->update(index++, 0, parameter->grad.size());
     }

@@ -39,7 +39,8 @@ namespace nnkernels::nn {
 ///
 /// A network that is to be used and not trained any more is faster, and needs less memory, when it
 /// is frozen: freeze().
-/// One Sequential is to be used by one thread at a time.
+/// One Sequential is to be used by one thread at a time; several threads that serve requests have
+/// one each (docs/layers.md). One that has been moved from can only be assigned to or destroyed.
 template <class T>
 class Sequential {
  public:
@@ -49,7 +50,8 @@ class Sequential {
   Sequential(Sequential&&) noexcept;
   Sequential& operator=(Sequential&&) noexcept;
 
-  /// Appends a layer. Throws std::invalid_argument if it cannot take the output of the one before.
+  /// Appends a layer. Throws std::invalid_argument if it is a null pointer, or cannot take the
+  /// output of the one before.
   void add(std::unique_ptr<Layer<T>> layer);
   template <class L, class... Args>
   L& add(Args&&... args) {
@@ -108,8 +110,8 @@ class Sequential {
   /// backward() must then both be called for again); of a single sample, the updater may compute
   /// gradients itself (Updater::update_outer), and grad is then left as it was.
   /// dx must not overlap x or dy. Throws std::invalid_argument if a shape is not that of the last
-  /// forward(), or if that was no training pass although a layer depends on it (Dropout,
-  /// BatchNorm).
+  /// forward(), if that was no training pass although a layer depends on it (Dropout, BatchNorm),
+  /// or if the updater is an optimizer that is not bound to this network or has begun no step.
   void backward(TensorView<const T> x, TensorView<const T> dy, TensorView<T> dx = {},
                 Updater<T>* updater = nullptr);
 

@@ -102,6 +102,10 @@ void Sequential<T>::Plan::make_schedule() {
                       .trainable = !l.parameters().empty()});
   }
   schedule = nn::make_schedule(traits, sizeof(T), frozen);
+  all_parameters.clear();
+  for (const Node& node : nodes) {
+    for (Parameter<T>& parameter : node.layer->parameters()) all_parameters.push_back(&parameter);
+  }
   activations.clear();
   activations.resize(schedule.activation_sizes.size());
   stage_buffers.clear();
@@ -156,13 +160,22 @@ void Sequential<T>::Plan::allocate_slots() {
 }
 
 template <class T>
-void Sequential<T>::Plan::check_batch(const char* argument, const Shape& got,
+void Sequential<T>::Plan::check_not_null(const char* function, const char* argument,
+                                         TensorView<const T> batch) {
+  if (batch.data != nullptr || batch.shape.size() == 0) return;
+  throw std::invalid_argument("Sequential::" + std::string(function) + ": " + argument +
+                              ", of shape " + batch.shape.str() + ", is a null pointer");
+}
+
+template <class T>
+void Sequential<T>::Plan::check_batch(const char* argument, TensorView<const T> got,
                                       const Shape& expected) const {
-  if (got != expected) {
+  if (got.shape != expected) {
     throw std::invalid_argument("Sequential::backward: " + std::string(argument) +
                                 " must have the shape " + expected.str() +
-                                " of the last forward(), got " + got.str());
+                                " of the last forward(), got " + got.shape.str());
   }
+  check_not_null("backward", argument, got);
 }
 
 template <class T>

@@ -57,6 +57,7 @@ struct Sequential<T>::Plan {
   /// holds such samples; -1 if nobody computes them.
   std::vector<int> boundaries;
   Schedule schedule;                          // of the units
+  std::vector<Parameter<T>*> all_parameters;  // in layer order
   std::int64_t planned = 0;                   // samples that all buffers have room for
   std::vector<AlignedBuffer<T>> activations;  // [planned][...] each
   std::array<AlignedBuffer<T>, 2> gradients;  // [planned][...] each
@@ -84,7 +85,8 @@ struct Sequential<T>::Plan {
   void allocate_slots();
   /// Throws if a layer cannot go back through a pass that was not in training.
   void check_backward_of_inference() const;
-  void check_batch(const char* argument, const Shape& got, const Shape& expected) const;
+  static void check_not_null(const char* function, const char* argument, TensorView<const T> batch);
+  void check_batch(const char* argument, TensorView<const T> got, const Shape& expected) const;
 
   // Where sample `first`, of shape `one`, lies at a boundary between units.
   const T* activation(int boundary, std::int64_t first, const Shape& one, int slot);

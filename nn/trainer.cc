@@ -33,8 +33,9 @@ Diverged::Diverged(std::int64_t epoch, std::int64_t batch, double loss, double l
       batch_(batch) {}
 
 template <class T>
-void backward_and_update(Sequential<T>& net, Optimizer<T>& optimizer, TensorView<const T> x,
-                         TensorView<const T> dy) {
+void backward_and_update(Sequential<T>& net, Optimizer<T>& optimizer,
+                         std::type_identity_t<TensorView<const T>> x,
+                         std::type_identity_t<TensorView<const T>> dy) {
   if (optimizer.updates_in_backward()) {
     optimizer.begin_step();
     net.backward(x, dy, {}, &optimizer);

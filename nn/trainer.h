@@ -8,6 +8,7 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "nn/augment.h"
@@ -42,8 +43,9 @@ struct TrainerOptions {
 /// `net`: inside the backward pass, while weights and gradients are in the cache, where it can
 /// (Optimizer::updates_in_backward), else behind it. Throws what backward() does.
 template <class T>
-void backward_and_update(Sequential<T>& net, Optimizer<T>& optimizer, TensorView<const T> x,
-                         TensorView<const T> dy);
+void backward_and_update(Sequential<T>& net, Optimizer<T>& optimizer,
+                         std::type_identity_t<TensorView<const T>> x,
+                         std::type_identity_t<TensorView<const T>> dy);
 
 /// Where training stands, after a batch. Counts start from 1.
 struct BatchProgress {

@@ -257,6 +257,42 @@ TEST(Optimizer, MayUpdateDuringTheBackwardPass) {
   }
 }
 
+// Whose updates would go to other memory, or be lost.
+TEST(Optimizer, RefusesABackwardPassThatIsNotItsOwn) {
+  auto small = random_net<float>({4}, "affine 3");
+  auto large = random_net<float>({400}, "affine 300, affine 3");
+  const auto x = random_tensor<float>({2, 400}, 1);
+  const auto dy = random_tensor<float>({2, 3}, 2);
+  large.forward(x.view());
+  const auto weights = large.parameters()[0]->value.clone();
+  SGD<float> sgd(0.5);
+  const auto refuses = [&](const char* why) {
+    try {
+      large.backward(x.view(), dy.view(), {}, &sgd);
+    } catch (const std::invalid_argument& error) {
+      EXPECT_NE(std::string(error.what()).find(why), std::string::npos) << error.what();
+      EXPECT_TRUE(same_bits<float>(weights.view(), large.parameters()[0]->value.view()));
+      return;
+    }
+    ADD_FAILURE() << "expected: " << why;
+  };
+  sgd.begin_step();
+  refuses("that are bound, 0, got 4");
+  sgd.bind(small);
+  sgd.begin_step();
+  refuses("that are bound, 2, got 4");
+  sgd.bind(large);
+  refuses("no begin_step()");
+  sgd.begin_step();
+  large.backward(x.view(), dy.view(), {}, &sgd);
+  EXPECT_FALSE(same_bits<float>(weights.view(), large.parameters()[0]->value.view()));
+  EXPECT_THROW(large.backward(x.view(), dy.view(), {}, &sgd), std::invalid_argument);
+  large.add<Affine<float>>(3, 3);
+  large.forward(x.view());
+  sgd.begin_step();
+  EXPECT_THROW(large.backward(x.view(), dy.view(), {}, &sgd), std::invalid_argument);
+}
+
 // SGD's shortcut for a single sample must not forget decay and clipping.
 TEST(Optimizer, DecaysAndClipsInTheBackwardPassOfASingleSample) {
   const auto x = random_tensor<double>({1, 70}, 1);

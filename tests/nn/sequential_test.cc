@@ -252,6 +252,11 @@ TEST(Sequential, RefusesWhatDoesNotFit) {
   EXPECT_THROW(net.backward(x.view(), x.view()), std::invalid_argument);
   EXPECT_THROW(net.backward(x.view(), dy.view(), wrong.view()), std::invalid_argument);
   EXPECT_NO_THROW(net.backward(x.view(), dy.view(), dx.view()));
+  EXPECT_THROW(net.backward({nullptr, x.shape()}, dy.view()), std::invalid_argument);
+  EXPECT_THROW(net.backward(x.view(), {nullptr, dy.shape()}), std::invalid_argument);
+  EXPECT_THROW(net.forward({nullptr, x.shape()}), std::invalid_argument);
+  EXPECT_NO_THROW(net.forward({nullptr, Shape{0, 8}}));
+  EXPECT_THROW(net.add(nullptr), std::invalid_argument);
   EXPECT_THROW(net.add<Affine<float>>(4, 4), std::invalid_argument);
   EXPECT_EQ(net.layer_count(), 1);
   EXPECT_THROW(net.plan(-1), std::invalid_argument);

@@ -3,13 +3,20 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdint>
+#include <cstdio>
 #include <stdexcept>
+#include <string>
+#include <vector>
 
 #include "nn/affine.h"
+#include "nn/data/file.h"
 #include "nn/gradient_check.h"
 #include "nn/initialize.h"
 #include "nn/loss.h"
+#include "nn/named_tensor.h"
 #include "nn/sequential.h"
+#include "nn/tensor_file.h"
 
 namespace nn = nnkernels::nn;
 
@@ -52,4 +59,24 @@ TEST(LeakyReLU, HasTheGradientOfItsForwardPass) {
 TEST(LeakyReLU, RefusesASlopeThatIsNone) {
   EXPECT_THROW(LeakyReLU<float>(0), std::invalid_argument);
   EXPECT_THROW(LeakyReLU<float>(1), std::invalid_argument);
+}
+
+TEST(LeakyReLU, IsInANetworkThatIsSaved) {
+  const auto make = [](std::uint64_t seed) {
+    nn::Sequential<float> net({5});
+    net.add<nn::Affine<float>>(5, 7);
+    net.add<LeakyReLU<float>>(0.1F);
+    nn::initialize(net, nn::Initialization::he, seed);
+    return net;
+  };
+  nn::Sequential<float> net = make(1), other = make(2);
+  const std::string path = testing::TempDir() + "leaky_relu_test.safetensors";
+  nn::save_tensors(path, "my network 1", {}, nn::named_tensors(net));
+
+  const std::vector<std::uint8_t> file = nn::read_file(path, /*max_bytes=*/1 << 20);
+  nn::TensorFile(path, file, "my network 1").read(nn::named_tensors(other));
+  for (std::int64_t i = 0; i < 5 * 7; ++i) {
+    EXPECT_EQ(net.parameters()[0]->value[i], other.parameters()[0]->value[i]);
+  }
+  std::remove(path.c_str());
 }
