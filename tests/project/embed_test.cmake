@@ -11,3 +11,9 @@ foreach(name IN ITEMS cli tests bench)
     message(FATAL_ERROR "${name} became part of the project that embeds this one")
   endif()
 endforeach()
+# It has nothing to install, and nor has this one unless it is asked to.
+execute_process(COMMAND ${CMAKE_COMMAND} --install ${BINARY}/build --prefix ${BINARY}/prefix
+                COMMAND_ERROR_IS_FATAL ANY)
+if(EXISTS ${BINARY}/prefix)
+  message(FATAL_ERROR "${BINARY}/prefix: what nobody asked to install")
+endif()
