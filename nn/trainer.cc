@@ -91,17 +91,19 @@ Trainer<T>::Trainer(Sequential<T>& net, Optimizer<T>& optimizer, const Dataset& 
 
 template <class T>
 std::int64_t Trainer<T>::batches_of(std::int64_t epoch) const {
-  return std::min(run_.steps_per_epoch, run_.steps - (epoch - 1) * run_.steps_per_epoch);
+  const std::int64_t left = run_.steps - (epoch - 1) * run_.steps_per_epoch;
+  return std::clamp<std::int64_t>(left, 0, run_.steps_per_epoch);
 }
 
 template <class T>
 std::int64_t Trainer<T>::step() const {
-  return (position_.epoch - 1) * run_.steps_per_epoch + position_.batches;
+  // The last epoch, which may be a part, is done where position_ is behind it.
+  return std::min(run_.steps, (position_.epoch - 1) * run_.steps_per_epoch + position_.batches);
 }
 
 template <class T>
 void Trainer<T>::set_position(const TrainerPosition& position) {
-  const bool epoch_fits = position.epoch >= 1 && position.epoch <= epochs();
+  const bool epoch_fits = position.epoch >= 1 && position.epoch <= epochs() + 1;
   const bool batches_fit =
       epoch_fits && position.batches >= 0 && position.batches <= batches_of(position.epoch);
   const auto in_epoch = static_cast<std::int64_t>(order_.size());

@@ -67,7 +67,7 @@ struct EpochResult {
 /// Where a run stands between two batches. Which samples come next and what layers draw depends on
 /// the seed and on this alone: there is no generator with a state of its own.
 struct TrainerPosition {
-  std::int64_t epoch = 1;    // from 1
+  std::int64_t epoch = 1;    // from 1; when all are finished, one more than the run has
   std::int64_t batches = 0;  // of this epoch that are done; all of them until on_epoch is through
   std::int64_t samples = 0;  // that these had
   double loss = 0;           // mean over these samples
@@ -117,7 +117,9 @@ class Trainer {
 
   /// Trains from position() on, for options.epochs epochs, or options.steps steps, in all, or until
   /// a callback returns false or throws; what position() then says is where another run() goes on.
-  /// Returns true if all were finished. Throws Diverged.
+  /// Returns true if all were finished. position() is then {.epoch = epochs() + 1} (unless on_epoch
+  /// returned false for the last epoch: where it was), from where run() does nothing, calls nothing
+  /// and returns true. Throws Diverged.
   bool run();
 
   /// Where training stands; in callbacks too.
@@ -127,7 +129,8 @@ class Trainer {
   /// Continues elsewhere: run() then does what it would have done had it come there itself, if
   /// state() holds what it held there. Sets the optimizer's steps and learning rate, and the
   /// average's steps, too.
-  /// Throws std::invalid_argument if the run does not come to such a position.
+  /// Throws std::invalid_argument if the run does not come to such a position; it does come to the
+  /// one behind its end.
   void set_position(const TrainerPosition& position);
 
   /// The tensors that training changes: the network's ("0.w"), the optimizer's ("optimizer.m.0.w")
@@ -140,6 +143,7 @@ class Trainer {
   std::int64_t batches_of(std::int64_t epoch) const;
   const Sequential<T>& net() const { return net_; }
   const Optimizer<T>& optimizer() const { return optimizer_; }
+  /// 0 of what is behind the last one.
   const TrainerOptions& options() const { return options_; }
 
   /// The average of the weights, null if options.average_decay is 0. The network holds the weights

@@ -120,6 +120,67 @@ TEST_F(CheckpointTest, GoesOnWithTheBitsOfTheUnbrokenRun) {
   }
 }
 
+// The last epoch may be a part, and there may be none at all.
+TEST_F(CheckpointTest, AFinishedRunIsRestoredAndHasNothingLeftToDo) {
+  struct Length {
+    std::int64_t epochs, steps, step;
+  };
+  for (const auto& [epochs, steps, step] : {Length{3, 0, 9}, Length{1, 7, 7}, Length{0, 0, 0}}) {
+    TrainerOptions length = options(0.9, Sampling::permutation);
+    length.epochs = epochs;
+    length.steps = steps;
+    Training first("adam", length);
+    EXPECT_TRUE(first.trainer.run());
+    const TrainerPosition end = {.epoch = first.trainer.epochs() + 1};
+    EXPECT_EQ(first.trainer.position(), end);
+    EXPECT_EQ(first.trainer.step(), step);
+    EXPECT_NO_THROW(first.trainer.set_position(end));
+    save_checkpoint(path(), "", first.trainer, {});
+
+    Training second("adam", length, 99);
+    ASSERT_NO_THROW(Checkpoint(path()).restore(second.trainer));
+    EXPECT_EQ(second.trainer.position(), end);
+    EXPECT_EQ(second.trainer.step(), step);
+    EXPECT_EQ(second.optimizer->steps(), step);
+    EXPECT_EQ(second.optimizer->learning_rate(), first.optimizer->learning_rate());
+    EXPECT_EQ(second.trainer.average()->steps(), step);
+    int calls = 0;
+    second.trainer.on_batch = [&calls](const BatchProgress&) { return ++calls < 0; };
+    second.trainer.on_epoch = [&calls](const EpochResult&) { return ++calls < 0; };
+    EXPECT_TRUE(second.trainer.run());
+    EXPECT_EQ(calls, 0);
+    EXPECT_EQ(second.trainer.position(), end);
+    EXPECT_EQ(weights_sha256(second.net), weights_sha256(first.net));
+  }
+}
+
+TEST_F(CheckpointTest, AFinishedRunGoesOnInALongerOne) {
+  TrainerOptions length = options(0, Sampling::permutation);
+  length.schedule = {};
+  Training whole("adam", length);
+  whole.run_to_end();
+  length.epochs = 2;
+  Training first("adam", length);
+  first.run_to_end();
+  save_checkpoint(path(), "", first.trainer, {});
+  length.epochs = 3;
+  Training longer("adam", length, 99);
+  Checkpoint(path()).restore(longer.trainer);
+  longer.run_to_end();
+  EXPECT_EQ(weights_sha256(longer.net), weights_sha256(whole.net));
+  length.epochs = 1;
+  Training shorter("adam", length);
+  expect_refused("does not come to epoch 3", shorter);
+  // The epoch that ended early is whole in a longer run, which was not there at its end.
+  length.steps = 5;
+  Training part("adam", length);
+  part.run_to_end();
+  save_checkpoint(path(), "", part.trainer, {});
+  length.steps = 9;
+  Training more("adam", length);
+  expect_refused("nnkernels.step: expected \"6\", found \"5\"", more);
+}
+
 TEST_F(CheckpointTest, TheLossOfABrokenEpochIsThatOfAWholeOne) {
   std::vector<double> losses;
   for (const bool broken : {false, true}) {
@@ -213,7 +274,9 @@ TEST_F(CheckpointTest, PositionsAreThoseOfTheRun) {
   trainer.set_position({.epoch = 3, .batches = 3, .samples = 53});
   for (const TrainerPosition& wrong :
        std::vector<TrainerPosition>{{.epoch = 0},
-                                    {.epoch = 4},
+                                    {.epoch = 5},
+                                    {.epoch = 4, .batches = 1, .samples = 20},
+                                    {.epoch = 4, .batches = 3, .samples = 53},
                                     {.epoch = 1, .batches = -1, .samples = -20},
                                     {.epoch = 1, .batches = 4, .samples = 53},
                                     {.epoch = 1, .batches = 2, .samples = 39}}) {
