@@ -1,5 +1,7 @@
 #include "nn/batch.h"
 
+#include <algorithm>
+#include <cmath>
 #include <stdexcept>
 #include <string>
 
@@ -7,6 +9,7 @@
 #include "kernels/parallel.h"
 #include "kernels/prefetch.h"
 #include "kernels/vector.h"
+#include "nn/number_text.h"
 
 namespace nnkernels::nn {
 namespace {
@@ -24,6 +27,18 @@ void check_dataset(const Dataset& data, const char* function) {
   if (data.n == 0) throw std::invalid_argument(std::string(function) + ": the data set is empty");
 }
 
+void check_sample_labels(const Dataset& data, const char* function) {
+  const auto bad =
+      std::find_if(data.labels.begin(), data.labels.end(),
+                   [&data](std::int32_t label) { return label < 0 || label >= data.classes; });
+  if (bad == data.labels.end()) return;
+  throw std::invalid_argument(std::string(function) + ": sample " +
+                              std::to_string(bad - data.labels.begin()) + " has the label " +
+                              std::to_string(*bad) + ", expected one from 0 to " +
+                              std::to_string(data.classes - 1) + ", since the data set has " +
+                              std::to_string(data.classes) + " classes");
+}
+
 template <class T>
 void from_floats(std::int64_t size, T scale, T shift, const float* x, T* y) {
   for (std::int64_t i = 0; i < size; ++i) y[i] = scale * static_cast<T>(x[i]) + shift;
@@ -37,7 +52,8 @@ constexpr double kFromCache = 0.25;
 Shape sample_shape(const Dataset& data) { return {data.h, data.w, data.c}; }
 
 template <class T>
-void check_classifier(const Sequential<T>& net, const Dataset& data, const char* function) {
+void check_classifier(const Sequential<T>& net, const Dataset& data,
+                      const Preprocessing& preprocessing, const char* function) {
   check_dataset(data, function);
   if (net.input_shape() != sample_shape(data)) {
     throw std::invalid_argument(std::string(function) + ": the network takes samples of shape " +
@@ -48,6 +64,12 @@ void check_classifier(const Sequential<T>& net, const Dataset& data, const char*
     throw std::invalid_argument(std::string(function) + ": the network's output is " +
                                 net.output_shape().str() + ", the data set has " +
                                 std::to_string(data.classes) + " classes");
+  }
+  check_sample_labels(data, function);
+  if (!std::isfinite(preprocessing.scale) || !std::isfinite(preprocessing.shift)) {
+    throw std::invalid_argument(
+        std::string(function) + ": expected a finite preprocessing, got a scale of " +
+        number_text(preprocessing.scale) + " and a shift of " + number_text(preprocessing.shift));
   }
 }
 
@@ -95,8 +117,10 @@ void gather_batch(const Dataset& data, const Preprocessing& preprocessing,
   });
 }
 
-template void check_classifier(const Sequential<float>&, const Dataset&, const char*);
-template void check_classifier(const Sequential<double>&, const Dataset&, const char*);
+template void check_classifier(const Sequential<float>&, const Dataset&, const Preprocessing&,
+                               const char*);
+template void check_classifier(const Sequential<double>&, const Dataset&, const Preprocessing&,
+                               const char*);
 template void gather_batch(const Dataset&, const Preprocessing&, std::span<const std::int64_t>,
                            TensorView<float>, std::span<std::int32_t>,
                            std::span<const std::int64_t>);

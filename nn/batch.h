@@ -14,10 +14,12 @@ namespace nnkernels::nn {
 Shape sample_shape(const Dataset& data);
 
 /// Throws std::invalid_argument, naming `function`, if `data` is empty, if its pixels and labels
-/// are not as many as n, h, w and c say, if its samples do not fit the net's input, or if the net's
-/// output is not [data.classes].
+/// are not as many as n, h, w and c say, if its samples do not fit the net's input, if the net's
+/// output is not [data.classes], if a label is not in [0, data.classes), or if `preprocessing` is
+/// not finite. Reads all labels, but no pixels.
 template <class T>
-void check_classifier(const Sequential<T>& net, const Dataset& data, const char* function);
+void check_classifier(const Sequential<T>& net, const Dataset& data,
+                      const Preprocessing& preprocessing, const char* function);
 
 /// Sample i of x and labels[i] become sample indices[i] of `data`, its numbers through
 /// `preprocessing`. x is [indices.size()][h][w][c]. Parallel over samples where it pays; allocates

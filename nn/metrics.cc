@@ -16,7 +16,7 @@ namespace {
 template <class T, class Use>
 void run_in_order(Sequential<T>& net, const Dataset& data, const Preprocessing& preprocessing,
                   std::int64_t batch_size, const char* function, const Use& use) {
-  check_classifier(net, data, function);
+  check_classifier(net, data, preprocessing, function);
   if (batch_size < 1) {
     throw std::invalid_argument(std::string(function) + ": batch_size must be at least 1, got " +
                                 std::to_string(batch_size));

@@ -63,7 +63,8 @@ std::int64_t evaluated_at_once(const Sequential<T>& net, std::int64_t batch_size
 
 /// Runs `net` on every sample of `data`, in order, evaluated_at_once() at a time. Overwrites net's
 /// activations, not its gradients. Throws std::invalid_argument if the data set is empty, its
-/// samples do not fit the net's input, the net's output is not [data.classes], or batch_size < 1.
+/// samples do not fit the net's input, the net's output is not [data.classes], a label is not in
+/// [0, data.classes), `preprocessing` is not finite, or batch_size < 1.
 /// `after_batch`, if set, is called after each batch and may throw to end it there.
 template <class T>
 Evaluation evaluate(Sequential<T>& net, const Dataset& data, const Preprocessing& preprocessing,

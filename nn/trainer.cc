@@ -54,7 +54,7 @@ Trainer<T>::Trainer(Sequential<T>& net, Optimizer<T>& optimizer, const Dataset& 
       options_(options),
       base_learning_rate_(optimizer.learning_rate()),
       loss_(options.loss) {
-  check_classifier(net, data, "Trainer");
+  check_classifier(net, data, options.preprocessing, "Trainer");
   if (options.batch_size < 1 || options.epochs < 0 || options.steps < 0) {
     throw std::invalid_argument(
         "Trainer: batch_size must be at least 1, epochs and steps at least 0, got " +

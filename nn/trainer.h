@@ -110,8 +110,9 @@ class Trainer {
   std::function<bool(const EpochResult&)> on_epoch;
 
   /// Binds `optimizer` to `net` and allocates every buffer. All three are borrowed. Throws
-  /// std::invalid_argument if the data set is empty or damaged, its samples do not fit the net's
-  /// input, the net's output is not [data.classes], or an option is out of range.
+  /// std::invalid_argument if the data set is empty or damaged (also where a label is not in
+  /// [0, data.classes)), its samples do not fit the net's input, the net's output is not
+  /// [data.classes], or an option is out of range.
   Trainer(Sequential<T>& net, Optimizer<T>& optimizer, const Dataset& data,
           const TrainerOptions& options);
 

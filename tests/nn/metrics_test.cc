@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 
 #include "nn/architecture.h"
@@ -149,8 +150,18 @@ TEST(Evaluate, RefusesWhatDoesNotFit) {
   EXPECT_THROW(evaluate(more_classes, data, {}), std::invalid_argument);
   EXPECT_THROW(evaluate(other_input, data, {}), std::invalid_argument);
   EXPECT_THROW(evaluate(net, data, {}, 0), std::invalid_argument);
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_THROW(evaluate(net, data, {.scale = nan}), std::invalid_argument);
+  EXPECT_THROW(worst_mistakes(net, data, {.scale = 1, .shift = nan}, 3), std::invalid_argument);
   data.labels[3] = 4;
-  EXPECT_THROW(evaluate(net, data, {}), std::invalid_argument);
+  try {
+    evaluate(net, data, {});
+    ADD_FAILURE() << "no exception";
+  } catch (const std::invalid_argument& error) {
+    EXPECT_STREQ(error.what(),
+                 "evaluate: sample 3 has the label 4, expected one from 0 to 3, since the data set "
+                 "has 4 classes");
+  }
   data.labels.pop_back();
   EXPECT_THROW(evaluate(net, data, {}), std::invalid_argument);
   EXPECT_THROW(evaluate(net, blobs(0, 8, 4), {}), std::invalid_argument);

@@ -398,5 +398,36 @@ TEST(Trainer, RefusesWhatDoesNotFit) {
   EXPECT_TRUE(nothing.run());
 }
 
+TEST(Trainer, NamesALabelOrAPreprocessingThatCannotBe) {
+  Dataset data = blobs(100, 6, 2);
+  auto net = random_net<float>({6, 6, 1}, "flatten, affine 2");
+  SGD<float> sgd(0.1);
+  const auto error_of = [&](const TrainerOptions& options) -> std::string {
+    try {
+      Trainer<float>(net, sgd, data, options);
+    } catch (const std::invalid_argument& error) {
+      return error.what();
+    }
+    return "no exception";
+  };
+  for (const std::int32_t label : {2, -1}) {
+    data.labels[61] = label;
+    EXPECT_EQ(error_of({}), "Trainer: sample 61 has the label " + std::to_string(label) +
+                                ", expected one from 0 to 1, since the data set has 2 classes");
+  }
+  data.labels[61] = 0;
+  EXPECT_EQ(error_of({}), "no exception");
+  for (const double bad :
+       {std::numeric_limits<double>::quiet_NaN(), -std::numeric_limits<double>::infinity()}) {
+    const std::string text = std::isnan(bad) ? "nan" : "-inf";
+    EXPECT_EQ(
+        error_of({.preprocessing = {.scale = bad}}),
+        "Trainer: expected a finite preprocessing, got a scale of " + text + " and a shift of 0");
+    EXPECT_EQ(
+        error_of({.preprocessing = {.scale = 0.5, .shift = bad}}),
+        "Trainer: expected a finite preprocessing, got a scale of 0.5 and a shift of " + text);
+  }
+}
+
 }  // namespace
 }  // namespace nnkernels::nn
