@@ -16,12 +16,15 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+std::string loss_text(double loss) {
+  return std::string("the loss is ") + (std::isnan(loss) ? "not a number" : "infinite");
+}
+
 std::string divergence_message(std::int64_t epoch, std::int64_t batch, double loss,
                                double learning_rate) {
   std::ostringstream text;
-  text << "training diverged: the loss is " << (std::isnan(loss) ? "not a number" : "infinite")
-       << " in epoch " << epoch << ", batch " << batch << "; try a learning rate lower than "
-       << learning_rate;
+  text << "training diverged: " << loss_text(loss) << " in epoch " << epoch << ", batch " << batch
+       << "; try a learning rate lower than " << learning_rate;
   return text.str();
 }
 
@@ -31,6 +34,14 @@ Diverged::Diverged(std::int64_t epoch, std::int64_t batch, double loss, double l
     : std::runtime_error(divergence_message(epoch, batch, loss, learning_rate)),
       epoch_(epoch),
       batch_(batch) {}
+
+Diverged::Diverged(double loss)
+    : std::runtime_error(loss_text(loss) +
+                         " in epoch 1, batch 1, before any update: the data, their preprocessing "
+                         "or the first weights are not finite or too large; look for NaN and "
+                         "infinity in them, and scale the data to about [0, 1]"),
+      epoch_(1),
+      batch_(1) {}
 
 template <class T>
 void backward_and_update(Sequential<T>& net, Optimizer<T>& optimizer,
@@ -166,6 +177,7 @@ bool Trainer<T>::run_epoch() {
         learning_rate_at(options_.schedule, base_learning_rate_, step(), run_));
     const double loss = train_step(step(), first, count);
     if (!std::isfinite(loss)) {
+      if (step() == 0) throw Diverged(loss);
       throw Diverged(position_.epoch, position_.batches + 1, loss, base_learning_rate_);
     }
 

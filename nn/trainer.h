@@ -81,6 +81,8 @@ struct TrainerPosition {
 class Diverged : public std::runtime_error {
  public:
   Diverged(std::int64_t epoch, std::int64_t batch, double loss, double learning_rate);
+  /// Of the first batch of all, before any update: the learning rate has no part in it.
+  explicit Diverged(double loss);
   std::int64_t epoch() const { return epoch_; }
   std::int64_t batch() const { return batch_; }
 
@@ -141,10 +143,10 @@ class Trainer {
   std::int64_t epochs() const {
     return (run_.steps + run_.steps_per_epoch - 1) / run_.steps_per_epoch;
   }
+  /// 0 of what is behind the last one.
   std::int64_t batches_of(std::int64_t epoch) const;
   const Sequential<T>& net() const { return net_; }
   const Optimizer<T>& optimizer() const { return optimizer_; }
-  /// 0 of what is behind the last one.
   const TrainerOptions& options() const { return options_; }
 
   /// The average of the weights, null if options.average_decay is 0. The network holds the weights

@@ -230,6 +230,29 @@ TEST(Trainer, ThrowsWhenTheLossIsNoNumber) {
   }
 }
 
+TEST(Trainer, DoesNotBlameTheLearningRateBeforeTheFirstUpdate) {
+  Dataset data = blobs(50, 6, 3);
+  data.values.assign(data.pixels.begin(), data.pixels.end());
+  data.pixels.clear();
+  std::fill(data.values.begin(), data.values.end(), std::numeric_limits<float>::quiet_NaN());
+  auto net = random_net<float>({6, 6, 1}, "flatten, affine 3");
+  SGD<float> sgd(0.1);
+  Trainer<float> trainer(net, sgd, data, {.epochs = 3, .batch_size = 10});
+  try {
+    trainer.run();
+    FAIL() << "no exception";
+  } catch (const Diverged& error) {
+    EXPECT_EQ(error.epoch(), 1);
+    EXPECT_EQ(error.batch(), 1);
+    const std::string message = error.what();
+    EXPECT_EQ(message.find("learning rate"), std::string::npos) << message;
+    EXPECT_NE(message.find("the loss is not a number in epoch 1, batch 1, before any update: the "
+                           "data, their preprocessing or the first weights"),
+              std::string::npos)
+        << message;
+  }
+}
+
 TEST(Trainer, MayEndAfterANumberOfSteps) {
   const Dataset data = blobs(50, 6, 3);
   auto net = random_net<float>({6, 6, 1}, "flatten, affine 3");
@@ -375,29 +398,6 @@ TEST(Trainer, AveragesTheWeights) {
   EXPECT_THROW(WeightAverage<double>(net, 1.0), std::invalid_argument);
 }
 
-TEST(Trainer, RefusesWhatDoesNotFit) {
-  const Dataset data = blobs(50, 6, 3);
-  auto net = random_net<float>({6, 6, 1}, "flatten, affine 3");
-  auto other = random_net<float>({6, 6, 1}, "flatten, affine 4");
-  SGD<float> sgd(0.1);
-  EXPECT_THROW(Trainer<float>(other, sgd, data, {}), std::invalid_argument);
-  EXPECT_THROW(Trainer<float>(net, sgd, blobs(50, 5, 3), {}), std::invalid_argument);
-  EXPECT_THROW(Trainer<float>(net, sgd, blobs(0, 6, 3), {}), std::invalid_argument);
-  EXPECT_THROW(Trainer<float>(net, sgd, data, {.batch_size = 0}), std::invalid_argument);
-  EXPECT_THROW(Trainer<float>(net, sgd, data, {.epochs = -1}), std::invalid_argument);
-  EXPECT_THROW(Trainer<float>(net, sgd, data, {.steps = -1}), std::invalid_argument);
-  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
-  EXPECT_THROW(Trainer<float>(net, sgd, data, {.epochs = kMost, .batch_size = 10}),
-               std::invalid_argument);
-  EXPECT_THROW(Trainer<float>(net, sgd, data, {.steps = kMost}), std::invalid_argument);
-  EXPECT_THROW(Trainer<float>(net, sgd, data, {.schedule = {.gamma = 2}}), std::invalid_argument);
-  EXPECT_THROW(Trainer<float>(net, sgd, data, {.loss = {.label_smoothing = 1}}),
-               std::invalid_argument);
-  EXPECT_THROW(Trainer<float>(net, sgd, data, {.average_decay = 1}), std::invalid_argument);
-  Trainer<float> nothing(net, sgd, data, {.epochs = 0});
-  EXPECT_TRUE(nothing.run());
-}
-
 TEST(Trainer, NamesALabelOrAPreprocessingThatCannotBe) {
   Dataset data = blobs(100, 6, 2);
   auto net = random_net<float>({6, 6, 1}, "flatten, affine 2");
@@ -427,6 +427,29 @@ TEST(Trainer, NamesALabelOrAPreprocessingThatCannotBe) {
         error_of({.preprocessing = {.scale = 0.5, .shift = bad}}),
         "Trainer: expected a finite preprocessing, got a scale of 0.5 and a shift of " + text);
   }
+}
+
+TEST(Trainer, RefusesWhatDoesNotFit) {
+  const Dataset data = blobs(50, 6, 3);
+  auto net = random_net<float>({6, 6, 1}, "flatten, affine 3");
+  auto other = random_net<float>({6, 6, 1}, "flatten, affine 4");
+  SGD<float> sgd(0.1);
+  EXPECT_THROW(Trainer<float>(other, sgd, data, {}), std::invalid_argument);
+  EXPECT_THROW(Trainer<float>(net, sgd, blobs(50, 5, 3), {}), std::invalid_argument);
+  EXPECT_THROW(Trainer<float>(net, sgd, blobs(0, 6, 3), {}), std::invalid_argument);
+  EXPECT_THROW(Trainer<float>(net, sgd, data, {.batch_size = 0}), std::invalid_argument);
+  EXPECT_THROW(Trainer<float>(net, sgd, data, {.epochs = -1}), std::invalid_argument);
+  EXPECT_THROW(Trainer<float>(net, sgd, data, {.steps = -1}), std::invalid_argument);
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  EXPECT_THROW(Trainer<float>(net, sgd, data, {.epochs = kMost, .batch_size = 10}),
+               std::invalid_argument);
+  EXPECT_THROW(Trainer<float>(net, sgd, data, {.steps = kMost}), std::invalid_argument);
+  EXPECT_THROW(Trainer<float>(net, sgd, data, {.schedule = {.gamma = 2}}), std::invalid_argument);
+  EXPECT_THROW(Trainer<float>(net, sgd, data, {.loss = {.label_smoothing = 1}}),
+               std::invalid_argument);
+  EXPECT_THROW(Trainer<float>(net, sgd, data, {.average_decay = 1}), std::invalid_argument);
+  Trainer<float> nothing(net, sgd, data, {.epochs = 0});
+  EXPECT_TRUE(nothing.run());
 }
 
 }  // namespace
