@@ -24,6 +24,20 @@ static_assert(std::endian::native == std::endian::little);
 constexpr std::string_view kFormat = "nnkernels.format";
 constexpr std::size_t kChecksumDigits = 64;
 
+/// What to do with a file of a format that is not `expected`.
+std::string advice_on(std::string_view found, std::string_view expected) {
+  const auto kind = [](std::string_view format) { return format.substr(0, format.find(' ')); };
+  if (kind(found) != kind(expected)) {
+    if (kind(found) == "model")
+      return ": this is a model; load_model() reads it, `nncli eval` tests it";
+    if (kind(found) == "checkpoint") {
+      return ": this is a checkpoint; Checkpoint reads it, `nncli train --resume RUN` goes on from "
+             "it";
+    }
+  }
+  return "; a newer version of nnkernels may have written it";
+}
+
 /// As Shape::str() writes it, but of any rank: "[2, 3]".
 std::string dims_text(const std::vector<std::int64_t>& dims) {
   std::string text;
@@ -91,7 +105,7 @@ TensorFile::TensorFile(std::string path, std::span<const std::uint8_t> file,
       header_(parse_safetensors(path_, file)) {
   if (metadata(kFormat) != format) {
     fail("expected the format " + printable(format) + ", found " + printable(metadata(kFormat)) +
-         "; a newer version of nnkernels may have written it");
+         advice_on(metadata(kFormat), format));
   }
   check_checksum();
 }

@@ -14,12 +14,15 @@
 #include "nn/affine.h"
 #include "nn/architecture.h"
 #include "nn/batch_norm.h"
+#include "nn/checkpoint.h"
 #include "nn/data/safetensors.h"
 #include "nn/data/sha256.h"
 #include "nn/flatten.h"
 #include "nn/initialize.h"
 #include "nn/model_exchange.h"
+#include "nn/update_rules.h"
 #include "tests/nn/file_fixtures.h"
+#include "tests/nn/fixtures.h"
 
 namespace nnkernels::nn {
 namespace {
@@ -211,6 +214,7 @@ TEST(ModelFile, RefusesCraftedFiles) {
   EXPECT_TRUE(contains(error("-0.1", "-0,1"), "expected a number"));
   EXPECT_TRUE(contains(error("nnkernels.shift", "nnkernels.shaft"), "has no \"nnkernels.shift\""));
   EXPECT_TRUE(contains(error("model 1", "model 2"), "a newer version"));
+  EXPECT_TRUE(contains(error("model 1", "madel 1"), "a newer version"));
   EXPECT_TRUE(contains(error("\"4.w\"", "\"4.x\""), "expected tensor \"4.w\""));
   EXPECT_TRUE(contains(error("\"shape\":[2,2,1,2]", "\"shape\":[2,1,2,2]"), "expected tensor"));
   EXPECT_TRUE(contains(error("\"dtype\":\"F32\"", "\"dtype\":\"I32\""), "expected tensor"));
@@ -257,6 +261,17 @@ TEST(ModelFile, RefusesOtherFiles) {
   const std::string foreign = safetensors_header({{"format", "pt"}}, {});
   EXPECT_TRUE(contains(load_error(folder.put("foreign", bytes_of_text(foreign))),
                        "not a model that nnkernels saved"));
+  Sequential<float> net = small_net();
+  SGD<float> sgd(0.1);
+  const Dataset data = blobs(4, 5, 3);
+  Trainer<float> trainer(net, sgd, data, {});
+  const std::string checkpoint = folder.file("checkpoint.safetensors");
+  save_checkpoint(checkpoint, "", trainer, {});
+  const std::string message = load_error(checkpoint);
+  EXPECT_TRUE(contains(message,
+                       "expected the format \"model 1\", found \"checkpoint 1\": this is a "
+                       "checkpoint; Checkpoint reads it, `nncli train --resume RUN` goes on"));
+  EXPECT_FALSE(contains(message, "newer version"));
 }
 
 TEST(ModelFile, RefusesToSaveWhatCannotBeLoaded) {
