@@ -1,5 +1,6 @@
 #include "nn/checkpoint.h"
 
+#include <algorithm>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
@@ -28,6 +29,7 @@ constexpr std::string_view kLoss = "nnkernels.loss";
 constexpr std::string_view kSeconds = "nnkernels.epoch_seconds";
 constexpr std::string_view kStep = "nnkernels.step";
 constexpr std::string_view kTensorSum = "nnkernels.sha256.";
+constexpr std::string_view kAverage = "average.";  // of the names in Trainer::state()
 
 void check_saveable(const Trainer<float>& trainer,
                     const std::map<std::string, std::string>& metadata) {
@@ -98,6 +100,23 @@ struct Checkpoint::Content {
     }
   }
 
+  /// Throws unless an average is in the file if it is in a trainer's state.
+  void expect_average(const std::vector<NamedTensor<float>>& state, double decay) const {
+    const bool expected = std::any_of(state.begin(), state.end(), [](const auto& each) {
+      return each.name.starts_with(kAverage);
+    });
+    const bool found = file.any_begins(kAverage);
+    const std::string has = " (average_decay " + number_text(decay) + "), found ";
+    if (expected && !found) {
+      file.fail("expected an average of the weights, as the trainer has" + has +
+                "none; the saved run had average_decay 0");
+    }
+    if (!expected && found) {
+      file.fail("expected no average of the weights, as the trainer has none" + has +
+                "one; set average_decay as in the saved run");
+    }
+  }
+
   std::string path;
   std::vector<std::uint8_t> bytes;
   TensorFile file;
@@ -119,7 +138,11 @@ const std::map<std::string, std::string>& Checkpoint::metadata() const {
 }
 
 const std::string& Checkpoint::metadata(const std::string& key) const {
-  return content_->file.metadata(key);
+  const auto found = content_->file.metadata().find(key);
+  if (found == content_->file.metadata().end()) {
+    content_->file.fail("this checkpoint has no metadata " + printable(key));
+  }
+  return found->second;
 }
 
 void Checkpoint::restore(Trainer<float>& trainer) const {
@@ -130,6 +153,7 @@ void Checkpoint::restore(Trainer<float>& trainer) const {
   content_->expect(kSeed, std::to_string(trainer.options().seed));
   content_->expect(kBatchSize, std::to_string(trainer.options().batch_size));
   const std::vector<NamedTensor<float>> tensors = trainer.state();
+  content_->expect_average(tensors, trainer.options().average_decay);
   file.check_fit(tensors);
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     content_->expect(std::string(kTensorSum) + tensors[i].name, file.sha256_of(i));

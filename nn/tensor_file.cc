@@ -149,6 +149,12 @@ Shape TensorFile::input_shape(std::string_view key) const {
   return *shape;
 }
 
+bool TensorFile::any_begins(std::string_view start) const {
+  return std::any_of(
+      header_.tensors.begin(), header_.tensors.end(),
+      [start](const SafetensorsEntry& entry) { return entry.name.starts_with(start); });
+}
+
 std::int64_t TensorFile::size() const {
   return (static_cast<std::int64_t>(file_.size()) - header_.data_start) /
          static_cast<std::int64_t>(sizeof(float));

@@ -63,6 +63,9 @@ class TensorFile {
   /// The "28x28x1" of an entry. Throws FileError if it is none.
   Shape input_shape(std::string_view key) const;
 
+  /// Whether the name of a tensor begins so.
+  bool any_begins(std::string_view start) const;
+
   /// How many numbers all tensors together hold.
   std::int64_t size() const;
 
