@@ -67,11 +67,11 @@ void require_two_labels(const std::string& path, const Dataset& data, LabelColum
   const bool all_equal = std::all_of(data.labels.begin(), data.labels.end(),
                                      [&](std::int32_t label) { return label == data.labels[0]; });
   if (!all_equal || data.n < 2) return;
-  const bool first = where == LabelColumn::first;
-  throw FileError(path, "all labels, in the " + std::string(first ? "first" : "last") +
-                            " column, are " + std::to_string(data.labels[0]) +
-                            "; if they are in the " + (first ? "last" : "first") +
-                            " column, say --label " + (first ? "last" : "first"));
+  const std::string column = where == LabelColumn::first ? "first" : "last";
+  const std::string other = where == LabelColumn::first ? "last" : "first";
+  throw FileError(path, "all labels, in the " + column + " column, are " +
+                            std::to_string(data.labels[0]) + "; if they are in the " + other +
+                            " column, CsvOptions::label must say so, in nncli --label " + other);
 }
 
 TrainMaybeTest load_csv(const std::string& path, const CsvOptions& options) {

@@ -230,7 +230,8 @@ TEST(LoadDataset, SaysWhatIsNoDataSet) {
     EXPECT_TRUE(contains(error_of(folder.put(name, {})), "is one image; a data set is a folder"));
   }
   EXPECT_TRUE(contains(error_of(folder.put("x.csv", bytes_of_text("0,1,1\n0,2,2\n"))),
-                       "if they are in the last column, say --label last"));
+                       "if they are in the last column, CsvOptions::label must say so, in nncli "
+                       "--label last"));
 }
 
 }  // namespace
