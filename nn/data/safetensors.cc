@@ -165,6 +165,27 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   std::vector<std::int64_t> list_;
 };
 
+bool is_utf8(const std::string& text) {
+  try {
+    return !nlohmann::json(text).dump().empty();
+  } catch (const nlohmann::json::type_error&) {
+    return false;
+  }
+}
+
+/// What of a header is no UTF-8.
+std::string not_utf8(const std::map<std::string, std::string>& metadata,
+                     std::span<const SafetensorsEntry> tensors) {
+  for (const auto& [key, value] : metadata) {
+    if (!is_utf8(key)) return "the metadata key " + printable(key);
+    if (!is_utf8(value)) return "the value of the metadata key " + printable(key);
+  }
+  for (const SafetensorsEntry& tensor : tensors) {
+    if (!is_utf8(tensor.name)) return "the tensor name " + printable(tensor.name);
+  }
+  return "a dtype";
+}
+
 /// Throws unless the tensors, by ascending `begin`, lie end to end in `data_bytes` bytes.
 void check_tiling(const std::string& path, const SafetensorsHeader& header,
                   std::int64_t data_bytes) {
@@ -241,7 +262,8 @@ std::string safetensors_header(const std::map<std::string, std::string>& metadat
   try {
     text = json.dump();
   } catch (const nlohmann::json::type_error&) {
-    throw std::invalid_argument("safetensors_header: a name or a string of metadata is no UTF-8");
+    throw std::invalid_argument("safetensors_header: " + not_utf8(metadata, tensors) +
+                                " is no UTF-8");
   }
   text.resize((text.size() + 7) / 8 * 8, ' ');
   if (static_cast<std::int64_t>(text.size()) > kMaxSafetensorsHeader) {

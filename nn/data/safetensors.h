@@ -47,7 +47,7 @@ inline constexpr std::size_t kMaxSafetensorsRank = 8;
 SafetensorsHeader parse_safetensors(const std::string& path, std::span<const std::uint8_t> file);
 
 /// The file's bytes up to data_start: the length, and the JSON padded with spaces to a multiple
-/// of 8. Throws std::invalid_argument if a string is no UTF-8.
+/// of 8. Throws std::invalid_argument, naming it, if a string is no UTF-8.
 std::string safetensors_header(const std::map<std::string, std::string>& metadata,
                                std::span<const SafetensorsEntry> tensors);
 

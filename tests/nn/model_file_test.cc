@@ -285,8 +285,19 @@ TEST(ModelFile, RefusesToSaveWhatCannotBeLoaded) {
   info.metadata["nnkernels.mine"] = "x";
   EXPECT_THROW(save_model(path, net, info), std::invalid_argument);
   info = small_info();
-  info.metadata["bad"] = "\xff";
-  EXPECT_THROW(save_model(path, net, info), std::invalid_argument);
+  const auto refusal = [&]() -> std::string {
+    try {
+      save_model(path, net, info);
+    } catch (const std::invalid_argument& error) {
+      return error.what();
+    }
+    return "no exception";
+  };
+  info.metadata["m\xfcller"] = "x";
+  EXPECT_TRUE(contains(refusal(), "the metadata key \"m\\xfcller\" is no UTF-8"));
+  info = small_info();
+  info.metadata["m\xc3\xbcller"] = "\xff";
+  EXPECT_TRUE(contains(refusal(), "the value of the metadata key \"m\\xc3\\xbcller\" is no UTF-8"));
   info = small_info();
   info.preprocessing.scale = std::numeric_limits<double>::infinity();
   EXPECT_THROW(save_model(path, net, info), std::invalid_argument);

@@ -61,6 +61,13 @@ TEST(ParseSafetensors, ReadsWhatItWrites) {
   EXPECT_EQ(header.tensors[1].name, "0.\"b\"");
   EXPECT_EQ(header.tensors[1].begin, 20);
   EXPECT_THROW(safetensors_header({{"k", "\xff"}}, {}), std::invalid_argument);
+  const SafetensorsEntry bad = {"0.\xff", "F32", {1}, 0, 4};
+  try {
+    safetensors_header({{"k", "v"}}, {&bad, 1});
+    ADD_FAILURE() << "no exception";
+  } catch (const std::invalid_argument& error) {
+    EXPECT_STREQ(error.what(), "safetensors_header: the tensor name \"0.\\xff\" is no UTF-8");
+  }
 }
 
 TEST(ParseSafetensors, RefusesBadLengths) {
