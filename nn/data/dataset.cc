@@ -34,8 +34,8 @@ std::string find_file(const std::string& dir, const std::string& stem, const std
   std::string path = look_for(dir, stem, kind);
   if (!path.empty()) return path;
   throw FileError(dir, "no file " + stem + "-" + kind + " (or " + stem + "-" + kind +
-                           ".gz) in this folder; give the folder with MNIST's four files by "
-                           "--data DIR");
+                           ".gz) in this folder; give the folder with MNIST's four files (nncli: "
+                           "--data DIR)");
 }
 
 struct HalfPaths {
@@ -54,10 +54,10 @@ HalfPaths find_half(const std::string& dir, const std::string& stem) {
 void check_folder(const std::string& dir) {
   std::error_code error;
   if (std::filesystem::is_directory(dir, error)) return;
-  throw FileError(dir,
-                  std::filesystem::exists(dir, error)
-                      ? "is a file; give the folder that holds MNIST's four files by --data DIR"
-                      : "no such folder; give the one with MNIST's four files by --data DIR");
+  throw FileError(
+      dir, std::filesystem::exists(dir, error)
+               ? "is a file; give the folder that holds MNIST's four files (nncli: --data DIR)"
+               : "no such folder; give the one with MNIST's four files (nncli: --data DIR)");
 }
 
 /// Starts reading on a thread of its own; if there is none to be had, get() reads.
