@@ -23,8 +23,9 @@ constexpr std::int64_t kPackSharedSetsFor = 8, kSharedSets = 384;
 // Columns of A are packed for tiles of so few rows, which read parts of lines, if so many panels
 // meet them.
 constexpr std::int64_t kFewRows = 8, kPackPartsFor = 12;
-// So are, for any tile, columns of more steps than an L1 cache of 32 KB has lines.
-constexpr std::int64_t kLongColumns = 512;
+// So are, for any tile, columns of more steps than an L1 cache of 32 KB has lines; for units that
+// take whole vectors of 512 bits, which need a step's lines twice as fast, of so many bytes.
+constexpr std::int64_t kLongColumns = 512, kLongColumnBytes = 1024;
 // At least so many pieces to share among threads, where the tiles allow it.
 constexpr std::int64_t kPieces = 8;
 // Steps of A that a piece of the loop that packs it takes.
@@ -88,14 +89,20 @@ struct Cut {
       rows_outside = true;
       column_groups = std::min(panels, std::max(column_groups, depth * columns / kInner));
     }
-    if (in_parts && !rows_outside && depth > kLongColumns) pack_a = true;
+    const std::int64_t long_columns =
+        has_whole_units(kernels) ? kLongColumnBytes / std::int64_t{sizeof(T)} : kLongColumns;
+    if (in_parts && !rows_outside && depth > long_columns) pack_a = true;
+  }
+
+  /// Whether a unit takes a vector of 512 bits at a time.
+  static bool has_whole_units(const TileKernels<T>& kernels) {
+    return kernels.unit_lanes * static_cast<std::int64_t>(sizeof(T)) == 64;
   }
 
   /// Whether rows of B push each other out of the L2 cache before the next tile reads them.
   bool crowds_l2_sets(const TileKernels<T>& kernels, const Product<T>& p) const {
     constexpr auto kSize = static_cast<std::int64_t>(sizeof(T));
-    return depth >= kSharedSets && p.b.row_stride * kSize % 4096 == 0 &&
-           kernels.unit_lanes * kSize == 64;
+    return depth >= kSharedSets && p.b.row_stride * kSize % 4096 == 0 && has_whole_units(kernels);
   }
 
   /// The first row of a block of rows: of whole tiles, so that as few as possible are short.

@@ -286,6 +286,11 @@ TEST_P(GemmPathsTest, ExactWithPackedOperands) {
     for (const std::int64_t k : {520, 1030}) {
       check_exactly<float>({.m = m, .n = 390, .k = k, .a = kColumns}, ++seed);
     }
+    // Around 1024 bytes, from where on units of whole vectors have them packed.
+    for (const std::int64_t more : {0, 1}) {
+      check_exactly<float>({.m = m, .n = 520, .k = 256 + more, .a = kColumns, .gap = 3}, ++seed);
+      check_exactly<double>({.m = m, .n = 520, .k = 128 + more, .a = kColumns}, ++seed);
+    }
   }
   check_exactly<float>({.m = 1030, .n = 520, .k = 512, .gap = 512}, ++seed);
   // Rows of B a multiple of 4096 bytes apart, from fewer tiles on: where depth and rows begin to
