@@ -9,6 +9,8 @@ endif()
 install(TARGETS ${libraries} EXPORT nnkernels
         FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/nnkernels)
 
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/nnkernels)
 install(EXPORT nnkernels NAMESPACE nnkernels:: FILE nnkernelsTargets.cmake DESTINATION ${package_dir})
 configure_file(cmake/nnkernelsConfig.cmake.in nnkernelsConfig.cmake @ONLY)
@@ -18,7 +20,7 @@ install(FILES ${PROJECT_BINARY_DIR}/nnkernelsConfig.cmake ${PROJECT_BINARY_DIR}/
 
 if(NNKERNELS_BUILD_CLI)
   install(TARGETS nncli)
-  install(DIRECTORY data/ DESTINATION ${CMAKE_INSTALL_DATADIR}/nnkernels)  # where nncli looks first
+  install(DIRECTORY data/ DESTINATION ${CMAKE_INSTALL_BINDIR}/../share/nnkernels)  # where nncli looks first
 endif()
 if(NNKERNELS_BUILD_BENCH)
   # nnbench, and the libraries that it opens from the folder it is in.

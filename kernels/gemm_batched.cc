@@ -64,7 +64,9 @@ void gemm_batched(std::int64_t batch, std::type_identity_t<T> alpha,
     }
   }
 
-  if (b_stride == 0 && a_stride == a.rows * a.row_stride && c_stride == c.rows * c.row_stride) {
+  // What is not read may have strides that no product of numbers is made of.
+  const bool one_product = !reads || (b_stride == 0 && a_stride == a.rows * a.row_stride);
+  if (one_product && c_stride == c.rows * c.row_stride) {
     MatrixView<const T> all_a = a;
     MatrixView<T> all_c = c;
     all_a.rows = all_c.rows = batch * c.rows;

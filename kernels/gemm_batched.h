@@ -26,9 +26,9 @@ namespace nnkernels {
 /// on it. Aliasing: no C_i may overlap another one, or any A_i or B_i.
 ///
 /// Throws std::invalid_argument, before any work, if batch is negative, for what gemm() refuses in
-/// any of the products, if two C_i are known to share memory, and if a batch stride reaches further
-/// than memory can. Known are those where a step of one stride, c_stride included, is as far as
-/// some steps of another; others are not found. T is float or double, deduced from C.
+/// any of the products, if a batch stride reaches further than memory can, and if two C_i are known
+/// to share memory: where a step of one of the strides of C, c_stride included, is as far as some
+/// steps of another. Other ways are not found. T is float or double, deduced from C.
 ///
 ///     // scores[h] = q[h] k[h]^T, q and k of [tokens][heads][d]
 ///     gemm_batched(heads, 1.0f, MatrixView<float>(q, tokens, d, heads * d), d,

@@ -315,10 +315,10 @@ void RunRowTile(const RowTile<T>& tile) {
   const T* a_tile = tile.a;
   T* c_tile = tile.c;
   for (std::int64_t t = tile.tiles; t > 0; --t) {
-    // C is written at the end, so its lines are asked for: at once where they are few, else a row
-    // each step. 28 of them on their way would leave an Intel core no place for those of x.
+    // C is written at the end, so its lines are asked for: at once where they or the steps are few,
+    // else a row each step. 28 on their way would leave an Intel core no place for those of x.
     constexpr bool kByStep = kManyStores<kRows, kWidth>;
-    if constexpr (!kByStep) {
+    if (!kByStep || tile.segment_count * tile.segment_length < kRows) {
       NextRow<T> next_c(c_tile, tile.c_row_stride);
       NNKERNELS_UNROLL
       for (int i = 0; i < kRows; ++i) PrefetchEnds<kWidth>(d, next_c());

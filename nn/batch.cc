@@ -66,7 +66,8 @@ void check_classifier(const Sequential<T>& net, const Dataset& data,
                                 std::to_string(data.classes) + " classes");
   }
   check_sample_labels(data, function);
-  if (!std::isfinite(preprocessing.scale) || !std::isfinite(preprocessing.shift)) {
+  if (!std::isfinite(static_cast<T>(preprocessing.scale)) ||
+      !std::isfinite(static_cast<T>(preprocessing.shift))) {
     throw std::invalid_argument(
         std::string(function) + ": expected a finite preprocessing, got a scale of " +
         number_text(preprocessing.scale) + " and a shift of " + number_text(preprocessing.shift));

@@ -16,7 +16,7 @@ Shape sample_shape(const Dataset& data);
 /// Throws std::invalid_argument, naming `function`, if `data` is empty, if its pixels and labels
 /// are not as many as n, h, w and c say, if its samples do not fit the net's input, if the net's
 /// output is not [data.classes], if a label is not in [0, data.classes), or if `preprocessing` is
-/// not finite. Reads all labels, but no pixels.
+/// not finite, also as numbers of type T. Reads all labels, but no pixels.
 template <class T>
 void check_classifier(const Sequential<T>& net, const Dataset& data,
                       const Preprocessing& preprocessing, const char* function);

@@ -46,8 +46,8 @@ class Checkpoint {
 
   /// Brings a trainer to where the saved one was: its run() then goes on with the very bits of the
   /// run that was not interrupted, if data, options and the instruction set are the same. Throws
-  /// FileError if the trainer's network, input, optimizer, average, seed or batches are others;
-  /// nothing is changed then.
+  /// FileError if the trainer's network, input, optimizer, average, seed or batches are others, or
+  /// if its run does not come to that position; nothing is changed then.
   void restore(Trainer<float>& trainer) const;
 
  private:

@@ -82,8 +82,16 @@ void Optimizer<T>::begin_backward(std::span<Parameter<T>* const> parameters) {
 }
 
 template <class T>
-void Optimizer<T>::update(std::int64_t index, std::int64_t first, std::int64_t count) {
+std::size_t Optimizer<T>::place(std::int64_t index) const {
   const auto i = static_cast<std::size_t>(index);
+  if (i < parameters_.size()) return i;
+  throw std::invalid_argument("Optimizer: no parameter " + std::to_string(index) + " of the " +
+                              std::to_string(parameters_.size()) + " that are bound");
+}
+
+template <class T>
+void Optimizer<T>::update(std::int64_t index, std::int64_t first, std::int64_t count) {
+  const std::size_t i = place(index);
   const std::size_t each = state_.size() / parameters_.size();
   apply(*parameters_[i], state_.data() + i * each, first, count);
 }
@@ -91,7 +99,7 @@ void Optimizer<T>::update(std::int64_t index, std::int64_t first, std::int64_t c
 template <class T>
 bool Optimizer<T>::update_outer(std::int64_t index, std::int64_t first, std::span<const T> x,
                                 std::span<const T> y) {
-  return apply_outer(*parameters_[static_cast<std::size_t>(index)], first, x, y);
+  return apply_outer(*parameters_[place(index)], first, x, y);
 }
 
 template <class T>

@@ -68,7 +68,8 @@ class Optimizer : public Updater<T> {
   /// was called since the last backward pass.
   void begin_backward(std::span<Parameter<T>* const> parameters) final;
   /// Updates elements [first, first + count) of bound parameter `index`: from several threads at
-  /// once, if their ranges are disjoint.
+  /// once, if their ranges are disjoint. Throws std::invalid_argument if there is no such
+  /// parameter; the range is not checked.
   void update(std::int64_t index, std::int64_t first, std::int64_t count) final;
   bool update_outer(std::int64_t index, std::int64_t first, std::span<const T> x,
                     std::span<const T> y) final;
@@ -111,6 +112,8 @@ class Optimizer : public Updater<T> {
   const GradientTerms<T>& terms() const { return terms_; }
 
  private:
+  std::size_t place(std::int64_t index) const;
+
   double learning_rate_ = 0;
   GradientOptions gradients_;
   GradientTerms<T> terms_;

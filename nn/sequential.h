@@ -83,7 +83,8 @@ class Sequential {
   void plan(std::int64_t n);
 
   /// Returns f(x) for a batch x of shape [n, input...], in a buffer that stays valid and unchanged
-  /// until the next forward(). Throws std::invalid_argument if the shape does not fit.
+  /// until the next forward(). Throws std::invalid_argument if the shape does not fit, or x is a
+  /// null pointer to samples.
   ///
   /// `pass` says what for: inference, unless told otherwise. Training loops say
   ///     net.forward(x, {.training = true, .seed = seed, .step = step});
@@ -110,8 +111,9 @@ class Sequential {
   /// backward() must then both be called for again); of a single sample, the updater may compute
   /// gradients itself (Updater::update_outer), and grad is then left as it was.
   /// dx must not overlap x or dy. Throws std::invalid_argument if a shape is not that of the last
-  /// forward(), if that was no training pass although a layer depends on it (Dropout, BatchNorm),
-  /// or if the updater is an optimizer that is not bound to this network or has begun no step.
+  /// forward(), if x or dy is a null pointer to samples, if that was no training pass although a
+  /// layer depends on it (Dropout, BatchNorm), or if the updater is an optimizer that is not bound
+  /// to this network or has begun no step.
   void backward(TensorView<const T> x, TensorView<const T> dy, TensorView<T> dx = {},
                 Updater<T>* updater = nullptr);
 

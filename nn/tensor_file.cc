@@ -27,15 +27,15 @@ constexpr std::size_t kChecksumDigits = 64;
 /// What to do with a file of a format that is not `expected`.
 std::string advice_on(std::string_view found, std::string_view expected) {
   const auto kind = [](std::string_view format) { return format.substr(0, format.find(' ')); };
-  if (kind(found) != kind(expected)) {
-    if (kind(found) == "model")
-      return ": this is a model; load_model() reads it, `nncli eval` tests it";
-    if (kind(found) == "checkpoint") {
-      return ": this is a checkpoint; Checkpoint reads it, `nncli train --resume RUN` goes on from "
-             "it";
-    }
+  if (kind(found) == kind(expected)) return "; a newer version of nnkernels may have written it";
+  if (kind(found) == "model") {
+    return ": this is a model; load_model() reads it, `nncli eval` tests it";
   }
-  return "; a newer version of nnkernels may have written it";
+  if (kind(found) == "checkpoint") {
+    return ": this is a checkpoint; Checkpoint reads it, `nncli train --resume RUN` goes on from "
+           "it";
+  }
+  return ": what wrote it must read it";
 }
 
 /// As Shape::str() writes it, but of any rank: "[2, 3]".

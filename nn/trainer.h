@@ -120,9 +120,9 @@ class Trainer {
 
   /// Trains from position() on, for options.epochs epochs, or options.steps steps, in all, or until
   /// a callback returns false or throws; what position() then says is where another run() goes on.
-  /// Returns true if all were finished. position() is then {.epoch = epochs() + 1} (unless on_epoch
-  /// returned false for the last epoch: where it was), from where run() does nothing, calls nothing
-  /// and returns true. Throws Diverged.
+  /// Returns true if all were finished. position() is then {.epoch = epochs() + 1}, from where
+  /// run() does nothing, calls nothing and returns true; if on_epoch returned false for the last
+  /// epoch, it stays there, and run() would call on_epoch again. Throws Diverged.
   bool run();
 
   /// Where training stands; in callbacks too.

@@ -145,6 +145,8 @@ TEST(GemmBatched, RefusesStridesBeyondMemory) {
   EXPECT_EQ(memory[7], 18.0f);
   gemm_batched(2, 0.0f, x, kFar, x, kFar, 0.0f, x, 4);
   EXPECT_EQ(memory, std::vector<float>(8, 0.0f));
+  const View far(memory.data(), 2, 2, kFar);
+  gemm_batched(2, 0.0f, far, 0, far, 0, 2.0f, x, 4);
 }
 
 TEST(GemmBatched, ANumberOfEmptyOrEqualProductsIsNoLoop) {

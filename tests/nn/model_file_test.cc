@@ -214,7 +214,7 @@ TEST(ModelFile, RefusesCraftedFiles) {
   EXPECT_TRUE(contains(error("-0.1", "-0,1"), "expected a number"));
   EXPECT_TRUE(contains(error("nnkernels.shift", "nnkernels.shaft"), "has no \"nnkernels.shift\""));
   EXPECT_TRUE(contains(error("model 1", "model 2"), "a newer version"));
-  EXPECT_TRUE(contains(error("model 1", "madel 1"), "a newer version"));
+  EXPECT_TRUE(contains(error("model 1", "madel 1"), "found \"madel 1\": what wrote it"));
   EXPECT_TRUE(contains(error("\"4.w\"", "\"4.x\""), "expected tensor \"4.w\""));
   EXPECT_TRUE(contains(error("\"shape\":[2,2,1,2]", "\"shape\":[2,1,2,2]"), "expected tensor"));
   EXPECT_TRUE(contains(error("\"dtype\":\"F32\"", "\"dtype\":\"I32\""), "expected tensor"));

@@ -1,6 +1,7 @@
 # Builds and runs the example of README.md in a project of its own that embeds this one.
 #   cmake -D SOURCE=... -D BINARY=... -D GENERATOR=... -D COMPILER=... -P embed_test.cmake
 include(${CMAKE_CURRENT_LIST_DIR}/build_example.cmake)
+file(REMOVE_RECURSE ${BINARY}/prefix)
 file(MAKE_DIRECTORY ${BINARY})
 file(CREATE_LINK ${SOURCE} ${BINARY}/nnkernels SYMBOLIC)
 build_example(embed -D CMAKE_CXX_FLAGS=-DHWY_COMPILE_ONLY_STATIC -D NNKERNELS_UNITY=ON)
