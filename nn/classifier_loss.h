@@ -47,6 +47,7 @@ class ClassifierLoss {
 /// softmax(y), 1 / (1 + exp(-y)), or y itself held to [0, 1]. Computed in double.
 template <class T>
 std::vector<double> class_probabilities(TensorView<const T> y, LossKind kind);
+/// The same for a view of mutable elements.
 template <class T>
 requires(!std::is_const_v<T>) std::vector<double> class_probabilities(TensorView<T> y,
                                                                       LossKind kind) {

@@ -212,22 +212,28 @@ TEST(Trainer, StopsWhenACallbackSaysSo) {
   EXPECT_EQ(epochs, 2);
 }
 
+/// What ended a run that must diverge.
+Diverged divergence_of(Trainer<float>& trainer) {
+  try {
+    trainer.run();
+  } catch (const Diverged& error) {
+    return error;
+  }
+  throw std::logic_error("the run did not diverge");
+}
+
 TEST(Trainer, ThrowsWhenTheLossIsNoNumber) {
   const Dataset data = blobs(50, 6, 3);
   auto net = random_net<float>({6, 6, 1}, "flatten, affine 20, relu, affine 3");
   SGD<float> sgd(1e30);
   Trainer<float> trainer(net, sgd, data, {.epochs = 3, .batch_size = 10});
-  try {
-    trainer.run();
-    FAIL() << "no exception";
-  } catch (const Diverged& error) {
-    EXPECT_EQ(error.epoch(), 1);
-    EXPECT_GE(error.batch(), 2);
-    EXPECT_EQ(sgd.steps(), error.batch() - 1);
-    const std::string message = error.what();
-    EXPECT_NE(message.find("epoch 1, batch " + std::to_string(error.batch())), std::string::npos);
-    EXPECT_NE(message.find("try a learning rate lower than 1e+30"), std::string::npos);
-  }
+  const Diverged error = divergence_of(trainer);
+  EXPECT_EQ(error.epoch(), 1);
+  EXPECT_GE(error.batch(), 2);
+  EXPECT_EQ(sgd.steps(), error.batch() - 1);
+  const std::string message = error.what();
+  EXPECT_NE(message.find("epoch 1, batch " + std::to_string(error.batch())), std::string::npos);
+  EXPECT_NE(message.find("try a learning rate lower than 1e+30"), std::string::npos);
 }
 
 TEST(Trainer, DoesNotBlameTheLearningRateBeforeTheFirstUpdate) {
@@ -238,19 +244,15 @@ TEST(Trainer, DoesNotBlameTheLearningRateBeforeTheFirstUpdate) {
   auto net = random_net<float>({6, 6, 1}, "flatten, affine 3");
   SGD<float> sgd(0.1);
   Trainer<float> trainer(net, sgd, data, {.epochs = 3, .batch_size = 10});
-  try {
-    trainer.run();
-    FAIL() << "no exception";
-  } catch (const Diverged& error) {
-    EXPECT_EQ(error.epoch(), 1);
-    EXPECT_EQ(error.batch(), 1);
-    const std::string message = error.what();
-    EXPECT_EQ(message.find("learning rate"), std::string::npos) << message;
-    EXPECT_NE(message.find("the loss is not a number in epoch 1, batch 1, before any update: the "
-                           "data, their preprocessing or the first weights"),
-              std::string::npos)
-        << message;
-  }
+  const Diverged error = divergence_of(trainer);
+  EXPECT_EQ(error.epoch(), 1);
+  EXPECT_EQ(error.batch(), 1);
+  const std::string message = error.what();
+  EXPECT_EQ(message.find("learning rate"), std::string::npos) << message;
+  EXPECT_NE(message.find("the loss is not a number in epoch 1, batch 1, before any update: the "
+                         "data, their preprocessing or the first weights"),
+            std::string::npos)
+      << message;
 }
 
 TEST(Trainer, MayEndAfterANumberOfSteps) {
